@@ -1,0 +1,36 @@
+/**
+ * The data of a job in the webhooks queue: the webhooks, one or more, of one campaign and destination that travel
+ * together. A webhook that is to be tried again travels on as a bundle of one, under the id it was given at first.
+ */
+import { type Static, Type } from 'typebox';
+import { Destination } from './destination.ts';
+
+/** Raised when a field changes its meaning; a worker refuses bundles of a version that it doesn't know. */
+export const BUNDLE_VERSION = 1;
+
+export const BundledWebhook = Type.Object({
+  index: Type.Integer({ minimum: 0 }),
+  messageId: Type.String(),
+  userId: Type.Optional(Type.String()),
+  body: Type.String({ description: 'The request body as it is sent: a payload is serialized once, at the edge.' }),
+  contentType: Type.Optional(Type.String({ description: 'application/json when absent.' })),
+});
+
+export const Bundle = Type.Object({
+  version: Type.Literal(BUNDLE_VERSION),
+  campaignId: Type.String(),
+  run: Type.String(),
+  first: Type.Integer({ minimum: 0 }),
+  acceptedAt: Type.Integer({ description: 'Milliseconds since 1970, by the producer\'s clock.' }),
+  attempt: Type.Integer({ minimum: 1 }),
+  claim: Type.Optional(
+    Type.Literal(true, { description: 'The same webhooks may stand in another job too (an idempotent call was repeated): claim each before its attempt.' }),
+  ),
+  recheck: Type.Optional(Type.Literal(true, { description: 'Written by a run that repeats another: read the attempt log first.' })),
+  channelConfigId: Type.Optional(Type.String()),
+  destination: Type.Optional(Destination),
+  webhooks: Type.Array(BundledWebhook, { minItems: 1 }),
+});
+
+export type BundledWebhook = Static<typeof BundledWebhook>;
+export type Bundle = Static<typeof Bundle>;

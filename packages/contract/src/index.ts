@@ -1,0 +1,13 @@
+/** What travels between the processes, and what callers send: schemas and the types derived from them. */
+export * from './bundle.ts';
+export * from './campaign.ts';
+export * from './channel.ts';
+export * from './destination.ts';
+export * from './identifiers.ts';
+export * from './outcome.ts';
+export * from './problem.ts';
+export * from './queue-names.ts';
+export * from './results.ts';
+export * from './validation.ts';
+export * from './webhook.ts';
+export * from './webhook-id.ts';

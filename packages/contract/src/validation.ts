@@ -1,0 +1,112 @@
+/**
+ * The one ajv of the product, with the formats that our schemas use, and its errors as fields at fault.
+ * All errors are gathered, so that a caller can mend a request in one go; bodies are bounded before they get here.
+ */
+import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import addFormatsModule from 'ajv-formats';
+import type { FieldError } from './problem.ts';
+
+// ajv-formats is CommonJS: its callable is behind `default` for TypeScript, and is the module itself at run time.
+const addFormats = (addFormatsModule.default ?? addFormatsModule) as unknown as (ajv: Ajv2020, formats: string[]) => void;
+
+export function createAjv(): Ajv2020 {
+  const ajv = new Ajv2020({ allErrors: true, strict: true, strictRequired: false, allowUnionTypes: true, verbose: true });
+  addFormats(ajv, ['date-time']);
+  ajv.addFormat('webhook-url', isWebhookUrl);
+  ajv.addFormat('signing-secret', isSigningSecret);
+  // Where a combination of fields is wrong, the schema says which field to name and how (webhook.ts).
+  ajv.addKeyword({ keyword: 'errorField', schemaType: 'string' });
+  ajv.addKeyword({ keyword: 'errorDetail', schemaType: 'string' });
+  return ajv;
+}
+
+const ajv = createAjv();
+
+export type Validator<T> = (value: unknown) => { readonly value: T } | { readonly errors: FieldError[] };
+
+/** Compiles a schema once; the validator names every field at fault. */
+export function compileValidator<T>(schema: object): Validator<T> {
+  const validate = ajv.compile<T>(schema) as ValidateFunction<T>;
+  return (value) => (validate(value) ? { value } : { errors: toFieldErrors(validate.errors ?? []) });
+}
+
+/** ajv's errors as fields at fault, each field once and its most telling error first. */
+export function toFieldErrors(errors: readonly ErrorObject[], prefix = ''): FieldError[] {
+  const byField = new Map<string, FieldError>();
+  for (const error of errors) {
+    const fieldError = toFieldError(error, prefix);
+    if (fieldError !== undefined && !byField.has(fieldError.field)) byField.set(fieldError.field, fieldError);
+  }
+  return [...byField.values()];
+}
+
+function toFieldError(error: ErrorObject, prefix: string): FieldError | undefined {
+  const path = fieldPath(error.instancePath, prefix);
+  switch (error.keyword) {
+    case 'required':
+    case 'dependentRequired': {
+      if (error.schemaPath.includes('/oneOf/')) return undefined;
+      return { field: join(path, error.params['missingProperty']), type: 'REQUIRED', detail: 'is required' };
+    }
+    case 'oneOf': {
+      const parent = error.parentSchema as { errorField?: string; errorDetail?: string } | undefined;
+      if (parent?.errorField === undefined) return invalid(path, error);
+      return { field: join(path, parent.errorField), type: 'REQUIRED', detail: parent.errorDetail ?? 'is required' };
+    }
+    case 'additionalProperties':
+    case 'unevaluatedProperties': {
+      const name = error.params['additionalProperty'] ?? error.params['unevaluatedProperty'];
+      return { field: join(path, name), type: 'UNKNOWN_FIELD', detail: 'is not a field of this object, or not allowed here' };
+    }
+    case 'type':
+      return { field: path, type: 'WRONG_TYPE', detail: `must be ${String(error.params['type'])}` };
+    case 'maxLength':
+    case 'maxItems':
+    case 'maxProperties':
+      return { field: path, type: 'TOO_LONG', detail: error.message ?? 'is too long' };
+    case 'format':
+      return { field: path, type: 'INVALID_VALUE', detail: FORMAT_DETAILS[String(error.params['format'])] ?? error.message ?? 'is invalid' };
+    case 'allOf':
+    case 'if':
+      return undefined;
+    default:
+      return invalid(path, error);
+  }
+}
+
+const FORMAT_DETAILS: Readonly<Record<string, string>> = {
+  'webhook-url': 'must be an absolute http or https URL without a fragment',
+  'signing-secret': 'must be whsec_ followed by the base64 of 24 to 64 bytes',
+  'date-time': 'must be a date and time with an offset, as in 2026-11-23T10:00:00Z',
+};
+
+function invalid(field: string, error: ErrorObject): FieldError {
+  return { field, type: 'INVALID_VALUE', detail: error.message ?? 'is invalid' };
+}
+
+/** JSON Pointer to the way that people write paths: /webhooks/3/url becomes webhooks[3].url. */
+function fieldPath(pointer: string, prefix: string): string {
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'))
+    .reduce((path, token) => (/^\d+$/.test(token) ? `${path}[${token}]` : join(path, token)), prefix);
+}
+
+function join(path: string, name: unknown): string {
+  return path === '' ? String(name) : `${path}.${String(name)}`;
+}
+
+function isWebhookUrl(text: string): boolean {
+  // The WHATWG parser strips tabs and newlines and reads backslashes as slashes: refuse what it would change.
+  if (/[\s\\]/.test(text) || !URL.canParse(text)) return false;
+  const { protocol, hash, hostname } = new URL(text);
+  return (protocol === 'http:' || protocol === 'https:') && hash === '' && hostname !== '';
+}
+
+/** Standard Webhooks: whsec_ and the base64 of 24 to 64 random bytes. */
+function isSigningSecret(text: string): boolean {
+  if (!/^whsec_[A-Za-z0-9+/]+={0,2}$/.test(text)) return false;
+  const bytes = Buffer.from(text.slice('whsec_'.length), 'base64').length;
+  return bytes >= 24 && bytes <= 64;
+}

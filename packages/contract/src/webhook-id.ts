@@ -1,0 +1,36 @@
+/**
+ * A webhook's id says where the webhook is, so that no index is needed to find it:
+ *
+ *     wh_<shard>_<run>_<first>_<index>        numbers in base 36
+ *
+ * `run` is a random token of the producer's process for one campaign. Within a run, positions are dense: a bundle
+ * begins at `first` and a webhook stands `index` behind it. (run, first + index) is the webhook's position in its
+ * campaign, the bit that "counted once" is marked at; (shard, run, first) names the bundle's job and attempt log.
+ */
+export interface WebhookLocation {
+  readonly shard: number;
+  readonly run: string;
+  readonly first: number;
+  readonly index: number;
+}
+
+const PATTERN = /^wh_([0-9a-z]{1,3})_([0-9a-f]{12})_([0-9a-z]{1,7})_([0-9a-z]{1,4})$/;
+
+export const WEBHOOK_ID_PATTERN = PATTERN.source;
+
+export function formatWebhookId({ shard, run, first, index }: WebhookLocation): string {
+  return `wh_${shard.toString(36)}_${run}_${first.toString(36)}_${index.toString(36)}`;
+}
+
+/** Undefined where the text is no webhook id. */
+export function parseWebhookId(id: string): WebhookLocation | undefined {
+  const match = PATTERN.exec(id);
+  if (match === null) return undefined;
+  const [, shard = '', run = '', first = '', index = ''] = match;
+  return { shard: Number.parseInt(shard, 36), run, first: Number.parseInt(first, 36), index: Number.parseInt(index, 36) };
+}
+
+/** The webhook's position among its run's: dense, from 0. */
+export function positionOf({ first, index }: WebhookLocation): number {
+  return first + index;
+}

@@ -1,0 +1,40 @@
+/**
+ * A webhook as an upstream system asks for it: the body of POST /v1/webhooks and an item of a bulk call.
+ * Exactly one of `channelConfigId` and `destination`, exactly one of `payload` and `body`.
+ */
+import { type Static, Type } from 'typebox';
+import { Destination } from './destination.ts';
+import { Identifier } from './identifiers.ts';
+
+export const BULK_WEBHOOKS_MAX = 5_000;
+
+export const Webhook = Type.Object(
+  {
+    campaignId: Identifier,
+    messageId: Identifier,
+    channelConfigId: Type.Optional(Identifier),
+    destination: Type.Optional(Destination),
+    payload: Type.Optional(Type.Unknown({ description: 'Any JSON; sent as application/json.' })),
+    body: Type.Optional(Type.String({ maxLength: 1_048_576, description: 'Sent as it is, with contentType.' })),
+    contentType: Type.Optional(
+      Type.String({ maxLength: 128, pattern: '^[!#$%&\'*+.^_`|~0-9A-Za-z-]+/[!#$%&\'*+.^_`|~0-9A-Za-z-]+(?:;[\\t\\u0020-\\u007e]*)?$' }),
+    ),
+    idempotencyKey: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 256, pattern: '^\\P{C}+$', description: 'Within a campaign, a second webhook with the same key is not enqueued; the answer holds the first one\'s id.' }),
+    ),
+    deliverAt: Type.Optional(
+      Type.String({ format: 'date-time', description: 'Not sent before this time; at most a year ahead.' }),
+    ),
+    userId: Type.Optional(Identifier),
+  },
+  {
+    additionalProperties: false,
+    allOf: [
+      { oneOf: [{ required: ['channelConfigId'] }, { required: ['destination'] }], errorField: 'channelConfigId', errorDetail: 'exactly one of channelConfigId and destination is needed' },
+      { oneOf: [{ required: ['payload'] }, { required: ['body'] }], errorField: 'payload', errorDetail: 'exactly one of payload and body is needed' },
+    ],
+    dependentRequired: { body: ['contentType'], contentType: ['body'] },
+  },
+);
+
+export type Webhook = Static<typeof Webhook>;
