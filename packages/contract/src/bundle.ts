@@ -22,6 +22,7 @@ export const Bundle = Type.Object({
   run: Type.String(),
   first: Type.Integer({ minimum: 0 }),
   acceptedAt: Type.Integer({ description: 'Milliseconds since 1970, by the producer\'s clock.' }),
+  deliverAt: Type.Optional(Type.Integer({ description: 'Milliseconds since 1970; not sent before.' })),
   attempt: Type.Integer({ minimum: 1 }),
   claim: Type.Optional(
     Type.Literal(true, { description: 'The same webhooks may stand in another job too (an idempotent call was repeated): claim each before its attempt.' }),

@@ -3,7 +3,7 @@
  * Two tempers: `patient` waits out an outage and sends again what was not answered (workers, aggregators: what they
  * write is safe to repeat); `failFast` gives up within a second and a half (producers: a caller waits for the answer).
  */
-import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
 
 export type RedisConnection = Redis | Cluster;
 
@@ -26,7 +26,7 @@ export function connectRedis({ url, name, temper, onError }: ConnectOptions): Re
   const addresses = url.split(',').map((address) => parseAddress(address.trim()));
   const [first] = addresses;
   if (first === undefined) throw new TypeError('a Redis URL is needed');
-  const options: RedisOptions = {
+  const options = {
     connectionName: name,
     connectTimeout: CONNECT_TIMEOUT_MS,
     keepAlive: 10_000,
@@ -42,7 +42,7 @@ export function connectRedis({ url, name, temper, onError }: ConnectOptions): Re
   };
   const connection =
     addresses.length === 1
-      ? new Redis({ ...options, ...first })
+      ? new Redis({ ...options, ...first } as RedisOptions)
       : new Cluster(
           addresses.map(({ host, port }) => ({ host, port })),
           clusterOptions(options, first, temper),
@@ -56,7 +56,7 @@ export function disconnectRedis(connection: RedisConnection): void {
   connection.disconnect();
 }
 
-function clusterOptions(redisOptions: RedisOptions, first: Address, temper: ConnectOptions['temper']): ClusterOptions {
+function clusterOptions(redisOptions: object, first: Address, temper: ConnectOptions['temper']) {
   const { host: _host, port: _port, ...credentials } = first;
   return {
     redisOptions: { ...redisOptions, ...credentials },
@@ -64,7 +64,7 @@ function clusterOptions(redisOptions: RedisOptions, first: Address, temper: Conn
     enableOfflineQueue: temper === 'patient',
     slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
     // TLS certificates are issued for names; keep what the cluster announces.
-    dnsLookup: (address, callback) => callback(null, address),
+    dnsLookup: (address: string, callback: (error: null, address: string) => void) => callback(null, address),
   };
 }
 

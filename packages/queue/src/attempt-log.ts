@@ -1,0 +1,207 @@
+/**
+ * The attempt log: for each bundle a hash that outlives its jobs.
+ *
+ *     bundle           what its webhooks have in common: campaign, channel, time of acceptance
+ *     <index>.<n>      the n-th attempt of the webhook at <index>, as a short array (see encodeAttempt)
+ *     <index>.claim    the job that may attempt the webhook, where two might (claim-webhooks.lua)
+ *     <index>.webhook  the webhook itself, once it is a dead letter: what a replay needs
+ *
+ * It answers three questions: what became of a webhook (the API), what has been done already (a bundle that runs
+ * again after a crash), and what can be replayed. A record is written once: the first one of an attempt stands.
+ */
+import type { Bundle, BundledWebhook, Outcome, OutcomeEvent, OutcomeReason } from '@hookfleet/contract';
+import { formatWebhookId, RESPONSE_EXCERPT_BYTES_MAX } from '@hookfleet/contract';
+import type { RedisConnection } from './connection.ts';
+import { attemptLogKey, deadLettersKey, attemptsCounterKey } from './keys.ts';
+import { runScript } from './scripts.ts';
+
+export interface LoggedAttempt {
+  readonly attempt: number;
+  readonly event: OutcomeEvent;
+  readonly reason?: OutcomeReason;
+  readonly statusCode?: number;
+  readonly durationMs: number;
+  readonly occurredAtMs: number;
+  readonly workerId: string;
+  readonly final: boolean;
+  readonly nextAttemptAtMs?: number;
+  readonly messageId: string;
+  readonly responseBody?: string;
+}
+
+export interface BundleLog {
+  /** By the webhook's index, in the order of the attempts. */
+  readonly attempts: ReadonlyMap<number, readonly LoggedAttempt[]>;
+  /** By the webhook's index: the job that claimed it. */
+  readonly claims: ReadonlyMap<number, string>;
+}
+
+export interface AttemptRecord {
+  readonly bundle: Bundle;
+  readonly webhook: BundledWebhook;
+  readonly outcome: Outcome;
+  readonly nextAttemptAtMs: number | undefined;
+}
+
+export interface AttemptRetention {
+  /** Kept so long after the last attempt. */
+  readonly attemptsMs: number;
+  /** Kept so long where the webhook is a dead letter. */
+  readonly deadLettersMs: number;
+}
+
+/** What a bundle's webhooks have in common, as the log keeps it. */
+export type BundleHead = Pick<Bundle, 'campaignId' | 'acceptedAt' | 'channelConfigId' | 'deliverAt' | 'destination'>;
+
+/** Writes the attempts of one shard in one script call. Which of them were new is no matter to the caller. */
+export async function recordAttempts(
+  connection: RedisConnection,
+  shardTag: string,
+  records: readonly AttemptRecord[],
+  retention: AttemptRetention,
+): Promise<void> {
+  const keys = [attemptsCounterKey(shardTag)];
+  const positions = new Map<string, number>();
+  const positionOfKey = (key: string) => {
+    let position = positions.get(key);
+    if (position === undefined) {
+      position = keys.push(key);
+      positions.set(key, position);
+    }
+    return position;
+  };
+  const args: (string | number)[] = [records.length];
+  for (const record of records) {
+    const { bundle, webhook, outcome } = record;
+    const key = attemptLogKey(shardTag, bundle.run, bundle.first);
+    const head = positions.has(key) ? '' : JSON.stringify(toHead(bundle));
+    const isDeadLetter = outcome.final && outcome.event !== 'webhook.delivered';
+    const lifetimeMs = isDeadLetter ? retention.deadLettersMs : lifetimeWhileAlive(record, retention);
+    args.push(positionOfKey(key), `${webhook.index}.${outcome.attempt}`, encodeAttempt(record), lifetimeMs, head);
+    if (!isDeadLetter) args.push(0);
+    else {
+      const { run, first } = bundle;
+      const shard = Number(shardTag.slice(shardTag.lastIndexOf(':') + 1, -1));
+      args.push(
+        positionOfKey(deadLettersKey(shardTag, bundle.campaignId)),
+        `${webhook.index}.webhook`,
+        JSON.stringify(webhook),
+        formatWebhookId({ shard, run, first, index: webhook.index }),
+        Date.parse(outcome.occurredAt),
+      );
+    }
+  }
+  await runScript(connection, 'recordAttempts', keys, args);
+}
+
+export async function readBundleLog(connection: RedisConnection, shardTag: string, bundle: Bundle): Promise<BundleLog> {
+  return parseLog(await connection.hgetall(attemptLogKey(shardTag, bundle.run, bundle.first)));
+}
+
+/** Claims the bundle's webhooks for the job and reads the log, in one step. */
+export async function claimWebhooks(
+  connection: RedisConnection,
+  shardTag: string,
+  bundle: Bundle,
+  jobId: string,
+  lifetimeMs: number,
+): Promise<BundleLog> {
+  const indexes = bundle.webhooks.map((webhook) => webhook.index);
+  const reply = await runScript(connection, 'claimWebhooks', [attemptLogKey(shardTag, bundle.run, bundle.first)], [jobId, lifetimeMs, ...indexes]);
+  const flat = reply as string[];
+  return parseLog(Object.fromEntries(Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]])));
+}
+
+/** One webhook's part of the log, and what the bundle had in common; undefined where nothing was attempted. */
+export async function readWebhookLog(
+  connection: RedisConnection,
+  key: string,
+  index: number,
+): Promise<{ head: BundleHead; attempts: readonly LoggedAttempt[] } | undefined> {
+  // Names first: the log of a dead letter holds whole webhooks, which are not wanted here.
+  const fields = (await connection.hkeys(key)).filter((field) => new RegExp(`^${index}\\.\\d+$`).test(field));
+  if (fields.length === 0) return undefined;
+  const [head, ...values] = await connection.hmget(key, 'bundle', ...fields);
+  if (head === null || head === undefined) return undefined;
+  const log = parseLog(Object.fromEntries(fields.map((field, i) => [field, values[i] ?? ''])));
+  return { head: JSON.parse(head) as BundleHead, attempts: log.attempts.get(index) ?? [] };
+}
+
+/** A webhook that waits for its next attempt must still find its log then. */
+function lifetimeWhileAlive({ nextAttemptAtMs, outcome }: AttemptRecord, retention: AttemptRetention): number {
+  const waitMs = nextAttemptAtMs === undefined ? 0 : Math.max(0, nextAttemptAtMs - Date.parse(outcome.occurredAt));
+  return retention.attemptsMs + Math.ceil(waitMs);
+}
+
+function toHead({ campaignId, acceptedAt, channelConfigId, deliverAt, destination }: Bundle): BundleHead {
+  return {
+    campaignId,
+    acceptedAt,
+    ...(channelConfigId !== undefined && { channelConfigId }),
+    ...(deliverAt !== undefined && { deliverAt }),
+    ...(destination !== undefined && { destination }),
+  };
+}
+
+type EncodedAttempt = [
+  event: OutcomeEvent,
+  reason: OutcomeReason | 0,
+  statusCode: number,
+  durationMs: number,
+  occurredAtMs: number,
+  workerId: string,
+  final: 0 | 1,
+  nextAttemptAtMs: number,
+  messageId: string,
+  responseBody?: string,
+];
+
+function encodeAttempt({ outcome, nextAttemptAtMs }: AttemptRecord): string {
+  const encoded: EncodedAttempt = [
+    outcome.event,
+    outcome.reason ?? 0,
+    outcome.statusCode ?? 0,
+    outcome.durationMs,
+    Date.parse(outcome.occurredAt),
+    outcome.workerId,
+    outcome.final ? 1 : 0,
+    nextAttemptAtMs ?? 0,
+    outcome.messageId,
+  ];
+  if (outcome.responseBody !== undefined) encoded.push(outcome.responseBody.slice(0, RESPONSE_EXCERPT_BYTES_MAX));
+  return JSON.stringify(encoded);
+}
+
+function decodeAttempt(attempt: number, text: string): LoggedAttempt {
+  const [event, reason, statusCode, durationMs, occurredAtMs, workerId, final, nextAttemptAtMs, messageId, responseBody] = JSON.parse(text) as EncodedAttempt;
+  return {
+    attempt,
+    event,
+    ...(reason !== 0 && { reason }),
+    ...(statusCode !== 0 && { statusCode }),
+    durationMs,
+    occurredAtMs,
+    workerId,
+    final: final === 1,
+    ...(nextAttemptAtMs !== 0 && { nextAttemptAtMs }),
+    messageId,
+    ...(responseBody !== undefined && { responseBody }),
+  };
+}
+
+function parseLog(fields: Record<string, string>): BundleLog {
+  const attempts = new Map<number, LoggedAttempt[]>();
+  const claims = new Map<number, string>();
+  for (const [field, value] of Object.entries(fields)) {
+    const [, index, what] = /^(\d+)\.(\d+|claim)$/.exec(field) ?? [];
+    if (index === undefined || what === undefined) continue;
+    if (what === 'claim') claims.set(Number(index), value);
+    else {
+      const entries = attempts.get(Number(index)) ?? [];
+      entries.push(decodeAttempt(Number(what), value));
+      attempts.set(Number(index), entries);
+    }
+  }
+  for (const entries of attempts.values()) entries.sort((a, b) => a.attempt - b.attempt);
+  return { attempts, claims };
+}

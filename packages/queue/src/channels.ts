@@ -1,0 +1,69 @@
+/**
+ * Where channels are stored: one hash, so that listing needs no index. A deleted channel stays behind a mark: it
+ * takes no new webhooks, but those accepted before are still delivered with its last configuration.
+ */
+import type { Channel } from '@hookfleet/contract';
+import type { RedisConnection } from './connection.ts';
+import { channelsKey } from './keys.ts';
+
+interface StoredChannel {
+  readonly version: 1;
+  readonly channel: Channel;
+  readonly deleted?: true;
+}
+
+export interface Channels {
+  put(channelConfigId: string, channel: Channel): Promise<'created' | 'replaced'>;
+  /** With its secrets: whoever shows it masks them. Undefined where it doesn't exist or is deleted. */
+  get(channelConfigId: string): Promise<Channel | undefined>;
+  /** For webhooks that were accepted: a deleted channel's last configuration too. */
+  getForDelivery(channelConfigId: string): Promise<Channel | undefined>;
+  list(): Promise<{ channelConfigId: string; channel: Channel }[]>;
+  /** False where there was none. */
+  delete(channelConfigId: string): Promise<boolean>;
+  /** Those of the ids that take webhooks. */
+  exists(channelConfigIds: readonly string[]): Promise<Set<string>>;
+}
+
+export function openChannels({ connection, prefix }: { connection: RedisConnection; prefix: string }): Channels {
+  const key = channelsKey(prefix);
+
+  async function read(id: string): Promise<StoredChannel | undefined> {
+    const text = await connection.hget(key, id);
+    return text === null ? undefined : (JSON.parse(text) as StoredChannel);
+  }
+
+  return {
+    async put(id, channel) {
+      const existing = await read(id);
+      await connection.hset(key, id, JSON.stringify({ version: 1, channel } satisfies StoredChannel));
+      return existing === undefined || existing.deleted ? 'created' : 'replaced';
+    },
+    async get(id) {
+      const stored = await read(id);
+      return stored?.deleted ? undefined : stored?.channel;
+    },
+    async getForDelivery(id) {
+      return (await read(id))?.channel;
+    },
+    async list() {
+      const all = Object.entries(await connection.hgetall(key));
+      return all
+        .map(([channelConfigId, text]) => ({ channelConfigId, ...(JSON.parse(text) as StoredChannel) }))
+        .filter(({ deleted }) => !deleted)
+        .map(({ channelConfigId, channel }) => ({ channelConfigId, channel }))
+        .sort((a, b) => a.channelConfigId.localeCompare(b.channelConfigId, 'en', { numeric: true }));
+    },
+    async delete(id) {
+      const stored = await read(id);
+      if (stored === undefined || stored.deleted) return false;
+      await connection.hset(key, id, JSON.stringify({ ...stored, deleted: true } satisfies StoredChannel));
+      return true;
+    },
+    async exists(ids) {
+      if (ids.length === 0) return new Set();
+      const texts = await connection.hmget(key, ...ids);
+      return new Set(ids.filter((_, i) => texts[i] && !(JSON.parse(texts[i]) as StoredChannel).deleted));
+    },
+  };
+}

@@ -1,0 +1,90 @@
+/** What is known of a webhook: from its attempt log, and while it waits from its job. */
+import { type Bundle, type OutcomeEvent, type OutcomeReason, parseWebhookId } from '@hookfleet/contract';
+import { type LoggedAttempt, readWebhookLog } from './attempt-log.ts';
+import type { RedisConnection } from './connection.ts';
+import { attemptLogKey, bundleName, shardPrefix } from './keys.ts';
+import type { ShardQueues } from './shard-queues.ts';
+
+export const WEBHOOK_STATES = ['scheduled', 'pending', 'retrying', 'delivered', 'failed'] as const;
+
+export type WebhookState = (typeof WEBHOOK_STATES)[number];
+
+export interface AttemptView {
+  readonly attempt: number;
+  readonly event: OutcomeEvent;
+  readonly reason?: OutcomeReason;
+  readonly statusCode?: number;
+  readonly durationMs: number;
+  readonly occurredAt: string;
+  readonly workerId: string;
+  readonly final: boolean;
+  readonly responseBody?: string;
+}
+
+export interface WebhookView {
+  readonly id: string;
+  readonly campaignId: string;
+  readonly messageId: string;
+  readonly channelConfigId?: string;
+  readonly state: WebhookState;
+  readonly acceptedAt: string;
+  readonly deliverAt?: string;
+  readonly nextAttemptAt?: string;
+  readonly attempts: readonly AttemptView[];
+}
+
+export async function findWebhook(
+  connection: RedisConnection,
+  prefix: string,
+  queues: ShardQueues,
+  id: string,
+): Promise<WebhookView | undefined> {
+  const location = parseWebhookId(id);
+  if (location === undefined || location.shard >= queues.all.length) return undefined;
+  const { shard, run, first, index } = location;
+  const key = attemptLogKey(shardPrefix(prefix, shard), run, first);
+  // The job before the log: a webhook that moves on between the two look-ups is then found in the log.
+  const waiting = await findInJob(queues, shard, bundleName(run, first), index);
+  const log = await readWebhookLog(connection, key, index);
+  if (log !== undefined) return fromLog(id, log.head, log.attempts);
+  return waiting === undefined ? undefined : fromBundle(id, waiting, index);
+}
+
+async function findInJob(queues: ShardQueues, shard: number, jobId: string, index: number): Promise<Bundle | undefined> {
+  const job = await queues.of(shard).getJob(jobId);
+  const bundle = job?.data as Bundle | undefined;
+  return bundle?.webhooks.some((webhook) => webhook.index === index) ? bundle : undefined;
+}
+
+type Head = Pick<Bundle, 'campaignId' | 'acceptedAt' | 'channelConfigId' | 'deliverAt'>;
+
+function fromBundle(id: string, bundle: Bundle, index: number): WebhookView {
+  const scheduled = bundle.deliverAt !== undefined && bundle.deliverAt > Date.now();
+  const messageId = bundle.webhooks.find((webhook) => webhook.index === index)?.messageId ?? '';
+  return { id, messageId, ...headView(bundle), state: scheduled ? 'scheduled' : 'pending', attempts: [] };
+}
+
+function fromLog(id: string, head: Head, attempts: readonly LoggedAttempt[]): WebhookView {
+  const last = attempts.at(-1) as LoggedAttempt;
+  const state = attempts.some(({ event }) => event === 'webhook.delivered') ? 'delivered' : last.final ? 'failed' : 'retrying';
+  return {
+    id,
+    messageId: last.messageId,
+    ...headView(head),
+    state,
+    ...(state === 'retrying' && last.nextAttemptAtMs !== undefined && { nextAttemptAt: new Date(last.nextAttemptAtMs).toISOString() }),
+    attempts: attempts.map(({ messageId: _messageId, nextAttemptAtMs: _next, occurredAtMs, ...attempt }) => ({
+      ...attempt,
+      occurredAt: new Date(occurredAtMs).toISOString(),
+    })),
+  };
+}
+
+function headView({ campaignId, acceptedAt, channelConfigId, deliverAt }: Head) {
+  return {
+    campaignId,
+    ...(channelConfigId !== undefined && { channelConfigId }),
+    acceptedAt: new Date(acceptedAt).toISOString(),
+    ...(deliverAt !== undefined && { deliverAt: new Date(deliverAt).toISOString() }),
+  };
+}

@@ -1,0 +1,23 @@
+/** The arrows of the picture: webhooks out and in, results out and in, over Redis. The only home of bullmq. */
+export { type BundleLog, claimWebhooks, type LoggedAttempt, readBundleLog } from './attempt-log.ts';
+export { type Channels, openChannels } from './channels.ts';
+export { checkRedis, RedisUnfitError, RedisUnreachableError } from './check-redis.ts';
+export { type ConnectOptions, connectRedis, disconnectRedis, parseAddress, type RedisConnection } from './connection.ts';
+export { type AttemptView, WEBHOOK_STATES, type WebhookState, type WebhookView } from './find-webhook.ts';
+export { shardPrefix } from './keys.ts';
+export { createOutcomeRecorder, type OutcomeRecorder, type RecordedAttempt } from './outcome-recorder.ts';
+export type { WebhookToEnqueue } from './pack-bundles.ts';
+export { createQueueMonitor, QUEUE_STATES, type QueueMonitor, type QueueSample } from './queue-monitor.ts';
+export { type ConsumeResultsOptions, consumeResults, type ResultsConsumer } from './results-in.ts';
+export { openResultsOut, type ResultsOut } from './results-out.ts';
+export { defineScripts } from './scripts.ts';
+export type { ShardOptions } from './shard-queues.ts';
+export {
+  type BundleRun,
+  type BundleRunEnd,
+  type ConsumeWebhooksOptions,
+  consumeWebhooks,
+  UnreadableBundleError,
+  type WebhooksConsumer,
+} from './webhooks-in.ts';
+export { openWebhooksOut, type WebhooksOut, type WebhooksOutOptions } from './webhooks-out.ts';

@@ -1,0 +1,121 @@
+/** What the queues hold: for metrics and for scaling. Costs a few commands a sample, none of them scans. */
+import { type Bundle, RESULTS_QUEUE, WEBHOOKS_QUEUE } from '@hookfleet/contract';
+import type { Job, Queue } from 'bullmq';
+import { attemptsCounterKey, shardPrefix } from './keys.ts';
+import { openShardQueues, type ShardOptions } from './shard-queues.ts';
+
+export type QueueName = typeof WEBHOOKS_QUEUE | typeof RESULTS_QUEUE;
+
+export const QUEUE_STATES = ['waiting', 'active', 'delayed', 'failed'] as const;
+
+export type QueueState = (typeof QUEUE_STATES)[number];
+
+export interface QueueSample {
+  /** Jobs, not webhooks, summed over the shards. */
+  readonly queues: readonly { queue: QueueName; state: QueueState; jobs: number }[];
+  /** Age of the job that waits longest; 0 where none waits. Delayed jobs don't wait. */
+  readonly oldestSeconds: readonly { queue: QueueName; seconds: number }[];
+  readonly attemptsPerSecond: number;
+  /** Time to drain what waits at the rate of late. Where nothing is attempted at all: the age of the oldest. */
+  readonly backlogSeconds: number;
+  /** No job waits, is delayed or active, in either queue: every accepted webhook must have ended. */
+  readonly atRest: boolean;
+}
+
+export interface QueueMonitor {
+  sample(): Promise<QueueSample>;
+  close(): Promise<void>;
+}
+
+// The rate forgets with this time constant: long enough to be steady, short enough to follow a scaled fleet.
+const RATE_MEMORY_MS = 30_000;
+// Bundles looked at to estimate how many webhooks a waiting job holds.
+const BUNDLES_LOOKED_AT = 3;
+
+export function createQueueMonitor(options: ShardOptions, now: () => number = Date.now): QueueMonitor {
+  const names = [WEBHOOKS_QUEUE, RESULTS_QUEUE] as const;
+  const shardQueues = names.map((name) => ({ name, queues: openShardQueues(name, options) }));
+  const rate = createRate(now);
+
+  async function attemptsTotal(): Promise<number> {
+    const counts = await Promise.all(
+      Array.from({ length: options.shards }, (_, shard) =>
+        options.connection.get(attemptsCounterKey(shardPrefix(options.prefix, shard))),
+      ),
+    );
+    return counts.reduce((sum, count) => sum + Number(count ?? 0), 0);
+  }
+
+  return {
+    async sample() {
+      const perQueue = await Promise.all(
+        shardQueues.map(async ({ name, queues }) => {
+          const shards = await Promise.all(queues.all.map(sampleQueue));
+          const jobs = (state: QueueState) => shards.reduce((sum, { counts }) => sum + counts[state], 0);
+          return {
+            name,
+            counts: QUEUE_STATES.map((state) => ({ queue: name as QueueName, state, jobs: jobs(state) })),
+            oldestMs: Math.min(...shards.map(({ oldestMs }) => oldestMs)),
+            webhooks: shards.reduce((sum, { counts, webhooksPerJob }) => sum + counts.waiting * webhooksPerJob, 0),
+            busy: jobs('waiting') + jobs('active') + jobs('delayed') > 0,
+          };
+        }),
+      );
+      const attemptsPerSecond = rate.update(await attemptsTotal());
+      const oldestSeconds = perQueue.map(({ name, oldestMs }) => ({
+        queue: name as QueueName,
+        seconds: Number.isFinite(oldestMs) ? Math.max(0, (now() - oldestMs) / 1000) : 0,
+      }));
+      const waitingWebhooks = perQueue[0]?.webhooks ?? 0;
+      return {
+        queues: perQueue.flatMap(({ counts }) => counts),
+        oldestSeconds,
+        attemptsPerSecond,
+        backlogSeconds:
+          waitingWebhooks === 0 ? 0 : attemptsPerSecond > 0.01 ? waitingWebhooks / attemptsPerSecond : (oldestSeconds[0]?.seconds ?? 0),
+        atRest: perQueue.every(({ busy }) => !busy),
+      };
+    },
+    async close() {
+      await Promise.all(shardQueues.map(({ queues }) => queues.close()));
+    },
+  };
+}
+
+async function sampleQueue(queue: Queue) {
+  const [counts, oldest] = await Promise.all([
+    queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'failed'),
+    queue.getJobs(['waiting'], 0, BUNDLES_LOOKED_AT - 1, true),
+  ]);
+  const jobs = oldest.filter((job): job is Job => job !== undefined && job !== null);
+  const webhooks = jobs.map(({ data }) => (data as Partial<Bundle>).webhooks?.length ?? 1);
+  return {
+    counts: {
+      waiting: (counts['waiting'] ?? 0) + (counts['prioritized'] ?? 0),
+      active: counts['active'] ?? 0,
+      delayed: counts['delayed'] ?? 0,
+      failed: counts['failed'] ?? 0,
+    },
+    // A retry waits since it became due, not since it was written.
+    oldestMs: Math.min(...jobs.map(({ timestamp, opts }) => timestamp + (opts.delay ?? 0))),
+    webhooksPerJob: webhooks.length === 0 ? 1 : webhooks.reduce((sum, count) => sum + count, 0) / webhooks.length,
+  };
+}
+
+/** An exponentially weighted rate of a growing total. */
+function createRate(now: () => number) {
+  let last: { total: number; atMs: number } | undefined;
+  let perSecond = 0;
+  return {
+    update(total: number): number {
+      const atMs = now();
+      if (last !== undefined && atMs > last.atMs) {
+        const elapsedMs = atMs - last.atMs;
+        const latest = (Math.max(0, total - last.total) / elapsedMs) * 1000;
+        perSecond += (latest - perSecond) * (1 - Math.exp(-elapsedMs / RATE_MEMORY_MS));
+      }
+      if (last === undefined || atMs > last.atMs) last = { total, atMs };
+      return perSecond;
+    },
+  };
+}

@@ -1,0 +1,32 @@
+/** Our Lua scripts as commands of a connection. ioredis loads a script where a server doesn't have it yet. */
+import { readFileSync } from 'node:fs';
+import type { RedisConnection } from './connection.ts';
+
+const SOURCES = {
+  claimWebhooks: 'claim-webhooks',
+  commitWebhookIds: 'commit-webhook-ids',
+  recordAttempts: 'record-attempts',
+  reserveWebhookIds: 'reserve-webhook-ids',
+} as const;
+
+export type ScriptName = keyof typeof SOURCES;
+
+type Command = (keysCount: number, ...keysAndArguments: (string | number)[]) => Promise<unknown>;
+
+/** Defines the commands on the connection, once. */
+export function defineScripts(connection: RedisConnection): void {
+  for (const [name, file] of Object.entries(SOURCES)) {
+    if (name in connection) continue;
+    connection.defineCommand(name, { lua: readFileSync(new URL(`lua/${file}.lua`, import.meta.url), 'utf8') });
+  }
+}
+
+export function runScript(
+  connection: RedisConnection,
+  name: ScriptName,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+): Promise<unknown> {
+  const command = (connection as unknown as Record<ScriptName, Command>)[name];
+  return command.call(connection, keys.length, ...keys, ...args);
+}

@@ -1,0 +1,212 @@
+/**
+ * The webhooks queue's exit. BullMQ's own loop counts jobs and wakes when a job ends; ours counts webhooks and wakes
+ * when a webhook ends, so that one slow webhook of a bundle doesn't hold back the room of its finished siblings.
+ * So the jobs are fetched by hand (docs.bullmq.io, "Manually processing jobs"): fetching, completing, stalled checks
+ * and locks stay BullMQ's; the loop, the renewal of locks and the stop are here.
+ *
+ * A job's life:   fetched → processed → completed         all its webhooks are recorded
+ *                                     → back to wait      the process drains: some were not attempted
+ *                                     → delayed           processing threw: our fault, tried again later
+ *                                     → failed            not a bundle, or taken STARTS_MAX times without an end
+ * If the process dies anywhere in it, the lock expires and the job is fetched again, by anyone.
+ */
+import { type Bundle, WEBHOOKS_QUEUE } from '@hookfleet/contract';
+import { Job, Worker } from 'bullmq';
+import { createBundleCapacity } from './bundle-capacity.ts';
+import { shardPrefix } from './keys.ts';
+import type { ShardOptions } from './shard-queues.ts';
+
+// A bundle that was begun so often and never ended takes its worker down with it: it goes aside for a person to see.
+const STARTS_MAX = 100;
+// After an error of Redis or of ours, the same thing is tried again after this time.
+const PAUSE_AFTER_ERROR_MS = 1_000;
+// Seconds that a fetch blocks on an empty queue: also the longest that a stop waits for it.
+const DRAIN_DELAY_S = 5;
+
+export interface BundleRun {
+  /** As it stands in Redis: checked by the processor. */
+  readonly data: unknown;
+  readonly shard: number;
+  readonly jobId: string;
+  /** The job was begun before: what it did then stands in the attempt log. */
+  readonly repeated: boolean;
+  /** Aborted when the process drains or the job's lock is lost: begin no more attempts. */
+  readonly signal: AbortSignal;
+  /** Tells that webhooks of the bundle need no more room. */
+  settled(webhooks: number): void;
+}
+
+/** `finished`: every webhook is recorded. `released`: some are left, for whoever takes the job next. */
+export type BundleRunEnd = 'finished' | 'released';
+
+/** Thrown by a processor for data that no worker will ever understand. */
+export class UnreadableBundleError extends Error {
+  override readonly name = 'UnreadableBundleError';
+}
+
+export interface ConsumeWebhooksOptions extends ShardOptions {
+  /** Webhooks in hand at most, over all shards, but for the rest of the last bundle. */
+  readonly webhooksMax: number;
+  readonly lockDurationMs: number;
+  readonly stalledIntervalMs: number;
+  readonly process: (run: BundleRun) => Promise<BundleRunEnd>;
+  readonly onError: (error: Error, context: Record<string, unknown>) => void;
+}
+
+export interface WebhooksConsumer {
+  /** Takes no more bundles, waits for those in hand, closes. */
+  stop(): Promise<void>;
+  /** When a bundle was last taken, or the queue found empty: what a health check asks. Milliseconds since 1970. */
+  lastProgressAt(): number;
+  inHand(): number;
+}
+
+export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsumer {
+  const { connection, prefix, shards, lockDurationMs, onError } = options;
+  const stopping = new AbortController();
+  const capacity = createBundleCapacity(options.webhooksMax);
+  const running = new Map<Job, { token: string; lost: AbortController }>();
+  const underWay = new Set<Promise<void>>();
+  let lastProgressAt = Date.now();
+  let tokens = 0;
+
+  const workers = Array.from({ length: shards }, (_, shard) => {
+    const worker = new Worker(WEBHOOKS_QUEUE, null, {
+      connection,
+      prefix: shardPrefix(prefix, shard),
+      lockDuration: lockDurationMs,
+      stalledInterval: options.stalledIntervalMs,
+      drainDelay: DRAIN_DELAY_S,
+      // We bound starts ourselves: past BullMQ's bound a job would fail without anyone recording it.
+      maxStalledCount: Number.MAX_SAFE_INTEGER,
+    });
+    worker.on('error', (error) => onError(error, { shard }));
+    worker.startStalledCheckTimer().catch((error: Error) => onError(error, { shard }));
+    return worker;
+  });
+
+  async function fetchLoop(worker: Worker, shard: number): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await capacity.untilRoom(stopping.signal);
+      if (stopping.signal.aborted) return;
+      const token = `${worker.id}:${tokens++}`;
+      try {
+        const job = await worker.getNextJob(token, { block: true });
+        lastProgressAt = Date.now();
+        if (job !== undefined) start(worker, shard, job, token);
+      } catch (error) {
+        if (stopping.signal.aborted) return;
+        onError(error as Error, { shard, doing: 'fetch' });
+        await pause(PAUSE_AFTER_ERROR_MS, stopping.signal);
+      }
+    }
+  }
+
+  function start(worker: Worker, shard: number, job: Job, token: string): void {
+    const run = runJobs(worker, shard, job, token).finally(() => underWay.delete(run));
+    underWay.add(run);
+  }
+
+  /** Runs the job, then each next one that Redis hands over with a completion. */
+  async function runJobs(worker: Worker, shard: number, first: Job, token: string): Promise<void> {
+    let job: Job | undefined = first;
+    while (job !== undefined) job = await runJob(worker, shard, job, token);
+  }
+
+  async function runJob(worker: Worker, shard: number, job: Job, token: string): Promise<Job | undefined> {
+    const lost = new AbortController();
+    let owed = weightOf(job.data);
+    const settled = (webhooks: number) => {
+      const given = Math.min(webhooks, owed);
+      owed -= given;
+      if (given > 0) capacity.give(given);
+    };
+    capacity.take(owed);
+    running.set(job, { token, lost });
+    const context = { shard, jobId: job.id };
+    try {
+      const end = await process(job, shard, AbortSignal.any([stopping.signal, lost.signal]), settled);
+      settled(owed);
+      if (lost.signal.aborted) return undefined;
+      if (end === 'released') return void (await job.moveToWait(token));
+      const fetchNext = capacity.hasRoom() && !stopping.signal.aborted;
+      return await complete(worker, job, token, fetchNext);
+    } catch (error) {
+      onError(error as Error, context);
+      settled(owed);
+      await setAside(job, token, error as Error).catch((failure: Error) => onError(failure, context));
+      return undefined;
+    } finally {
+      running.delete(job);
+    }
+  }
+
+  async function process(job: Job, shard: number, signal: AbortSignal, settled: (webhooks: number) => void): Promise<BundleRunEnd> {
+    if (job.attemptsStarted > STARTS_MAX) throw new UnreadableBundleError(`begun ${STARTS_MAX} times and never ended`);
+    return options.process({ data: job.data, shard, jobId: job.id ?? '', repeated: job.attemptsStarted > 1, signal, settled });
+  }
+
+  async function complete(worker: Worker, job: Job, token: string, fetchNext: boolean): Promise<Job | undefined> {
+    const next = await job.moveToCompleted(null, token, fetchNext);
+    lastProgressAt = Date.now();
+    const [data, id] = Array.isArray(next) ? next : [];
+    return data ? Job.fromJSON(worker, data, id) : undefined;
+  }
+
+  /** An unreadable bundle fails for good; any other error is ours, and the bundle comes back a little later. */
+  async function setAside(job: Job, token: string, error: Error): Promise<void> {
+    if (error instanceof UnreadableBundleError) await job.moveToFailed(error, token, false);
+    else if (!isLockLost(error)) await job.moveToDelayed(Date.now() + PAUSE_AFTER_ERROR_MS * Math.min(job.attemptsStarted, 60), token);
+  }
+
+  async function renewLocks(): Promise<void> {
+    for (const worker of workers) {
+      const jobs = [...running].filter(([job]) => job.queueQualifiedName === worker.qualifiedName);
+      if (jobs.length === 0) continue;
+      const ids = jobs.map(([job]) => job.id ?? '');
+      const failed = await worker.extendJobLocks(ids, jobs.map(([, { token }]) => token), lockDurationMs);
+      for (const [job, { lost }] of jobs) {
+        if (running.has(job) && failed.includes(job.id ?? '')) {
+          onError(new Error('lock lost: another worker may run this bundle'), { jobId: job.id });
+          lost.abort();
+        }
+      }
+    }
+  }
+
+  // A third of the lock's duration: two renewals may fail before a lock is lost.
+  const renewal = setInterval(() => {
+    renewLocks().catch((error: Error) => onError(error, { doing: 'renew locks' }));
+  }, lockDurationMs / 3);
+  const loops = workers.map((worker, shard) => fetchLoop(worker, shard));
+
+  return {
+    async stop() {
+      stopping.abort();
+      // A fetch that blocks on an empty queue ends with its connection; what it may have fetched is run to its end.
+      while (underWay.size > 0) await Promise.all(underWay);
+      clearInterval(renewal);
+      await Promise.all(workers.map((worker) => worker.close()));
+      await Promise.all(loops);
+    },
+    lastProgressAt: () => lastProgressAt,
+    inHand: capacity.inHand,
+  };
+}
+
+/** A job put into Redis by somebody else may hold anything: it weighs one. */
+function weightOf(data: Partial<Bundle> | undefined): number {
+  return Array.isArray(data?.webhooks) ? Math.max(1, data.webhooks.length) : 1;
+}
+
+function isLockLost(error: Error): boolean {
+  return /Missing lock|Missing key|not in the active state|Lock mismatch/i.test(error.message);
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  await promise;
+  clearTimeout(timer);
+}

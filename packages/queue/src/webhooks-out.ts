@@ -1,0 +1,217 @@
+/**
+ * The webhooks queue's entrance. `enqueue` returns when every webhook is in Redis; until then nothing is promised.
+ *
+ * The order of the writes, and what a death between two of them leaves behind:
+ *   1. idempotency keys are reserved      → keys "?": the repeated call enqueues under the same ids, to be claimed
+ *   2. the bundles are added              → webhooks are delivered; the repeated call adds jobs that find them claimed
+ *   3. keys are committed, acceptances go to the results queue
+ *                                         → the campaign counts them as accepted with their first outcome
+ */
+import { type Acceptance, type Bundle, formatWebhookId, parseWebhookId, WEBHOOKS_QUEUE } from '@hookfleet/contract';
+import { randomBytes } from 'node:crypto';
+import { findWebhook, type WebhookView } from './find-webhook.ts';
+import { createGroupCommit } from './group-commit.ts';
+import { bundleName, idempotencyDigest, idempotencyKeyName, shardPrefix } from './keys.ts';
+import { type PackedBundle, packBundles, type WebhookToEnqueue } from './pack-bundles.ts';
+import { createPositionAllocator } from './positions.ts';
+import { openResultsOut } from './results-out.ts';
+import { defineScripts, runScript } from './scripts.ts';
+import { openShardQueues, type ShardOptions } from './shard-queues.ts';
+
+export interface WebhooksOutOptions extends ShardOptions {
+  /** Webhooks in a bundle at most. */
+  readonly bundleSize: number;
+  /** A repeat of an idempotency key is recognized for so long. */
+  readonly idempotencyRetentionMs: number;
+}
+
+export interface WebhooksOut {
+  /** The webhooks' ids in their order. Rejects with Redis' error; the call may then be made again. */
+  enqueue(webhooks: readonly WebhookToEnqueue[]): Promise<string[]>;
+  /** Undefined for an id that is unknown or whose log has expired. */
+  find(id: string): Promise<WebhookView | undefined>;
+  close(): Promise<void>;
+}
+
+/** A job's options: our log and counters remember what BullMQ needn't. */
+const BUNDLE_JOB = { removeOnComplete: true, attempts: 1 } as const;
+
+interface JobToAdd {
+  readonly shard: number;
+  readonly jobId: string;
+  readonly bundle: Bundle;
+}
+
+export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
+  const { connection, prefix, shards, bundleSize, idempotencyRetentionMs } = options;
+  defineScripts(connection);
+  const queues = openShardQueues(WEBHOOKS_QUEUE, options);
+  const results = openResultsOut(options);
+  const positions = createPositionAllocator();
+  let turn = 0;
+
+  // Concurrent calls share a results job: counting acceptances costs a call next to nothing under load.
+  const acceptances = Array.from({ length: shards }, (_, shard) =>
+    createGroupCommit<Acceptance[]>({
+      write: (groups) => results.add(shard, { acceptances: groups.flat() }),
+      itemsMax: 200,
+      lingerMs: 1,
+      writesMax: 4,
+    }),
+  );
+
+  async function addJobs(jobs: readonly JobToAdd[]): Promise<void> {
+    await Promise.all(
+      [...Map.groupBy(jobs, (job) => job.shard)].map(async ([shard, ofShard]) => {
+        await queues.of(shard).addBulk(
+          ofShard.map(({ jobId, bundle }) => ({
+            name: 'bundle',
+            data: bundle,
+            opts: { ...BUNDLE_JOB, jobId, ...(bundle.deliverAt !== undefined && { delay: Math.max(0, bundle.deliverAt - Date.now()) }) },
+          })),
+        );
+        await acceptances[shard]?.add(ofShard.flatMap(({ bundle }) => toAcceptances(bundle)));
+      }),
+    );
+  }
+
+  /** The ids found for the keys, in the order of the webhooks: "" where the key was new. */
+  async function reserve(keyed: readonly Keyed[]): Promise<string[]> {
+    const found = new Array<string>(keyed.length).fill('');
+    await Promise.all(
+      [...Map.groupBy(keyed.keys(), (at) => (keyed[at] as Keyed).shard)].map(async ([shard, ats]) => {
+        const of = ats.map((at) => keyed[at] as Keyed);
+        const values = (await runScript(
+          connection,
+          'reserveWebhookIds',
+          of.map(({ digest }) => idempotencyKeyName(shardPrefix(prefix, shard), digest)),
+          [idempotencyRetentionMs, ...of.map(({ id }) => id)],
+        )) as string[];
+        for (const [i, at] of ats.entries()) found[at] = values[i] ?? '';
+      }),
+    );
+    return found;
+  }
+
+  async function commit(keyed: readonly Keyed[]): Promise<void> {
+    await Promise.all(
+      [...Map.groupBy(keyed, ({ shard }) => shard)].map(([shard, of]) =>
+        runScript(
+          connection,
+          'commitWebhookIds',
+          of.map(({ digest }) => idempotencyKeyName(shardPrefix(prefix, shard), digest)),
+          of.map(({ id }) => id),
+        ),
+      ),
+    );
+  }
+
+  return {
+    async enqueue(webhooks) {
+      const packed = packBundles(webhooks, {
+        bundleSize,
+        shards,
+        positions,
+        nowMs: Date.now(),
+        nextShard: () => turn++ % shards,
+      });
+      const ids = new Array<string>(webhooks.length);
+      const keyed: Keyed[] = [];
+      for (const { shard, bundle, members } of packed) {
+        for (const [index, member] of members.entries()) {
+          const id = formatWebhookId({ shard, run: bundle.run, first: bundle.first, index });
+          ids[member] = id;
+          const { campaignId, idempotencyKey } = webhooks[member] as WebhookToEnqueue;
+          if (idempotencyKey !== undefined) keyed.push({ shard, id, member, digest: idempotencyDigest(campaignId, idempotencyKey) });
+        }
+      }
+      if (keyed.length === 0) {
+        await addJobs(packed.map(toJob));
+        return ids;
+      }
+      const found = await reserve(keyed);
+      const { jobs, uncommitted } = leaveOutKnown(packed, keyed, found, ids);
+      await addJobs(jobs);
+      await commit(uncommitted);
+      return ids;
+    },
+
+    find: (id) => findWebhook(connection, prefix, queues, id),
+
+    async close() {
+      await Promise.all(acceptances.map((group) => group.drain()));
+      await Promise.all([queues.close(), results.close()]);
+    },
+  };
+}
+
+interface Keyed {
+  readonly shard: number;
+  readonly digest: Buffer;
+  readonly member: number;
+  id: string;
+}
+
+/**
+ * Takes out of the bundles what an earlier call, or an earlier item of this one, has under the same key, and puts
+ * that one's id into `ids`. Where it isn't known whether the earlier call reached the queue, the webhook goes out
+ * under its earlier id in a job of its own, which workers claim from.
+ */
+function leaveOutKnown(packed: readonly PackedBundle[], keyed: readonly Keyed[], found: readonly string[], ids: string[]) {
+  const own = new Set(keyed.map(({ id }) => id));
+  const known = new Set<number>();
+  const unsure: Keyed[] = [];
+  const uncommitted: Keyed[] = [];
+  for (const [at, key] of keyed.entries()) {
+    const value = found[at] ?? '';
+    if (value === '') {
+      uncommitted.push(key);
+      continue;
+    }
+    known.add(key.member);
+    const id = value.replace(/^\?/, '');
+    ids[key.member] = id;
+    if (value.startsWith('?') && !own.has(id)) {
+      const repeated = { ...key, id };
+      unsure.push(repeated);
+      uncommitted.push(repeated);
+    }
+  }
+  const bodies = new Map(packed.flatMap(({ bundle, members }) => members.map((member, i) => [member, { bundle, webhook: bundle.webhooks[i] }] as const)));
+  const again = unsure.map(({ id, member }): JobToAdd => {
+    const location = parseWebhookId(id);
+    const origin = bodies.get(member);
+    if (location === undefined || origin?.webhook === undefined) throw new Error(`idempotency key holds ${id}, which is no webhook id`);
+    const { shard, run, first, index } = location;
+    return {
+      shard,
+      jobId: `${bundleName(run, first)}_${index.toString(36)}_again_${randomBytes(4).toString('hex')}`,
+      bundle: { ...origin.bundle, run, first, webhooks: [{ ...origin.webhook, index }] },
+    };
+  });
+  const fresh = packed
+    .map((bundle) => withoutMembers(bundle, known))
+    .filter(({ bundle }) => bundle.webhooks.length > 0)
+    .map(toJob);
+  return { jobs: [...fresh, ...again], uncommitted };
+}
+
+function withoutMembers({ shard, bundle, members }: PackedBundle, known: ReadonlySet<number>): PackedBundle {
+  const webhooks = bundle.webhooks.filter((_, i) => !known.has(members[i] as number));
+  return { shard, members: members.filter((member) => !known.has(member)), bundle: { ...bundle, webhooks } };
+}
+
+function toJob({ shard, bundle }: PackedBundle): JobToAdd {
+  return { shard, bundle, jobId: bundleName(bundle.run, bundle.first) };
+}
+
+/** The bundle's positions as ranges: one, unless webhooks were left out. */
+function toAcceptances({ campaignId, run, first, acceptedAt, webhooks }: Bundle): Acceptance[] {
+  const ranges: Acceptance[] = [];
+  for (const { index } of webhooks) {
+    const last = ranges.at(-1);
+    if (last !== undefined && last.from + last.count === first + index) last.count += 1;
+    else ranges.push({ campaignId, run, from: first + index, count: 1, acceptedAt });
+  }
+  return ranges;
+}
