@@ -3,7 +3,7 @@
  * Two tempers: `patient` waits out an outage and sends again what was not answered (workers, aggregators: what they
  * write is safe to repeat); `failFast` gives up within a second and a half (producers: a caller waits for the answer).
  */
-import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 
 export type RedisConnection = Redis | Cluster;
 
@@ -42,7 +42,7 @@ export function connectRedis({ url, name, temper, onError }: ConnectOptions): Re
   };
   const connection =
     addresses.length === 1
-      ? new Redis({ ...options, ...first } as RedisOptions)
+      ? new Redis({ ...options, ...first })
       : new Cluster(
           addresses.map(({ host, port }) => ({ host, port })),
           clusterOptions(options, first, temper),

@@ -1,0 +1,43 @@
+/**
+ * The channels that webhooks are sent to, as of two seconds ago at most: a change reaches every worker by then, and
+ * a busy channel costs one read in that time instead of one per webhook.
+ */
+import type { Channel } from '@hookfleet/contract';
+import type { Channels } from '@hookfleet/queue';
+
+const FRESH_MS = 2_000;
+const CHANNELS_MAX = 1_000;
+
+/** The id was accepted with a webhook, so it has existed: Redis lost it, or somebody removed it by hand. */
+export class ChannelMissingError extends Error {
+  override readonly name = 'ChannelMissingError';
+}
+
+export interface ChannelCache {
+  /** Throws ChannelMissingError, or Redis' error. */
+  get(channelConfigId: string): Promise<Channel>;
+}
+
+export function createChannelCache(channels: Pick<Channels, 'getForDelivery'>, now: () => number = Date.now): ChannelCache {
+  // The promise is kept, not the channel: a burst of webhooks shares one read.
+  const entries = new Map<string, { readonly readAt: number; readonly channel: Promise<Channel> }>();
+
+  async function read(id: string): Promise<Channel> {
+    const channel = await channels.getForDelivery(id);
+    if (channel === undefined) throw new ChannelMissingError(`channel ${id} is not stored`);
+    return channel;
+  }
+
+  return {
+    get(id) {
+      const entry = entries.get(id);
+      if (entry !== undefined && now() - entry.readAt < FRESH_MS) return entry.channel;
+      const channel = read(id);
+      channel.catch(() => entries.delete(id));
+      entries.delete(id);
+      entries.set(id, { readAt: now(), channel });
+      if (entries.size > CHANNELS_MAX) entries.delete(entries.keys().next().value as string);
+      return channel;
+    },
+  };
+}

@@ -1,0 +1,50 @@
+/**
+ * What an attempt's result means: DESIGN's outcome table as one pure function. A new kind of result, or of failure,
+ * breaks the build here, where thought is needed.
+ */
+import type { OutcomeEvent, OutcomeReason } from '@hookfleet/contract';
+
+/** Why no response came. */
+export type AttemptFailure = 'dns' | 'connection' | 'tls' | 'timeout' | 'blocked';
+
+export type AttemptResult =
+  | { readonly kind: 'response'; readonly statusCode: number; readonly retryAfter?: string; readonly responseBody?: string }
+  | { readonly kind: 'failure'; readonly failure: AttemptFailure };
+
+export interface Classification {
+  readonly event: OutcomeEvent;
+  readonly reason?: OutcomeReason;
+  /** Worth another attempt, if the retry policy has one left. */
+  readonly retriable: boolean;
+}
+
+// 408 Request Timeout, 425 Too Early, 429 Too Many Requests: the request may succeed as it is, only later.
+const RETRIABLE_4XX: ReadonlySet<number> = new Set([408, 425, 429]);
+
+export function classify(result: AttemptResult): Classification {
+  return result.kind === 'response' ? classifyStatus(result.statusCode) : classifyFailure(result.failure);
+}
+
+function classifyStatus(statusCode: number): Classification {
+  if (statusCode >= 200 && statusCode < 300) return { event: 'webhook.delivered', retriable: false };
+  if (statusCode >= 300 && statusCode < 400) return { event: 'webhook.error', reason: 'redirect', retriable: false };
+  if (statusCode === 410) return { event: 'webhook.error', reason: 'gone', retriable: false };
+  if (statusCode >= 400 && statusCode < 500) {
+    return { event: 'webhook.error', reason: 'http_4xx', retriable: RETRIABLE_4XX.has(statusCode) };
+  }
+  if (statusCode >= 500 && statusCode < 600) return { event: 'webhook.bounced', reason: 'http_5xx', retriable: true };
+  // A 1xx as the last word, or a number beyond HTTP's: the destination doesn't speak HTTP, as if it had not answered.
+  return { event: 'webhook.bounced', reason: 'connection', retriable: true };
+}
+
+function classifyFailure(failure: AttemptFailure): Classification {
+  switch (failure) {
+    case 'dns':
+    case 'connection':
+    case 'tls':
+    case 'timeout':
+      return { event: 'webhook.bounced', reason: failure, retriable: true };
+    case 'blocked':
+      return { event: 'webhook.error', reason: 'blocked', retriable: false };
+  }
+}

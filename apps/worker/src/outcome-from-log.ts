@@ -1,0 +1,23 @@
+/** An attempt's outcome as its worker emitted it, or was about to, from the attempt log: same id, same facts. */
+import { type Bundle, type BundledWebhook, formatWebhookId, type Outcome } from '@hookfleet/contract';
+import type { LoggedAttempt } from '@hookfleet/queue';
+
+export function outcomeFromLog(shard: number, bundle: Bundle, webhook: BundledWebhook, logged: LoggedAttempt): Outcome {
+  const webhookId = formatWebhookId({ shard, run: bundle.run, first: bundle.first, index: webhook.index });
+  const { nextAttemptAtMs: _next, occurredAtMs, messageId: _messageId, ...facts } = logged;
+  return {
+    eventId: eventIdOf(webhookId, logged.attempt),
+    webhookId,
+    campaignId: bundle.campaignId,
+    messageId: webhook.messageId,
+    ...(bundle.channelConfigId !== undefined && { channelConfigId: bundle.channelConfigId }),
+    recipients: 1,
+    occurredAt: new Date(occurredAtMs).toISOString(),
+    ...facts,
+  };
+}
+
+/** Made of the webhook's id and the attempt: an outcome that arrives twice is known by it. */
+export function eventIdOf(webhookId: string, attempt: number): string {
+  return `ev_${webhookId.slice('wh_'.length)}_${attempt}`;
+}

@@ -1,0 +1,49 @@
+/**
+ * When a webhook is tried again: one pure function of four visible steps (base, jitter, Retry-After, clamp).
+ * The attempt's number picks the delay; there is no state.
+ */
+import type { RetryPolicy } from '@hookfleet/contract';
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+
+export const DEFAULT_RETRY_POLICY = {
+  delaysMs: [2 * SECOND_MS, 10 * SECOND_MS, MINUTE_MS, 5 * MINUTE_MS, 30 * MINUTE_MS, 2 * HOUR_MS, 6 * HOUR_MS],
+  // Spreads what failed together, so that it doesn't come back together.
+  jitter: 0.2,
+} as const satisfies RetryPolicy;
+
+/** A destination that asks for more patience than the longest of our own delays gets that. */
+export const RETRY_AFTER_MAX_MS = 6 * HOUR_MS;
+
+export interface RetryInput {
+  /** The attempt that has just ended, from 1. */
+  readonly attempt: number;
+  readonly policy: RetryPolicy | undefined;
+  /** The response's Retry-After header, as it came. */
+  readonly retryAfter: string | undefined;
+  readonly nowMs: number;
+  /** From 0 up to 1. */
+  readonly random: number;
+}
+
+/** Milliseconds until the next attempt, or undefined where the policy has none left. */
+export function retryDelayMs({ attempt, policy, retryAfter, nowMs, random }: RetryInput): number | undefined {
+  const { delaysMs, jitter = DEFAULT_RETRY_POLICY.jitter } = policy ?? DEFAULT_RETRY_POLICY;
+  const base = delaysMs[attempt - 1];
+  if (base === undefined) return undefined;
+  const jittered = base * (1 + jitter * (2 * random - 1));
+  const asked = Math.min(parseRetryAfterMs(retryAfter, nowMs) ?? 0, RETRY_AFTER_MAX_MS);
+  return Math.round(Math.max(jittered, asked));
+}
+
+/** RFC 9110, 10.2.3: seconds or an HTTP date. Undefined where it is neither, or lies in the past. */
+export function parseRetryAfterMs(text: string | undefined, nowMs: number): number | undefined {
+  if (text === undefined) return undefined;
+  const trimmed = text.trim();
+  if (/^\d+$/.test(trimmed)) return Number(trimmed) * SECOND_MS;
+  // Date.parse takes much more than an HTTP date; all three of HTTP's forms begin with a day's name.
+  const atMs = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(trimmed) ? Date.parse(trimmed) : Number.NaN;
+  return atMs > nowMs ? atMs - nowMs : undefined;
+}
