@@ -1,0 +1,166 @@
+/**
+ * Starts a real, persistent Redis of our own: append-only file, no eviction, loopback, its own directory and port.
+ * It runs in a process group of its own, so that Ctrl-C reaches the fleet first and Redis last, and it is ended with
+ * the process that started it.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, open, readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { locateRedis, type RedisServer } from './locate-redis.ts';
+
+export interface StartRedisOptions {
+  /** Where its data is kept; made where it is missing. */
+  readonly directory: string;
+  /** A free one when absent. */
+  readonly port?: number;
+  /** everysec (the default) may lose the last second when the machine fails; always loses nothing and is slower. */
+  readonly appendFsync?: 'always' | 'everysec' | 'no';
+  readonly extraArguments?: readonly string[];
+  readonly server?: RedisServer;
+}
+
+export interface EmbeddedRedis {
+  readonly url: string;
+  readonly port: number;
+  pid(): number | undefined;
+  /** Ends it as SIGTERM does: its data is written. */
+  stop(): Promise<void>;
+  /** Ends it as a crash does. */
+  kill(): Promise<void>;
+  /** Starts it again, on the same port and data. */
+  restart(): Promise<void>;
+  /** Freezes it: it keeps its connections and answers nothing. */
+  suspend(): void;
+  resume(): void;
+}
+
+const START_TIMEOUT_MS = 30_000;
+const STOP_TIMEOUT_MS = 10_000;
+const PORT_TRIES = 5;
+
+export async function startRedis(options: StartRedisOptions): Promise<EmbeddedRedis> {
+  const server = options.server ?? (await locateRedis());
+  await mkdir(options.directory, { recursive: true });
+  await refuseSecond(options.directory);
+  let port = options.port ?? 0;
+  let child: ChildProcess | undefined;
+  for (let tries = 1; child === undefined; tries += 1) {
+    if (options.port === undefined) port = await freePort();
+    try {
+      child = await launch(server, options, port);
+    } catch (error) {
+      // Between finding a free port and using it, somebody else may have taken it.
+      if (options.port !== undefined || tries === PORT_TRIES) throw error;
+    }
+  }
+  let running: ChildProcess = child;
+  const endWithUs = () => void running.kill('SIGTERM');
+  process.on('exit', endWithUs);
+
+  async function end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    process.off('exit', endWithUs);
+    if (running.exitCode !== null || running.signalCode !== null) return;
+    const exited = once(running, 'exit');
+    running.kill('SIGCONT');
+    running.kill(signal);
+    const timer = setTimeout(() => running.kill('SIGKILL'), STOP_TIMEOUT_MS);
+    await exited;
+    clearTimeout(timer);
+  }
+
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    pid: () => running.pid,
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+    async restart() {
+      await end('SIGTERM');
+      running = await launch(server, options, port);
+      process.on('exit', endWithUs);
+    },
+    suspend: () => void running.kill('SIGSTOP'),
+    resume: () => void running.kill('SIGCONT'),
+  };
+}
+
+async function launch(server: RedisServer, options: StartRedisOptions, port: number): Promise<ChildProcess> {
+  const { directory, appendFsync = 'everysec', extraArguments = [] } = options;
+  const log = await open(join(directory, 'redis.log'), 'a');
+  const settings = {
+    bind: '127.0.0.1',
+    port: String(port),
+    dir: directory,
+    pidfile: join(directory, 'redis.pid'),
+    daemonize: 'no',
+    appendonly: 'yes',
+    appendfsync: appendFsync,
+    save: '',
+    'maxmemory-policy': 'noeviction',
+  };
+  const args = [...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]), ...extraArguments];
+  const child = spawn(server.path, args, {
+    detached: true,
+    stdio: ['ignore', log.fd, log.fd],
+    env: { ...process.env, ...(server.libraryPath !== undefined && { LD_LIBRARY_PATH: server.libraryPath }) },
+  });
+  try {
+    const exited = once(child, 'exit').then(async ([code]) => {
+      const tail = (await readFile(join(directory, 'redis.log'), 'utf8')).trim().split('\n').slice(-3).join(' | ');
+      throw new Error(`Redis ended with status ${String(code)} while starting: ${tail}`);
+    });
+    exited.catch(() => undefined);
+    await Promise.race([untilServing(port), exited]);
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  } finally {
+    await log.close();
+  }
+  child.unref();
+  return child;
+}
+
+/** Up, and done with loading its data. */
+async function untilServing(port: number): Promise<void> {
+  const redis = new Redis({ host: '127.0.0.1', port, retryStrategy: () => 20, maxRetriesPerRequest: null });
+  redis.on('error', () => undefined);
+  const timer = setTimeout(() => redis.disconnect(), START_TIMEOUT_MS);
+  try {
+    // ioredis is ready only when INFO says that nothing is being loaded.
+    await redis.ping();
+  } finally {
+    clearTimeout(timer);
+    redis.disconnect();
+  }
+}
+
+/** Two servers on one append-only file would ruin it. */
+async function refuseSecond(directory: string): Promise<void> {
+  const pid = Number(await readFile(join(directory, 'redis.pid'), 'utf8').catch(() => ''));
+  if (!(pid > 0) || !isAlive(pid)) return;
+  // After a crash of the machine the number may belong to anybody.
+  const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => 'redis');
+  if (/redis|valkey/.test(command)) throw new Error(`a Redis (process ${pid}) already runs on ${directory}: is the fleet up already?`);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}

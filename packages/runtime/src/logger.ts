@@ -1,0 +1,21 @@
+/** Logs: pino's JSON on standard output, one line per fact, times in ISO 8601. Secrets are masked by path. */
+import { type Logger, pino } from 'pino';
+
+export type { Logger } from 'pino';
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+// A second line of defence: no call site logs these.
+const SECRET_PATHS = ['authorization', 'auth', 'signingSecrets', 'password', 'headers', 'req.headers', 'destination', 'channel', 'body', 'payload'];
+
+export function createLogger({ app, level }: { app: string; level: LogLevel }): Logger {
+  return pino({
+    level,
+    base: { app, pid: process.pid },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: { paths: SECRET_PATHS, censor: '***' },
+  });
+}
