@@ -1,0 +1,133 @@
+/**
+ * A real HTTP receiver that behaves as its script says, and keeps a ledger of what it was sent and what it did:
+ * the truth that counters are held against.
+ */
+import { once } from 'node:events';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+
+export interface ReceivedRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+  readonly webhookId: string | undefined;
+  /** How many requests with this webhook-id have come, this one included. */
+  readonly nth: number;
+}
+
+export type Answer =
+  | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string | Buffer; readonly delayMs?: number }
+  /** Never answers. */
+  | 'hang'
+  /** Resets the connection. */
+  | 'reset'
+  /** Sends the status and half of the promised body, then resets. */
+  | { readonly status: number; readonly cutBody: string }
+  /** Sends the status, then a body without end. */
+  | { readonly status: number; readonly endlessBody: string }
+  /** Sends the status and a piece of the body, and no more. */
+  | { readonly status: number; readonly stalledBody: string };
+
+/** What the ledger keeps of a request. */
+export interface LedgerEntry {
+  readonly request: ReceivedRequest;
+  /** The status that was sent, or what was done instead. */
+  readonly did: number | 'hang' | 'reset';
+}
+
+export interface Receiver {
+  readonly url: string;
+  readonly ledger: readonly LedgerEntry[];
+  count(did: (entry: LedgerEntry) => boolean): number;
+  connections(): number;
+  /** Connections opened so far. */
+  connectionsTotal(): number;
+  /** Resolves when so many requests are in the ledger. */
+  received(requests: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+// Longer than any client keeps a connection: a connection is then never closed here at the moment of its reuse.
+const KEEP_ALIVE_MS = 600_000;
+
+export async function startReceiver(script: (request: ReceivedRequest) => Answer = () => ({ status: 200 })): Promise<Receiver> {
+  const ledger: LedgerEntry[] = [];
+  const seen = new Map<string, number>();
+  const sockets = new Set<Socket>();
+  const waiting = new Set<{ requests: number; resolve: () => void }>();
+  let connectionsTotal = 0;
+
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 }, (incoming, response) => {
+    const chunks: Buffer[] = [];
+    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+    incoming.on('error', () => undefined);
+    incoming.on('end', () => {
+      const request = toRequest(incoming, Buffer.concat(chunks), seen);
+      const answer = script(request);
+      ledger.push({ request, did: typeof answer === 'string' ? answer : answer.status });
+      carryOut(answer, incoming, response);
+      for (const waiter of waiting) {
+        if (ledger.length >= waiter.requests) {
+          waiting.delete(waiter);
+          waiter.resolve();
+        }
+      }
+    });
+  });
+  server.on('connection', (socket) => {
+    connectionsTotal += 1;
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => undefined);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    ledger,
+    count: (did) => ledger.filter(did).length,
+    connections: () => sockets.size,
+    connectionsTotal: () => connectionsTotal,
+    received(requests) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      if (ledger.length >= requests) resolve();
+      else waiting.add({ requests, resolve });
+      return promise;
+    },
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+function toRequest(incoming: IncomingMessage, body: Buffer, seen: Map<string, number>): ReceivedRequest {
+  const webhookId = incoming.headers['webhook-id']?.toString();
+  const nth = (seen.get(webhookId ?? '') ?? 0) + 1;
+  seen.set(webhookId ?? '', nth);
+  return { method: incoming.method ?? '', path: incoming.url ?? '', headers: incoming.headers, body, webhookId, nth };
+}
+
+function carryOut(answer: Answer, incoming: IncomingMessage, response: ServerResponse): void {
+  if (answer === 'hang') return;
+  if (answer === 'reset') return void incoming.socket.resetAndDestroy();
+  if ('cutBody' in answer) {
+    response.writeHead(answer.status, { 'content-length': answer.cutBody.length * 2 });
+    response.write(answer.cutBody, () => incoming.socket.destroy());
+  } else if ('endlessBody' in answer) {
+    response.writeHead(answer.status);
+    const write = () => {
+      while (!response.destroyed && response.write(answer.endlessBody));
+    };
+    response.on('drain', write);
+    write();
+  } else if ('stalledBody' in answer) {
+    response.writeHead(answer.status, { 'content-length': answer.stalledBody.length * 2 });
+    response.write(answer.stalledBody);
+  } else if (answer.delayMs !== undefined) {
+    setTimeout(() => response.writeHead(answer.status, answer.headers).end(answer.body), answer.delayMs);
+  } else response.writeHead(answer.status, answer.headers).end(answer.body);
+}

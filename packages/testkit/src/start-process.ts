@@ -1,0 +1,81 @@
+/** A real process of ours, its logs, and its end. A process that a test leaves behind ends with the test's. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+
+export interface StartedProcess {
+  readonly logs: readonly Record<string, unknown>[];
+  /** What isn't JSON, and standard error. */
+  readonly lines: readonly string[];
+  readonly pid: number;
+  /** Resolves to the first log line, earlier or later, that fits. Rejects where the process ends without it. */
+  waitForLog(fits: (log: Record<string, unknown>) => boolean): Promise<Record<string, unknown>>;
+  readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  signal(signal: NodeJS.Signals): void;
+  /** Sends SIGTERM and waits. */
+  stop(): Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  kill(): Promise<void>;
+}
+
+export function startProcess(entry: string, environment: Record<string, string>): StartedProcess {
+  const logs: Record<string, unknown>[] = [];
+  const lines: string[] = [];
+  const waiting = new Set<{ fits: (log: Record<string, unknown>) => boolean; resolve: (log: Record<string, unknown>) => void }>();
+  const child: ChildProcess = spawn(process.execPath, [entry], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env['PATH'] ?? '', ...environment },
+  });
+  const endWithUs = () => child.kill('SIGKILL');
+  process.on('exit', endWithUs);
+  const exited = once(child, 'close').then(([code, signal]) => {
+    process.off('exit', endWithUs);
+    return { code: code as number | null, signal: signal as NodeJS.Signals | null };
+  });
+  for (const stream of [child.stdout, child.stderr]) {
+    if (stream === null) continue;
+    createInterface({ input: stream }).on('line', (line) => {
+      const log = parseLog(line);
+      if (log === undefined) return void lines.push(line);
+      logs.push(log);
+      for (const waiter of waiting) {
+        if (waiter.fits(log)) {
+          waiting.delete(waiter);
+          waiter.resolve(log);
+        }
+      }
+    });
+  }
+  return {
+    logs,
+    lines,
+    pid: child.pid ?? 0,
+    exited,
+    waitForLog(fits) {
+      const earlier = logs.find(fits);
+      if (earlier !== undefined) return Promise.resolve(earlier);
+      const { promise, resolve } = Promise.withResolvers<Record<string, unknown>>();
+      waiting.add({ fits, resolve });
+      const ended = exited.then(({ code }) => {
+        throw new Error(`process ended with ${String(code)}: ${lines.join('\n')} ${JSON.stringify(logs.slice(-3))}`);
+      });
+      return Promise.race([promise, ended]);
+    },
+    signal: (signal) => void child.kill(signal),
+    async stop() {
+      child.kill('SIGTERM');
+      return exited;
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+function parseLog(line: string): Record<string, unknown> | undefined {
+  try {
+    return line.startsWith('{') ? (JSON.parse(line) as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
