@@ -98,3 +98,13 @@ export function parseAddress(text: string): Address {
     ...(url.protocol === 'rediss:' && { tls: { servername: host } }),
   };
 }
+
+// What Redis answers when it can't take writes now, though it is there.
+const REFUSALS = /^(?:OOM|LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|MISCONF|NOREPLICAS|BUSY|UNBLOCKED)\b/;
+const CONNECTION_ERRORS = /Connection is closed|Stream isn't writeable|Command timed out|max retries per request|Cluster isn't ready|None of startup nodes|Failed to refresh slots|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND/i;
+
+/** Is it Redis that is away or refuses, rather than we who are wrong? The same call may work in a moment. */
+export function isRedisUnavailable(error: Error): boolean {
+  // ioredis gives its connection errors no code: their text is all there is.
+  return error.name === 'MaxRetriesPerRequestError' || error.name === 'ClusterAllFailedError' || REFUSALS.test(error.message) || CONNECTION_ERRORS.test(`${(error as NodeJS.ErrnoException).code ?? ''} ${error.message}`);
+}

@@ -24,6 +24,10 @@ export interface QueueSample {
 
 export interface QueueMonitor {
   sample(): Promise<QueueSample>;
+  /** Jobs of the webhooks queue that wait for a worker. */
+  waitingWebhookJobs(): Promise<number>;
+  /** Jobs of the results queue that wait for an aggregator. */
+  waitingResultsJobs(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -44,6 +48,12 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
       ),
     );
     return counts.reduce((sum, count) => sum + Number(count ?? 0), 0);
+  }
+
+  async function waitingJobs(queue: QueueName): Promise<number> {
+    const all = shardQueues.find(({ name }) => name === queue)?.queues.all ?? [];
+    const counts = await Promise.all(all.map((one) => one.getJobCountByTypes('waiting', 'prioritized')));
+    return counts.reduce((sum, count) => sum + count, 0);
   }
 
   return {
@@ -76,6 +86,8 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
         atRest: perQueue.every(({ busy }) => !busy),
       };
     },
+    waitingWebhookJobs: () => waitingJobs(WEBHOOKS_QUEUE),
+    waitingResultsJobs: () => waitingJobs(RESULTS_QUEUE),
     async close() {
       await Promise.all(shardQueues.map(({ queues }) => queues.close()));
     },

@@ -1,7 +1,7 @@
 /** API keys as bearer tokens (RFC 6750). Compared in constant time, over all keys, by digest: lengths don't show. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-/** Without keys everything is allowed: then the process may listen on loopback only (see `bindProblem`). */
+/** Without keys everything is allowed: then the process may listen on loopback only (see `bindProblems`). */
 export function createApiKeyCheck(keys: readonly string[]): (authorization: string | undefined) => boolean {
   const digests = keys.map(digestOf);
   return (authorization) => {
@@ -12,11 +12,11 @@ export function createApiKeyCheck(keys: readonly string[]): (authorization: stri
   };
 }
 
-/** Why a process must not listen on `host`; undefined where it may. */
-export function bindProblem(host: string, keys: readonly string[]): string | undefined {
+/** Why a process must not listen on `host`, as a configuration's check tells it; nothing where it may. */
+export function bindProblems(host: string, keys: readonly string[]): readonly string[] {
   const isLoopback = host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
-  if (isLoopback || keys.length > 0) return undefined;
-  return `HOOKFLEET_API_KEYS: must be set where HOST is ${host}, which others can reach`;
+  if (isLoopback || keys.length > 0) return [];
+  return [`HOOKFLEET_API_KEYS: must be set where HOST is ${host}, which others can reach`];
 }
 
 function digestOf(text: string): Buffer {

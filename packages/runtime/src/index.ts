@@ -1,7 +1,8 @@
 /** How a process of ours lives: configuration, logs, start and stop, health and metrics. */
-export { bindProblem, createApiKeyCheck } from './api-keys.ts';
+export { bindProblems, createApiKeyCheck } from './api-keys.ts';
 export { createLifecycle, type Lifecycle, startApplication } from './lifecycle.ts';
 export * from './load-config.ts';
+export { fleetVariables, recoveryVariables } from './fleet-config.ts';
 export { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logger.ts';
 export { createMetricsRegistry } from './metrics-registry.ts';
 export { addOpsRoutes, type Check, createOpsServer, listen, type OpsOptions } from './ops-routes.ts';

@@ -1,0 +1,238 @@
+--[[
+  Counts a campaign's part of a results job: marks and counts in one step, so that neither is ever without the other.
+
+  May be called any number of times with the same entries, in any order, wholly or in parts, and mixed with others:
+  the counts end the same. An entry counts if its mark is not yet set:
+
+    acceptance   of a position   sets "accepted"; the position's message is accepted
+    outcome      of an attempt   sets the attempt's bit; its event, reason, latency and steps of time are counted,
+                                 and "accepted" is made good where the producer died before it could say so
+      delivered                  sets "delivered"; its messages are delivered, and no longer failed where they were
+      failed                     sets "failed" unless delivered or failed already; its messages are failed
+
+  First everything is read and decided, then everything is written: an error in between leaves nothing half done.
+
+  KEYS[1]  totals (hash)
+  KEYS[2]  latency (hash)
+  KEYS[3]  attempts that have no bit in the marks (set of "<run>.<position>.<attempt>")
+  KEYS[…]  pages of marks (strings of 16-bit cells) and chunks of steps (hashes), named by their index below
+
+  ARGV[1]  JSON:
+    keepMs   lifetime of totals, latency and marks after the last event
+    pages    [{key, run, base, accepted, outcomes}]
+               base      position of the page's first cell
+               accepted  from, count, …: cells within the page, ranges that don't overlap
+               outcomes  seven numbers each: cell, attempt, verdict (0 goes on, 1 delivered, 2 failed), recipients,
+                         index in classes, latency bucket, milliseconds since 1970 (0: not to be believed)
+    classes  [[index in fields, …]]: what an outcome of the class raises by one
+    fields   [[index in KEYS, field of the hash]]
+    chunks   [[index in KEYS, when it expires, in milliseconds since 1970]]
+
+  Returns {outcomes counted, outcomes that were counted before, messages newly accepted}.
+]]
+local ACCEPTED, DELIVERED, FAILED = 1, 2, 4
+local FIRST_ATTEMPT_BIT, ATTEMPT_BITS = 16, 12
+-- Lifetimes are prolonged when they are shorter by this much, not at each call: a prolongation is a write.
+local PROLONG_AFTER_MS = 86400000
+local CELL_BYTES = 2
+
+local call, band, bor = redis.call, bit.band, bit.bor
+local totals, latency, late = KEYS[1], KEYS[2], KEYS[3]
+local plan = cjson.decode(ARGV[1])
+
+local counted, repeated = 0, 0
+local accepted, delivered, failed = 0, 0, 0
+local first, last
+local classCounts, latencyCounts, lateMembers = {}, {}, {}
+
+-- The cells of a page that its outcomes speak of, as they are: cell → value.
+local function readCells(page)
+  local outcomes = page.outcomes
+  local command, cells = { 'BITFIELD', KEYS[page.key] }, {}
+  for i = 1, #outcomes, 7 do
+    if not cells[outcomes[i]] then
+      cells[outcomes[i]] = 0
+      command[#command + 1] = 'GET'
+      command[#command + 1] = 'u16'
+      command[#command + 1] = '#' .. outcomes[i]
+    end
+  end
+  if #command > 2 then
+    local values = call(unpack(command))
+    for i = 1, #values do
+      cells[tonumber(string.sub(command[2 + 3 * i], 2))] = values[i]
+    end
+  end
+  return cells
+end
+
+-- Whether the attempt is new. Returns the cell with the attempt's bit set, or nil.
+local function markAttempt(page, cell, value, attempt)
+  if attempt <= ATTEMPT_BITS then
+    local attemptBit = FIRST_ATTEMPT_BIT * 2 ^ (attempt - 1)
+    if band(value, attemptBit) ~= 0 then
+      return nil
+    end
+    return bor(value, attemptBit)
+  end
+  local member = string.format('%s.%.0f.%.0f', page.run, page.base + cell, attempt)
+  if lateMembers[member] or call('SISMEMBER', late, member) == 1 then
+    return nil
+  end
+  lateMembers[member] = true
+  lateMembers[#lateMembers + 1] = member
+  return value
+end
+
+-- Returns the cells that the page's outcomes change: cell → new value.
+local function decideOutcomes(page)
+  local outcomes, cells, changed = page.outcomes, readCells(page), {}
+  for i = 1, #outcomes, 7 do
+    local cell, verdict, recipients = outcomes[i], outcomes[i + 2], outcomes[i + 3]
+    local value = markAttempt(page, cell, cells[cell], outcomes[i + 1])
+    if not value then
+      repeated = repeated + 1
+    else
+      counted = counted + 1
+      local class, bucket, occurredAt = outcomes[i + 4], outcomes[i + 5], outcomes[i + 6]
+      classCounts[class] = (classCounts[class] or 0) + 1
+      latencyCounts[bucket] = (latencyCounts[bucket] or 0) + 1
+      if occurredAt > 0 then
+        first = math.min(first or occurredAt, occurredAt)
+        last = math.max(last or occurredAt, occurredAt)
+      end
+      if band(value, ACCEPTED) == 0 then
+        value = value + ACCEPTED
+        accepted = accepted + recipients
+      end
+      if verdict == 1 and band(value, DELIVERED) == 0 then
+        value = value + DELIVERED
+        delivered = delivered + recipients
+        if band(value, FAILED) ~= 0 then
+          value = value - FAILED
+          failed = failed - recipients
+        end
+      elseif verdict == 2 and band(value, DELIVERED + FAILED) == 0 then
+        value = value + FAILED
+        failed = failed + recipients
+      end
+      cells[cell] = value
+      changed[cell] = value
+    end
+  end
+  return changed
+end
+
+-- Returns the bytes of the range with each cell accepted, or nil where they are that already.
+-- Cells in `changed` are counted, and are written after this range.
+local function decideAcceptance(key, from, count, changed)
+  local bytes = call('GETRANGE', key, CELL_BYTES * from, CELL_BYTES * (from + count) - 1)
+  local fresh, accepting = 0, nil
+  if not string.find(bytes, '[^%z]') then
+    fresh = count
+    for cell in pairs(changed) do
+      if cell >= from and cell < from + count then
+        fresh = fresh - 1
+      end
+    end
+    accepting = string.rep('\0\1', count)
+  else
+    local cells, unmarked = {}, 0
+    for i = 1, count do
+      local high, low = string.byte(bytes, CELL_BYTES * i - 1, CELL_BYTES * i)
+      high, low = high or 0, low or 0
+      if band(low, ACCEPTED) == 0 then
+        low = low + ACCEPTED
+        unmarked = unmarked + 1
+        if not changed[from + i - 1] then
+          fresh = fresh + 1
+        end
+      end
+      cells[i] = string.char(high, low)
+    end
+    accepting = unmarked > 0 and table.concat(cells) or nil
+  end
+  accepted = accepted + fresh
+  return accepting
+end
+
+-- 1. Read and decide.
+local rangeWrites, cellWrites = {}, {}
+for _, page in ipairs(plan.pages) do
+  local key = KEYS[page.key]
+  local changed = decideOutcomes(page)
+  for i = 1, #page.accepted, 2 do
+    local from, count = page.accepted[i], page.accepted[i + 1]
+    local bytes = decideAcceptance(key, from, count, changed)
+    if bytes then
+      rangeWrites[#rangeWrites + 1] = { key, CELL_BYTES * from, bytes }
+    end
+  end
+  if next(changed) then
+    local command = { 'BITFIELD', key }
+    for cell, value in pairs(changed) do
+      command[#command + 1] = 'SET'
+      command[#command + 1] = 'u16'
+      command[#command + 1] = '#' .. cell
+      command[#command + 1] = value
+    end
+    cellWrites[#cellWrites + 1] = command
+  end
+end
+if #rangeWrites == 0 and #cellWrites == 0 and #lateMembers == 0 then
+  return { 0, repeated, 0 }
+end
+
+local fieldCounts = {}
+for class, count in pairs(classCounts) do
+  for _, field in ipairs(plan.classes[class]) do
+    fieldCounts[field] = (fieldCounts[field] or 0) + count
+  end
+end
+local known = call('HMGET', totals, 'first', 'last')
+
+-- 2. Write: marks, counts, lifetimes.
+local kept = { [totals] = true }
+for _, write in ipairs(rangeWrites) do
+  call('SETRANGE', write[1], write[2], write[3])
+  kept[write[1]] = true
+end
+for _, command in ipairs(cellWrites) do
+  call(unpack(command))
+  kept[command[2]] = true
+end
+if #lateMembers > 0 then
+  call('SADD', late, unpack(lateMembers))
+  kept[late] = true
+end
+
+for field, count in pairs(fieldCounts) do
+  call('HINCRBY', KEYS[plan.fields[field][1]], plan.fields[field][2], count)
+end
+for bucket, count in pairs(latencyCounts) do
+  call('HINCRBY', latency, bucket, count)
+  kept[latency] = true
+end
+for name, count in pairs({ ['m:accepted'] = accepted, ['m:delivered'] = delivered, ['m:failed'] = failed }) do
+  if count ~= 0 then
+    call('HINCRBY', totals, name, count)
+  end
+end
+if first and (not known[1] or first < tonumber(known[1])) then
+  call('HSET', totals, 'first', string.format('%.0f', first))
+end
+if last and (not known[2] or last > tonumber(known[2])) then
+  call('HSET', totals, 'last', string.format('%.0f', last))
+end
+
+for key in pairs(kept) do
+  if call('PTTL', key) < plan.keepMs - PROLONG_AFTER_MS then
+    call('PEXPIRE', key, string.format('%.0f', plan.keepMs))
+  end
+end
+for _, chunk in ipairs(plan.chunks) do
+  if call('PTTL', KEYS[chunk[1]]) == -1 then
+    call('PEXPIREAT', KEYS[chunk[1]], string.format('%.0f', chunk[2]))
+  end
+end
+return { counted, repeated, accepted }

@@ -1,0 +1,44 @@
+/** The aggregator's configuration: every variable with its default, bounds and consequence. */
+import { parseAddress } from '@hookfleet/queue';
+import { bindProblems, type ConfigOf, durationMs, fleetVariables, integer, loadConfig, recoveryVariables } from '@hookfleet/runtime';
+
+export const AGGREGATOR_VARIABLES = {
+  ...fleetVariables({ port: 8081, checkRedisUrl: parseAddress }),
+  ...recoveryVariables(),
+  retentionMinutesMs: durationMs('HOOKFLEET_RETENTION_MINUTES', {
+    default: '48h',
+    min: '1h',
+    max: '30d',
+    help: 'Statistics by the minute are kept so long.',
+  }),
+  retentionHoursMs: durationMs('HOOKFLEET_RETENTION_HOURS', {
+    default: '60d',
+    min: '1d',
+    max: '3650d',
+    help: 'Statistics by the hour are kept so long.',
+  }),
+  retentionDaysMs: durationMs('HOOKFLEET_RETENTION_DAYS', {
+    default: '730d',
+    min: '7d',
+    max: '3650d',
+    help: 'Statistics by the day are kept so long.',
+  }),
+  retentionCampaignsMs: durationMs('HOOKFLEET_RETENTION_CAMPAIGNS', {
+    default: '730d',
+    min: '7d',
+    max: '3650d',
+    help: "A campaign's totals are kept so long after its last event.",
+  }),
+  metricsCampaigns: integer('HOOKFLEET_METRICS_CAMPAIGNS', {
+    default: 100,
+    min: 0,
+    max: 1_000,
+    help: 'Campaigns, the most recently active, that /metrics tells apart.',
+  }),
+};
+
+export type AggregatorConfig = ConfigOf<typeof AGGREGATOR_VARIABLES>;
+
+export function loadAggregatorConfig(environment: NodeJS.ProcessEnv): AggregatorConfig {
+  return loadConfig(AGGREGATOR_VARIABLES, environment, ({ host, apiKeys }) => bindProblems(host, apiKeys));
+}

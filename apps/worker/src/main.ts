@@ -1,0 +1,96 @@
+/** A worker's life: takes bundles, attempts their webhooks, records the outcomes, until it is told to stop. */
+import { hostname } from 'node:os';
+import { checkRedis, claimWebhooks, connectRedis, consumeWebhooks, createOutcomeRecorder, createQueueMonitor, disconnectRedis, openChannels, readBundleLog, shardPrefix } from '@hookfleet/queue';
+import { createLifecycle, createLogger, createMetricsRegistry, createOpsServer, describeConfig, listen, startApplication } from '@hookfleet/runtime';
+import { createAttemptSlots } from './attempt-slots.ts';
+import { createAttemptWebhook } from './attempt-webhook.ts';
+import { createChannelCache } from './channel-cache.ts';
+import { loadWorkerConfig, WORKER_VARIABLES } from './config.ts';
+import { createConsumptionCheck } from './consumption-check.ts';
+import { createDeliver } from './deliver.ts';
+import { createEgressGuard } from './egress-guard.ts';
+import { createGuardedAgents } from './guarded-agents.ts';
+import { createWorkerMetrics } from './metrics.ts';
+import { createProcessBundle } from './process-bundle.ts';
+
+await startApplication('worker', async () => {
+  const config = loadWorkerConfig(process.env);
+  const logger = createLogger({ app: 'worker', level: config.logLevel });
+  const lifecycle = createLifecycle({ logger, shutdownTimeoutMs: config.shutdownTimeoutMs });
+  logger.info({ config: describeConfig(WORKER_VARIABLES, config), node: process.version }, 'worker.starting');
+  const onError = (error: Error, context: Record<string, unknown> = {}) => logger.error({ err: error, ...context }, 'queue.failed');
+
+  const connection = connectRedis({ url: config.redisUrl, name: 'hookfleet-worker', temper: 'patient', onError });
+  lifecycle.onClose('redis', () => disconnectRedis(connection));
+  await checkRedis(connection);
+  const shardOptions = { connection, prefix: config.keyPrefix, shards: config.shards };
+
+  const agents = createGuardedAgents(createEgressGuard(config.egressAllow), config.concurrency);
+  lifecycle.onClose('connections to destinations', () => agents.destroy());
+
+  const recorder = createOutcomeRecorder({
+    ...shardOptions,
+    retention: { attemptsMs: config.attemptRetentionMs, deadLettersMs: config.deadLetterRetentionMs },
+    onError,
+  });
+  lifecycle.onClose('recorder', () => recorder.close());
+
+  const registry = createMetricsRegistry();
+  const slots = createAttemptSlots(config.concurrency);
+  const metrics = createWorkerMetrics(registry, slots.inFlight);
+  const processBundle = createProcessBundle({
+    slots,
+    channels: createChannelCache(openChannels({ connection, prefix: config.keyPrefix })),
+    attempt: createAttemptWebhook({
+      deliver: createDeliver(agents),
+      workerId: `${hostname()}:${process.pid}`,
+      attemptTimeoutMs: config.attemptTimeoutMs,
+      now: Date.now,
+      random: Math.random,
+    }),
+    recorder,
+    readLog: ({ shard, jobId }, bundle) => {
+      const shardTag = shardPrefix(config.keyPrefix, shard);
+      return bundle.claim
+        ? claimWebhooks(connection, shardTag, bundle, jobId, config.attemptRetentionMs)
+        : readBundleLog(connection, shardTag, bundle);
+    },
+    onRecorded(outcome, bundle) {
+      metrics.recorded(outcome, bundle);
+      const { responseBody: _responseBody, workerId: _workerId, ...facts } = outcome;
+      logger[outcome.event === 'webhook.delivered' ? 'debug' : 'info'](facts, 'attempt.recorded');
+    },
+  });
+
+  const consumer = consumeWebhooks({
+    ...shardOptions,
+    webhooksMax: config.concurrency,
+    lockDurationMs: config.lockDurationMs,
+    stalledIntervalMs: config.stalledIntervalMs,
+    process: processBundle,
+    onError,
+  });
+  lifecycle.onClose('consumer', () => consumer.stop());
+
+  const monitor = createQueueMonitor(shardOptions);
+  lifecycle.onClose('monitor', () => monitor.close());
+  const server = createOpsServer({
+    registry,
+    healthy: {
+      consumption: createConsumptionCheck({
+        lastProgressAt: consumer.lastProgressAt,
+        inFlight: slots.inFlight,
+        concurrency: config.concurrency,
+        waitingJobs: () => monitor.waitingWebhookJobs(),
+        now: Date.now,
+      }),
+    },
+    ready: {
+      redis: async () => ((await connection.ping()) === 'PONG' ? undefined : 'no PONG'),
+      lifecycle: () => (lifecycle.isDraining() ? 'draining' : undefined),
+    },
+  });
+  lifecycle.onClose('server', () => server.close());
+  const url = await listen(server, config);
+  logger.info({ url }, 'worker.started');
+});

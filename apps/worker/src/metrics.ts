@@ -1,0 +1,46 @@
+/** What a worker tells Prometheus, beside the Node.js defaults. */
+import type { Bundle, Outcome } from '@hookfleet/contract';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+export interface WorkerMetrics {
+  recorded(outcome: Outcome, bundle: Bundle): void;
+}
+
+export function createWorkerMetrics(registry: Registry, inFlight: () => number): WorkerMetrics {
+  const registers = [registry];
+  const attempts = new Counter({
+    name: 'hookfleet_attempts_total',
+    help: 'Attempts recorded by this worker, by outcome event and reason (empty when delivered).',
+    labelNames: ['event', 'reason'],
+    registers,
+  });
+  const duration = new Histogram({
+    name: 'hookfleet_attempt_duration_seconds',
+    help: 'Time that an attempt took, from its request to its outcome.',
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+    registers,
+  });
+  const latency = new Histogram({
+    name: 'hookfleet_delivery_latency_seconds',
+    help: 'Time from accepted, or from deliverAt where that is later, to delivered.',
+    buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21_600, 86_400],
+    registers,
+  });
+  new Gauge({
+    name: 'hookfleet_in_flight',
+    help: 'Attempts in flight in this worker, counted until they are recorded.',
+    registers,
+    collect() {
+      this.set(inFlight());
+    },
+  });
+  return {
+    recorded(outcome, bundle) {
+      attempts.inc({ event: outcome.event, reason: outcome.reason ?? '' });
+      duration.observe(outcome.durationMs / 1000);
+      if (outcome.event !== 'webhook.delivered') return;
+      const dueAt = Math.max(bundle.acceptedAt, bundle.deliverAt ?? 0);
+      latency.observe(Math.max(0, Date.parse(outcome.occurredAt) - dueAt) / 1000);
+    },
+  };
+}

@@ -1,0 +1,91 @@
+/**
+ * An HTTP API of ours before its routes: ajv of the contract as validator, problem details for errors, API keys on
+ * /v1, OpenAPI 3.1 at /openapi.json with a page at /docs, health and metrics, limits on time and size.
+ */
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import { createAjv } from '@hookfleet/contract';
+import { addOpsRoutes, createApiKeyCheck, type Logger, type OpsOptions } from '@hookfleet/runtime';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify';
+import { addProblemReplies, PROBLEM_CONTENT_TYPE, ProblemError, toProblem } from './problems.ts';
+
+export interface ApiOptions {
+  readonly title: string;
+  readonly description: string;
+  readonly logger: Logger;
+  readonly apiKeys: readonly string[];
+  readonly ops: OpsOptions;
+  /** Of a body, unless a route says otherwise. */
+  readonly bodyBytesMax: number;
+  /** Connections at once; more are closed by the server. */
+  readonly connectionsMax: number;
+  /** Tells Redis' failures from ours: they are answered with 503. */
+  readonly isUnavailable: (error: Error) => boolean;
+}
+
+// A request that takes longer to arrive is cut off: slow senders must not hold memory.
+const REQUEST_TIMEOUT_MS = 30_000;
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+const PATH_PARAMETER_LENGTH_MAX = 256;
+
+export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
+  const { title, description, logger, apiKeys, ops, bodyBytesMax, connectionsMax, isUnavailable } = options;
+  const app = fastify({
+    loggerInstance: logger as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: bodyBytesMax,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    connectionTimeout: 0,
+    routerOptions: { maxParamLength: PATH_PARAMETER_LENGTH_MAX },
+    return503OnClosing: true,
+    forceCloseConnections: 'idle',
+    // Payloads are data that we pass on, never objects that we merge: fields of any name are let through unharmed.
+    onProtoPoisoning: 'ignore',
+    onConstructorPoisoning: 'ignore',
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (error, _request, reply) => {
+      const status = error.statusCode ?? 400;
+      const untyped = reply as unknown as FastifyReply;
+      void untyped.code(status).type(PROBLEM_CONTENT_TYPE).send(JSON.stringify(toProblem(status, error.message)));
+    },
+  });
+  app.server.maxConnections = connectionsMax;
+  const ajv = createAjv();
+  app.setValidatorCompiler(({ schema }) => ajv.compile(schema as object));
+  addProblemReplies(app, isUnavailable);
+
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title, description, version: '0.1.0' },
+      components: { securitySchemes: { apiKey: { type: 'http', scheme: 'bearer' } } },
+      security: [{ apiKey: [] }],
+    },
+  });
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
+  app.get('/openapi.json', { schema: { hide: true } as object }, () => app.swagger());
+  addOpsRoutes(app, ops);
+
+  const isAllowed = createApiKeyCheck(apiKeys);
+  app.addHook('onRequest', async (request) => {
+    if (!request.url.startsWith('/v1') || isAllowed(request.headers.authorization)) return;
+    throw new ProblemError(401, 'An API key is needed: Authorization: Bearer <key>.', { headers: { 'www-authenticate': 'Bearer' } });
+  });
+  app.addHook('onSend', async (_request, reply) => {
+    reply.header('x-content-type-options', 'nosniff');
+  });
+  return app;
+}
+
+/** What isn't even HTTP: answered by hand, for no request exists. */
+function answerClientError(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) return void socket.destroy();
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+  const body = JSON.stringify(toProblem(status, status === 400 ? 'The request is no valid HTTP/1.1.' : 'The request was too slow or too large.'));
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: ${PROBLEM_CONTENT_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}

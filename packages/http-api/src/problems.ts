@@ -1,0 +1,93 @@
+/**
+ * Errors as callers see them: RFC 9457 problem details for everything that goes wrong, from a malformed URL to a
+ * Redis that is away. What isn't the caller's fault is logged with its cause and told without it.
+ */
+import { type FieldError, type Problem, toFieldErrors } from '@hookfleet/contract';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+
+export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
+
+// A body with thousands of faults is told about so many of them.
+const ERRORS_MAX = 100;
+
+/** Thrown by a route: becomes the answer. */
+export class ProblemError extends Error {
+  override readonly name = 'ProblemError';
+  readonly statusCode: number;
+  readonly errors: readonly FieldError[];
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(statusCode: number, detail: string, { errors = [], headers = {} }: { errors?: readonly FieldError[]; headers?: Record<string, string> } = {}) {
+    super(detail);
+    this.statusCode = statusCode;
+    this.errors = errors;
+    this.headers = headers;
+  }
+}
+
+/** The caller's input, with every field at fault. */
+export function invalidInput(errors: readonly FieldError[]): ProblemError {
+  return new ProblemError(400, 'Some fields are at fault.', { errors });
+}
+
+/** Ours, and it may work in a moment: the same call may be made again. */
+export function unavailable(detail: string): ProblemError {
+  return new ProblemError(503, detail, { headers: { 'retry-after': '1' } });
+}
+
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  409: 'Conflict',
+  413: 'Content Too Large',
+  414: 'URI Too Long',
+  415: 'Unsupported Media Type',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+};
+
+export function toProblem(status: number, detail: string, errors: readonly FieldError[] = []): Problem {
+  return {
+    type: 'about:blank',
+    title: TITLES[status] ?? 'Error',
+    status,
+    detail,
+    ...(errors.length > 0 && { errors: errors.slice(0, ERRORS_MAX) }),
+  };
+}
+
+export function addProblemReplies(app: FastifyInstance, isUnavailable: (error: Error) => boolean): void {
+  app.setNotFoundHandler((request, reply) => send(reply, 404, `${request.method} ${pathOf(request)} is no call of this API.`));
+  app.setErrorHandler((error: FastifyError | ProblemError, request, reply) => {
+    if (error instanceof ProblemError) {
+      reply.headers(error.headers);
+      return send(reply, error.statusCode, error.message, error.errors);
+    }
+    if (error.validation !== undefined) {
+      const prefix = error.validationContext === 'body' ? '' : (error.validationContext ?? '');
+      return send(reply, 400, 'Some fields are at fault.', toFieldErrors(error.validation as never, prefix));
+    }
+    if (isUnavailable(error)) {
+      request.log.warn({ err: error }, 'request.unavailable');
+      reply.header('retry-after', '1');
+      return send(reply, 503, 'Redis is away or refuses writes; nothing is known to be enqueued. Try again.');
+    }
+    const status = error.statusCode ?? 500;
+    if (status < 500) return send(reply, status, error.message);
+    request.log.error({ err: error }, 'request.failed');
+    return send(reply, 500, 'The fault is ours, and it is logged.');
+  });
+}
+
+function send(reply: FastifyReply, status: number, detail: string, errors: readonly FieldError[] = []): FastifyReply {
+  return reply.code(status).type(PROBLEM_CONTENT_TYPE).send(JSON.stringify(toProblem(status, detail, errors)));
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0] ?? '';
+}

@@ -1,0 +1,54 @@
+/** The variables that mean the same in every process of the fleet. */
+import { choice, durationMs, integer, list, required, text } from './load-config.ts';
+import { LOG_LEVELS } from './logger.ts';
+
+/** `checkRedisUrl` throws a TypeError for an address that can't be used. */
+export function fleetVariables(options: { port: number; checkRedisUrl: (url: string) => unknown }) {
+  return {
+    redisUrl: required('REDIS_URL', {
+      help: 'redis:// or rediss:// address, or a comma-separated list for Redis Cluster',
+      check: (urls) => urls.split(',').forEach((url) => void options.checkRedisUrl(url.trim())),
+    }),
+    shards: integer('HOOKFLEET_SHARDS', {
+      default: 1,
+      min: 1,
+      max: 1024,
+      help: 'Queues that the webhooks are spread over, each in one slot of a Redis Cluster; the same in the whole fleet.',
+    }),
+    keyPrefix: text('HOOKFLEET_KEY_PREFIX', { default: 'hookfleet', help: 'Begins every key, so that fleets can share a Redis.' }),
+    shutdownTimeoutMs: durationMs('HOOKFLEET_SHUTDOWN_TIMEOUT', {
+      default: '40s',
+      min: '1s',
+      max: '10m',
+      help: 'A process that has not drained by then ends with status 1.',
+    }),
+    port: integer('PORT', { default: options.port, min: 0, max: 65_535, help: 'HTTP port; 0 takes a free one.' }),
+    host: text('HOST', { default: '127.0.0.1', help: 'Address to listen on.' }),
+    apiKeys: list('HOOKFLEET_API_KEYS', {
+      secret: true,
+      help: 'Accepted as bearer tokens by the HTTP APIs; needed where HOST is not loopback.',
+      check(key) {
+        if (key.length < 16 || /\s/.test(key)) throw new TypeError('each key must have 16 characters or more, without spaces');
+      },
+    }),
+    logLevel: choice('LOG_LEVEL', LOG_LEVELS, { default: 'info', help: 'debug adds a line per delivered webhook.' }),
+  };
+}
+
+/** How soon the jobs of a process that died are taken up again; the same in the whole fleet. */
+export function recoveryVariables() {
+  return {
+    lockDurationMs: durationMs('HOOKFLEET_LOCK_DURATION', {
+      default: '40s',
+      min: '1s',
+      max: '10m',
+      help: 'A job whose process is silent for so long may be run by another.',
+    }),
+    stalledIntervalMs: durationMs('HOOKFLEET_STALLED_INTERVAL', {
+      default: '15s',
+      min: '500ms',
+      max: '5m',
+      help: 'How often jobs whose process died are looked for.',
+    }),
+  };
+}
