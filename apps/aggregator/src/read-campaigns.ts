@@ -30,7 +30,7 @@ export function createCampaignReader(connection: RedisConnection, prefix: string
   }
 
   async function recentlyActive(limit: number, offset = 0): Promise<string[]> {
-    return limit === 0 ? [] : connection.zrange(campaignsKey(prefix), offset, offset + limit - 1, 'REV');
+    return limit === 0 ? [] : connection.zrevrange(campaignsKey(prefix), offset, offset + limit - 1);
   }
 
   return {

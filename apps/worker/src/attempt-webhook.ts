@@ -2,7 +2,13 @@
  * One attempt of one webhook, from its destination to its outcome: builds the request, makes it, classifies what
  * came back, and decides what follows. Writes nothing.
  */
-import { type Bundle, type BundledWebhook, type Destination, formatWebhookId, type Outcome } from '@hookfleet/contract';
+import {
+  type Bundle,
+  type BundledWebhook,
+  type Destination,
+  formatWebhookId,
+  type Outcome,
+} from '@hookfleet/contract';
 import type { RecordedAttempt } from '@hookfleet/queue';
 import { type AttemptResult, type Classification, classify } from './classify.ts';
 import type { Deliver } from './deliver.ts';
@@ -19,11 +25,22 @@ export interface AttemptOptions {
   readonly random: () => number;
 }
 
-export type AttemptWebhook = (shard: number, bundle: Bundle, webhook: BundledWebhook, destination: Destination) => Promise<RecordedAttempt>;
+export type AttemptWebhook = (
+  shard: number,
+  bundle: Bundle,
+  webhook: BundledWebhook,
+  destination: Destination,
+) => Promise<RecordedAttempt>;
 
 const USER_AGENT = 'hookfleet/0.1';
 
-export function createAttemptWebhook({ deliver, workerId, attemptTimeoutMs, now, random }: AttemptOptions): AttemptWebhook {
+export function createAttemptWebhook({
+  deliver,
+  workerId,
+  attemptTimeoutMs,
+  now,
+  random,
+}: AttemptOptions): AttemptWebhook {
   return async (shard, bundle, webhook, destination) => {
     const { run, first, attempt } = bundle;
     const webhookId = formatWebhookId({ shard, run, first, index: webhook.index });
@@ -39,7 +56,13 @@ export function createAttemptWebhook({ deliver, workerId, attemptTimeoutMs, now,
     const endedAtMs = now();
     const classification = classify(result);
     const delayMs = classification.retriable
-      ? retryDelayMs({ attempt, policy: destination.retry, retryAfter: retryAfterOf(result), nowMs: endedAtMs, random: random() })
+      ? retryDelayMs({
+          attempt,
+          policy: destination.retry,
+          retryAfter: retryAfterOf(result),
+          nowMs: endedAtMs,
+          random: random(),
+        })
       : undefined;
     const outcome: Outcome = {
       eventId: eventIdOf(webhookId, attempt),
@@ -55,7 +78,8 @@ export function createAttemptWebhook({ deliver, workerId, attemptTimeoutMs, now,
       recipients: 1,
       occurredAt: new Date(endedAtMs).toISOString(),
       workerId,
-      ...(result.kind === 'response' && result.responseBody !== undefined && { responseBody: result.responseBody }),
+      ...(result.kind === 'response' &&
+        result.responseBody !== undefined && { responseBody: result.responseBody }),
     };
     return { outcome, nextAttemptAtMs: delayMs === undefined ? undefined : endedAtMs + delayMs };
   };
@@ -70,14 +94,22 @@ function retryAfterOf(result: AttemptResult): string | undefined {
 }
 
 /** The destination's own headers first: ours can't be replaced by them. */
-function requestHeaders(webhookId: string, webhook: BundledWebhook, destination: Destination, nowMs: number): Record<string, string> {
+function requestHeaders(
+  webhookId: string,
+  webhook: BundledWebhook,
+  destination: Destination,
+  nowMs: number,
+): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(destination.headers ?? {})) headers[name.toLowerCase()] = value;
   headers['user-agent'] ??= USER_AGENT;
   headers['content-type'] = webhook.contentType ?? 'application/json';
   const authorization = authorizationOf(destination.auth);
   if (authorization !== undefined) headers['authorization'] = authorization;
-  return Object.assign(headers, signatureHeaders({ webhookId, nowMs, body: webhook.body, secrets: destination.signingSecrets }));
+  return Object.assign(
+    headers,
+    signatureHeaders({ webhookId, nowMs, body: webhook.body, secrets: destination.signingSecrets }),
+  );
 }
 
 function authorizationOf(auth: Destination['auth']): string | undefined {

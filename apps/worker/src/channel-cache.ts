@@ -18,7 +18,10 @@ export interface ChannelCache {
   get(channelConfigId: string): Promise<Channel>;
 }
 
-export function createChannelCache(channels: Pick<Channels, 'getForDelivery'>, now: () => number = Date.now): ChannelCache {
+export function createChannelCache(
+  channels: Pick<Channels, 'getForDelivery'>,
+  now: () => number = Date.now,
+): ChannelCache {
   // The promise is kept, not the channel: a burst of webhooks shares one read.
   const entries = new Map<string, { readonly readAt: number; readonly channel: Promise<Channel> }>();
 

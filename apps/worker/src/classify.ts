@@ -8,7 +8,12 @@ import type { OutcomeEvent, OutcomeReason } from '@hookfleet/contract';
 export type AttemptFailure = 'dns' | 'connection' | 'tls' | 'timeout' | 'blocked';
 
 export type AttemptResult =
-  | { readonly kind: 'response'; readonly statusCode: number; readonly retryAfter?: string; readonly responseBody?: string }
+  | {
+      readonly kind: 'response';
+      readonly statusCode: number;
+      readonly retryAfter?: string;
+      readonly responseBody?: string;
+    }
   | { readonly kind: 'failure'; readonly failure: AttemptFailure };
 
 export interface Classification {
@@ -27,12 +32,14 @@ export function classify(result: AttemptResult): Classification {
 
 function classifyStatus(statusCode: number): Classification {
   if (statusCode >= 200 && statusCode < 300) return { event: 'webhook.delivered', retriable: false };
-  if (statusCode >= 300 && statusCode < 400) return { event: 'webhook.error', reason: 'redirect', retriable: false };
+  if (statusCode >= 300 && statusCode < 400)
+    return { event: 'webhook.error', reason: 'redirect', retriable: false };
   if (statusCode === 410) return { event: 'webhook.error', reason: 'gone', retriable: false };
   if (statusCode >= 400 && statusCode < 500) {
     return { event: 'webhook.error', reason: 'http_4xx', retriable: RETRIABLE_4XX.has(statusCode) };
   }
-  if (statusCode >= 500 && statusCode < 600) return { event: 'webhook.bounced', reason: 'http_5xx', retriable: true };
+  if (statusCode >= 500 && statusCode < 600)
+    return { event: 'webhook.bounced', reason: 'http_5xx', retriable: true };
   // A 1xx as the last word, or a number beyond HTTP's: the destination doesn't speak HTTP, as if it had not answered.
   return { event: 'webhook.bounced', reason: 'connection', retriable: true };
 }

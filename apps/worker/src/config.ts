@@ -1,7 +1,17 @@
 /** The worker's configuration: every variable with its default, bounds and consequence. */
 import { ATTEMPT_TIMEOUT_MAX_MS } from '@hookfleet/contract';
 import { parseAddress } from '@hookfleet/queue';
-import { bindProblems, type ConfigOf, choice, durationMs, fleetVariables, integer, list, loadConfig, recoveryVariables } from '@hookfleet/runtime';
+import {
+  bindProblems,
+  type ConfigOf,
+  choice,
+  durationMs,
+  fleetVariables,
+  integer,
+  list,
+  loadConfig,
+  recoveryVariables,
+} from '@hookfleet/runtime';
 import { parseRange } from './egress-guard.ts';
 
 export const WORKER_VARIABLES = {
@@ -35,19 +45,30 @@ export const WORKER_VARIABLES = {
     help: 'CIDR ranges, beside the public internet, that webhooks may be sent to.',
     check: parseRange,
   }),
-  httpClient: choice('HOOKFLEET_HTTP_CLIENT', ['got'], { default: 'got', help: 'The HTTP client of the attempts.' }),
+  httpClient: choice('HOOKFLEET_HTTP_CLIENT', ['got'], {
+    default: 'got',
+    help: 'The HTTP client of the attempts.',
+  }),
 };
 
 export type WorkerConfig = ConfigOf<typeof WORKER_VARIABLES>;
 
 export function loadWorkerConfig(environment: NodeJS.ProcessEnv): WorkerConfig {
-  return loadConfig(WORKER_VARIABLES, environment, ({ attemptTimeoutMs, lockDurationMs, shutdownTimeoutMs, host, apiKeys }) => [
-    ...bindProblems(host, apiKeys),
-    ...(lockDurationMs > attemptTimeoutMs
-      ? []
-      : ['HOOKFLEET_LOCK_DURATION: must be longer than HOOKFLEET_ATTEMPT_TIMEOUT, or a slow webhook is sent twice at once']),
-    ...(shutdownTimeoutMs > attemptTimeoutMs
-      ? []
-      : ['HOOKFLEET_SHUTDOWN_TIMEOUT: must be longer than HOOKFLEET_ATTEMPT_TIMEOUT, or a stop cuts attempts off']),
-  ]);
+  return loadConfig(
+    WORKER_VARIABLES,
+    environment,
+    ({ attemptTimeoutMs, lockDurationMs, shutdownTimeoutMs, host, apiKeys }) => [
+      ...bindProblems(host, apiKeys),
+      ...(lockDurationMs > attemptTimeoutMs
+        ? []
+        : [
+            'HOOKFLEET_LOCK_DURATION: must be longer than HOOKFLEET_ATTEMPT_TIMEOUT, or a slow webhook is sent twice at once',
+          ]),
+      ...(shutdownTimeoutMs > attemptTimeoutMs
+        ? []
+        : [
+            'HOOKFLEET_SHUTDOWN_TIMEOUT: must be longer than HOOKFLEET_ATTEMPT_TIMEOUT, or a stop cuts attempts off',
+          ]),
+    ],
+  );
 }

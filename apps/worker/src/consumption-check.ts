@@ -18,11 +18,19 @@ export interface ConsumptionInput {
   readonly now: () => number;
 }
 
-export function createConsumptionCheck({ lastProgressAt, inFlight, concurrency, waitingJobs, now }: ConsumptionInput): Check {
+export function createConsumptionCheck({
+  lastProgressAt,
+  inFlight,
+  concurrency,
+  waitingJobs,
+  now,
+}: ConsumptionInput): Check {
   return async () => {
     const idleMs = now() - lastProgressAt();
     if (idleMs < STUCK_AFTER_MS || inFlight() >= concurrency) return undefined;
     const waiting = await waitingJobs().catch(() => 0);
-    return waiting > 0 ? `${waiting} jobs wait, and none was taken for ${Math.round(idleMs / 1000)} s` : undefined;
+    return waiting > 0
+      ? `${waiting} jobs wait, and none was taken for ${Math.round(idleMs / 1000)} s`
+      : undefined;
   };
 }

@@ -95,7 +95,8 @@ async function toResult(response: Response, raw: Buffer): Promise<AttemptResult>
 // Node's codes for a name that can't be resolved. EAI_AGAIN: the resolver itself is in trouble.
 const DNS_CODES = /^(?:ENOTFOUND|EAI_|ENODATA|ESERVFAIL|EREFUSED|ENONAME|EBADNAME)/;
 // OpenSSL's and Node's codes for a handshake or a certificate that fails.
-const TLS_CODES = /^(?:ERR_TLS|ERR_SSL|CERT_|EPROTO|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH_|INVALID_PURPOSE|UNSUPPORTED_CERTIFICATE)/;
+const TLS_CODES =
+  /^(?:ERR_TLS|ERR_SSL|CERT_|EPROTO|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH_|INVALID_PURPOSE|UNSUPPORTED_CERTIFICATE)/;
 
 /** got's error, or Node's, as a reason. Told by codes and names, never by a message. */
 export function failureOf(error: Error & { code?: string; cause?: unknown }): AttemptFailure {

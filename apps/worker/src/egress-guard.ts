@@ -34,7 +34,10 @@ export function createEgressGuard(allow: readonly string[]): EgressGuard {
       if (!ipaddr.isValid(text)) return false;
       // IPv4 inside IPv6 (mapped, NAT64) is judged as the IPv4 address that will be reached.
       const address = unwrap(ipaddr.parse(text));
-      return isPublic(address) || allowed.some(([range, bits]) => range.kind() === address.kind() && address.match(range, bits));
+      return (
+        isPublic(address) ||
+        allowed.some(([range, bits]) => range.kind() === address.kind() && address.match(range, bits))
+      );
     },
   };
 }

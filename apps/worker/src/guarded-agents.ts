@@ -65,7 +65,8 @@ export function guardedLookup(guard: EgressGuard, resolve: typeof dns.lookup = d
       if (blocked !== undefined) return callback(new EgressBlockedError(blocked.address), '');
       if (options.all) return callback(null, addresses);
       const [first] = addresses;
-      if (first === undefined) return callback(Object.assign(new Error(`${hostname} has no address`), { code: 'ENOTFOUND' }), '');
+      if (first === undefined)
+        return callback(Object.assign(new Error(`${hostname} has no address`), { code: 'ENOTFOUND' }), '');
       callback(null, first.address, first.family);
     });
   };

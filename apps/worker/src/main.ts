@@ -1,7 +1,26 @@
 /** A worker's life: takes bundles, attempts their webhooks, records the outcomes, until it is told to stop. */
 import { hostname } from 'node:os';
-import { checkRedis, claimWebhooks, connectRedis, consumeWebhooks, createOutcomeRecorder, createQueueMonitor, disconnectRedis, openChannels, readBundleLog, shardPrefix } from '@hookfleet/queue';
-import { createLifecycle, createLogger, createMetricsRegistry, createOpsServer, describeConfig, listen, startApplication } from '@hookfleet/runtime';
+import {
+  checkRedis,
+  claimWebhooks,
+  connectRedis,
+  consumeWebhooks,
+  createOutcomeRecorder,
+  createQueueMonitor,
+  disconnectRedis,
+  openChannels,
+  readBundleLog,
+  shardPrefix,
+} from '@hookfleet/queue';
+import {
+  createLifecycle,
+  createLogger,
+  createMetricsRegistry,
+  createOpsServer,
+  describeConfig,
+  listen,
+  startApplication,
+} from '@hookfleet/runtime';
 import { createAttemptSlots } from './attempt-slots.ts';
 import { createAttemptWebhook } from './attempt-webhook.ts';
 import { createChannelCache } from './channel-cache.ts';
@@ -18,9 +37,15 @@ await startApplication('worker', async () => {
   const logger = createLogger({ app: 'worker', level: config.logLevel });
   const lifecycle = createLifecycle({ logger, shutdownTimeoutMs: config.shutdownTimeoutMs });
   logger.info({ config: describeConfig(WORKER_VARIABLES, config), node: process.version }, 'worker.starting');
-  const onError = (error: Error, context: Record<string, unknown> = {}) => logger.error({ err: error, ...context }, 'queue.failed');
+  const onError = (error: Error, context: Record<string, unknown> = {}) =>
+    logger.error({ err: error, ...context }, 'queue.failed');
 
-  const connection = connectRedis({ url: config.redisUrl, name: 'hookfleet-worker', temper: 'patient', onError });
+  const connection = connectRedis({
+    url: config.redisUrl,
+    name: 'hookfleet-worker',
+    temper: 'patient',
+    onError,
+  });
   lifecycle.onClose('redis', () => disconnectRedis(connection));
   await checkRedis(connection);
   const shardOptions = { connection, prefix: config.keyPrefix, shards: config.shards };

@@ -2,7 +2,12 @@
 import { type Bundle, type BundledWebhook, formatWebhookId, type Outcome } from '@hookfleet/contract';
 import type { LoggedAttempt } from '@hookfleet/queue';
 
-export function outcomeFromLog(shard: number, bundle: Bundle, webhook: BundledWebhook, logged: LoggedAttempt): Outcome {
+export function outcomeFromLog(
+  shard: number,
+  bundle: Bundle,
+  webhook: BundledWebhook,
+  logged: LoggedAttempt,
+): Outcome {
   const webhookId = formatWebhookId({ shard, run: bundle.run, first: bundle.first, index: webhook.index });
   const { nextAttemptAtMs: _next, occurredAtMs, messageId: _messageId, ...facts } = logged;
   return {

@@ -11,8 +11,21 @@
  *   after the record: the next run finds it in the log and makes sure of its retry and its outcome.
  *   after the last record: the same, and the bundle is finished then.
  */
-import { Bundle, type BundledWebhook, compileValidator, type Destination, type Outcome } from '@hookfleet/contract';
-import { type BundleLog, type BundleRun, type BundleRunEnd, type LoggedAttempt, type OutcomeRecorder, UnreadableBundleError } from '@hookfleet/queue';
+import {
+  Bundle,
+  type BundledWebhook,
+  compileValidator,
+  type Destination,
+  type Outcome,
+} from '@hookfleet/contract';
+import {
+  type BundleLog,
+  type BundleRun,
+  type BundleRunEnd,
+  type LoggedAttempt,
+  type OutcomeRecorder,
+  UnreadableBundleError,
+} from '@hookfleet/queue';
 import type { AttemptSlots } from './attempt-slots.ts';
 import type { AttemptWebhook } from './attempt-webhook.ts';
 import type { ChannelCache } from './channel-cache.ts';
@@ -30,10 +43,17 @@ export interface ProcessBundleOptions {
 
 const validateBundle = compileValidator<Bundle>(Bundle);
 
-export function createProcessBundle(options: ProcessBundleOptions): (run: BundleRun) => Promise<BundleRunEnd> {
+export function createProcessBundle(
+  options: ProcessBundleOptions,
+): (run: BundleRun) => Promise<BundleRunEnd> {
   const { slots, channels, attempt, recorder, readLog, onRecorded } = options;
 
-  async function processWebhook(run: BundleRun, bundle: Bundle, webhook: BundledWebhook, destination: Destination): Promise<BundleRunEnd> {
+  async function processWebhook(
+    run: BundleRun,
+    bundle: Bundle,
+    webhook: BundledWebhook,
+    destination: Destination,
+  ): Promise<BundleRunEnd> {
     const release = await slots.acquire(run.signal);
     if (release === undefined) return 'released';
     try {
@@ -48,7 +68,12 @@ export function createProcessBundle(options: ProcessBundleOptions): (run: Bundle
   }
 
   /** For a webhook that this bundle's attempt is recorded of: what follows a record may be missing. */
-  async function resume(run: BundleRun, bundle: Bundle, webhook: BundledWebhook, logged: readonly LoggedAttempt[]): Promise<BundleRunEnd> {
+  async function resume(
+    run: BundleRun,
+    bundle: Bundle,
+    webhook: BundledWebhook,
+    logged: readonly LoggedAttempt[],
+  ): Promise<BundleRunEnd> {
     const recorded = logged.find((entry) => entry.attempt === bundle.attempt) as LoggedAttempt;
     const goesOn = logged.some((entry) => entry.attempt > bundle.attempt);
     await recorder.resume(run.shard, bundle, webhook, {
@@ -71,12 +96,16 @@ export function createProcessBundle(options: ProcessBundleOptions): (run: Bundle
         if (bundle.claim && claim !== undefined && claim !== run.jobId) return 'finished';
         const logged = log?.attempts.get(webhook.index) ?? [];
         const isRecorded = logged.some((entry) => entry.attempt === bundle.attempt);
-        return isRecorded ? resume(run, bundle, webhook, logged) : processWebhook(run, bundle, webhook, destination);
+        return isRecorded
+          ? resume(run, bundle, webhook, logged)
+          : processWebhook(run, bundle, webhook, destination);
       }),
     );
     const failed = ends.find((end) => end.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
-    return ends.some((end) => end.status === 'fulfilled' && end.value === 'released') ? 'released' : 'finished';
+    return ends.some((end) => end.status === 'fulfilled' && end.value === 'released')
+      ? 'released'
+      : 'finished';
   };
 }
 
@@ -84,7 +113,9 @@ export function createProcessBundle(options: ProcessBundleOptions): (run: Bundle
 function readBundle(data: unknown): Bundle {
   const checked = validateBundle(data);
   if ('errors' in checked) {
-    throw new UnreadableBundleError(`not a bundle: ${checked.errors.map(({ field, detail }) => `${field} ${detail}`).join(', ')}`);
+    throw new UnreadableBundleError(
+      `not a bundle: ${checked.errors.map(({ field, detail }) => `${field} ${detail}`).join(', ')}`,
+    );
   }
   const { channelConfigId, destination } = checked.value;
   if ((channelConfigId === undefined) === (destination === undefined)) {

@@ -6,10 +6,18 @@ import { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { RESPONSE_EXCERPT_BYTES_MAX } from '@hookfleet/contract';
 
-const DECOMPRESSORS = { gzip: createGunzip, 'x-gzip': createGunzip, deflate: createInflate, br: createBrotliDecompress } as const;
+const DECOMPRESSORS = {
+  gzip: createGunzip,
+  'x-gzip': createGunzip,
+  deflate: createInflate,
+  br: createBrotliDecompress,
+} as const;
 
 /** Undefined for an empty body. What can't be decompressed is given as it came. */
-export async function excerptOf(raw: Buffer, contentEncoding: string | undefined): Promise<string | undefined> {
+export async function excerptOf(
+  raw: Buffer,
+  contentEncoding: string | undefined,
+): Promise<string | undefined> {
   const bytes = await decompressed(raw, contentEncoding?.trim().toLowerCase());
   if (bytes.length === 0) return undefined;
   // stream: true holds back an incomplete last character instead of replacing it.
@@ -18,7 +26,9 @@ export async function excerptOf(raw: Buffer, contentEncoding: string | undefined
 
 async function decompressed(raw: Buffer, encoding: string | undefined): Promise<Buffer> {
   if (encoding === undefined || !(encoding in DECOMPRESSORS)) return raw;
-  const decompressor = DECOMPRESSORS[encoding as keyof typeof DECOMPRESSORS]({ chunkSize: RESPONSE_EXCERPT_BYTES_MAX });
+  const decompressor = DECOMPRESSORS[encoding as keyof typeof DECOMPRESSORS]({
+    chunkSize: RESPONSE_EXCERPT_BYTES_MAX,
+  });
   const chunks: Buffer[] = [];
   let length = 0;
   try {

@@ -9,7 +9,15 @@ const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 
 export const DEFAULT_RETRY_POLICY = {
-  delaysMs: [2 * SECOND_MS, 10 * SECOND_MS, MINUTE_MS, 5 * MINUTE_MS, 30 * MINUTE_MS, 2 * HOUR_MS, 6 * HOUR_MS],
+  delaysMs: [
+    2 * SECOND_MS,
+    10 * SECOND_MS,
+    MINUTE_MS,
+    5 * MINUTE_MS,
+    30 * MINUTE_MS,
+    2 * HOUR_MS,
+    6 * HOUR_MS,
+  ],
   // Spreads what failed together, so that it doesn't come back together.
   jitter: 0.2,
 } as const satisfies RetryPolicy;

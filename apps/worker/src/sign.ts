@@ -11,7 +11,12 @@ export interface SignatureInput {
 }
 
 /** The id and the time always; a signature for each secret. */
-export function signatureHeaders({ webhookId, nowMs, body, secrets }: SignatureInput): Record<string, string> {
+export function signatureHeaders({
+  webhookId,
+  nowMs,
+  body,
+  secrets,
+}: SignatureInput): Record<string, string> {
   const timestamp = String(Math.floor(nowMs / 1000));
   const headers = { 'webhook-id': webhookId, 'webhook-timestamp': timestamp };
   if (secrets === undefined || secrets.length === 0) return headers;

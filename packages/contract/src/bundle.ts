@@ -12,7 +12,9 @@ export const BundledWebhook = Type.Object({
   index: Type.Integer({ minimum: 0 }),
   messageId: Type.String(),
   userId: Type.Optional(Type.String()),
-  body: Type.String({ description: 'The request body as it is sent: a payload is serialized once, at the edge.' }),
+  body: Type.String({
+    description: 'The request body as it is sent: a payload is serialized once, at the edge.',
+  }),
   contentType: Type.Optional(Type.String({ description: 'application/json when absent.' })),
 });
 
@@ -21,13 +23,18 @@ export const Bundle = Type.Object({
   campaignId: Type.String(),
   run: Type.String(),
   first: Type.Integer({ minimum: 0 }),
-  acceptedAt: Type.Integer({ description: 'Milliseconds since 1970, by the producer\'s clock.' }),
+  acceptedAt: Type.Integer({ description: "Milliseconds since 1970, by the producer's clock." }),
   deliverAt: Type.Optional(Type.Integer({ description: 'Milliseconds since 1970; not sent before.' })),
   attempt: Type.Integer({ minimum: 1 }),
   claim: Type.Optional(
-    Type.Literal(true, { description: 'The same webhooks may stand in another job too (an idempotent call was repeated): claim each before its attempt.' }),
+    Type.Literal(true, {
+      description:
+        'The same webhooks may stand in another job too (an idempotent call was repeated): claim each before its attempt.',
+    }),
   ),
-  recheck: Type.Optional(Type.Literal(true, { description: 'Written by a run that repeats another: read the attempt log first.' })),
+  recheck: Type.Optional(
+    Type.Literal(true, { description: 'Written by a run that repeats another: read the attempt log first.' }),
+  ),
   channelConfigId: Type.Optional(Type.String()),
   destination: Type.Optional(Destination),
   webhooks: Type.Array(BundledWebhook, { minItems: 1 }),

@@ -9,11 +9,11 @@ export const CampaignTotals = Type.Object({
   reasons: Type.Record(Type.String(), Count),
   messages: Type.Object(
     { accepted: Count, delivered: Count, failed: Count, cancelled: Count, pending: Type.Integer() },
-    { description: 'Recipients\' messages, each counted once.' },
+    { description: "Recipients' messages, each counted once." },
   ),
   latency: Type.Object(
     { p50: Type.Number(), p95: Type.Number(), p99: Type.Number() },
-    { description: 'Of the attempts: from the request\'s start to the end of its response.' },
+    { description: "Of the attempts: from the request's start to the end of its response." },
   ),
   firstEventAt: Type.Optional(Type.String({ format: 'date-time' })),
   lastEventAt: Type.Optional(Type.String({ format: 'date-time' })),

@@ -9,7 +9,12 @@ export const Channel = Type.Object(
   {
     ...Destination.properties,
     externalReferenceId: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\p{C}\\p{Z}]+$', description: 'The id that another system knows the channel by.' }),
+      Type.String({
+        minLength: 1,
+        maxLength: 128,
+        pattern: '^[^\\p{C}\\p{Z}]+$',
+        description: 'The id that another system knows the channel by.',
+      }),
     ),
   },
   { additionalProperties: false },

@@ -19,7 +19,9 @@ const RESERVED_HEADERS =
 
 /** Field names are RFC 9110 tokens; values hold no CR, LF or NUL, so nothing can be injected behind them. */
 export const Headers = Type.Record(
-  Type.String({ pattern: `^(?!(?:${caseInsensitive(RESERVED_HEADERS)})$)[!#$%&'*+.^_\`|~0-9A-Za-z-]{1,128}$` }),
+  Type.String({
+    pattern: `^(?!(?:${caseInsensitive(RESERVED_HEADERS)})$)[!#$%&'*+.^_\`|~0-9A-Za-z-]{1,128}$`,
+  }),
   Type.String({ maxLength: 4096, pattern: '^[\\t\\u0020-\\u007e\\u0080-\\u00ff]*$' }),
   { maxProperties: 50, additionalProperties: false, description: 'Headers added to each request.' },
 );
@@ -35,7 +37,10 @@ export const Authentication = Type.Union(
       { additionalProperties: false },
     ),
     Type.Object(
-      { type: Type.Literal('bearer'), token: Type.String({ minLength: 1, maxLength: 4096, pattern: '^[\\u0021-\\u007e]+$' }) },
+      {
+        type: Type.Literal('bearer'),
+        token: Type.String({ minLength: 1, maxLength: 4096, pattern: '^[\\u0021-\\u007e]+$' }),
+      },
       { additionalProperties: false },
     ),
   ],
@@ -49,7 +54,11 @@ export const RetryPolicy = Type.Object(
       description: 'Wait before the second, third, … attempt, in milliseconds. An empty list: one attempt.',
     }),
     jitter: Type.Optional(
-      Type.Number({ minimum: 0, maximum: 1, description: 'Each delay is spread by up to this share, both ways.' }),
+      Type.Number({
+        minimum: 0,
+        maximum: 1,
+        description: 'Each delay is spread by up to this share, both ways.',
+      }),
     ),
   },
   { additionalProperties: false },
@@ -57,7 +66,11 @@ export const RetryPolicy = Type.Object(
 
 export const Destination = Type.Object(
   {
-    url: Type.String({ maxLength: 2048, format: 'webhook-url', description: 'http or https, without a fragment.' }),
+    url: Type.String({
+      maxLength: 2048,
+      format: 'webhook-url',
+      description: 'http or https, without a fragment.',
+    }),
     method: Type.Optional(Type.Enum(['POST', 'PUT', 'PATCH'], { description: 'POST when absent.' })),
     headers: Type.Optional(Headers),
     auth: Type.Optional(Authentication),
@@ -65,11 +78,16 @@ export const Destination = Type.Object(
       Type.Array(Type.String({ format: 'signing-secret' }), {
         minItems: 1,
         maxItems: 4,
-        description: 'Standard Webhooks secrets (whsec_ and base64); each signs, so that a secret can be rotated.',
+        description:
+          'Standard Webhooks secrets (whsec_ and base64); each signs, so that a secret can be rotated.',
       }),
     ),
     timeoutMs: Type.Optional(
-      Type.Integer({ minimum: 100, maximum: ATTEMPT_TIMEOUT_MAX_MS, description: 'For a whole attempt; 30,000 when absent.' }),
+      Type.Integer({
+        minimum: 100,
+        maximum: ATTEMPT_TIMEOUT_MAX_MS,
+        description: 'For a whole attempt; 30,000 when absent.',
+      }),
     ),
     retry: Type.Optional(RetryPolicy),
   },

@@ -13,7 +13,10 @@ export const Identifier = Type.Union(
     Type.String({ minLength: 1, maxLength: IDENTIFIER_LENGTH_MAX, pattern: '^[^\\p{C}\\p{Z}]+$' }),
     Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
   ],
-  { description: 'An id chosen by the upstream system: 1 to 128 printable characters without spaces, or a whole number.' },
+  {
+    description:
+      'An id chosen by the upstream system: 1 to 128 printable characters without spaces, or a whole number.',
+  },
 );
 
 export type Identifier = Static<typeof Identifier>;

@@ -6,14 +6,26 @@ import { type Static, Type } from 'typebox';
 
 export const OUTCOME_EVENTS = ['webhook.delivered', 'webhook.bounced', 'webhook.error'] as const;
 
-export const OUTCOME_REASONS = ['http_5xx', 'dns', 'connection', 'tls', 'timeout', 'http_4xx', 'gone', 'redirect', 'blocked'] as const;
+export const OUTCOME_REASONS = [
+  'http_5xx',
+  'dns',
+  'connection',
+  'tls',
+  'timeout',
+  'http_4xx',
+  'gone',
+  'redirect',
+  'blocked',
+] as const;
 
 /** Of a response that was no 2xx, so many bytes are kept, counted after decompression. */
 export const RESPONSE_EXCERPT_BYTES_MAX = 1_024;
 
 export const Outcome = Type.Object(
   {
-    eventId: Type.String({ description: 'One per webhook and attempt: an outcome that arrives twice has the same.' }),
+    eventId: Type.String({
+      description: 'One per webhook and attempt: an outcome that arrives twice has the same.',
+    }),
     event: Type.Enum([...OUTCOME_EVENTS]),
     reason: Type.Optional(Type.Enum([...OUTCOME_REASONS], { description: 'Absent when delivered.' })),
     webhookId: Type.String(),
@@ -27,7 +39,9 @@ export const Outcome = Type.Object(
     recipients: Type.Integer({ minimum: 1 }),
     occurredAt: Type.String({ format: 'date-time' }),
     workerId: Type.String(),
-    responseBody: Type.Optional(Type.String({ description: 'The first 1 KiB of a response that was no 2xx.' })),
+    responseBody: Type.Optional(
+      Type.String({ description: 'The first 1 KiB of a response that was no 2xx.' }),
+    ),
   },
   { additionalProperties: false },
 );

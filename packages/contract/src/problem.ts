@@ -3,7 +3,9 @@ import { type Static, Type } from 'typebox';
 
 export const FieldError = Type.Object({
   field: Type.String({ description: 'Path of the field, as in webhooks[3].destination.url.' }),
-  type: Type.String({ description: 'REQUIRED, WRONG_TYPE, INVALID_VALUE, UNKNOWN_FIELD, UNKNOWN_VALUE, TOO_LONG, …' }),
+  type: Type.String({
+    description: 'REQUIRED, WRONG_TYPE, INVALID_VALUE, UNKNOWN_FIELD, UNKNOWN_VALUE, TOO_LONG, …',
+  }),
   detail: Type.String(),
 });
 

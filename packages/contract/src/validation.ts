@@ -7,10 +7,19 @@ import addFormatsModule from 'ajv-formats';
 import type { FieldError } from './problem.ts';
 
 // ajv-formats is CommonJS: its callable is behind `default` for TypeScript, and is the module itself at run time.
-const addFormats = (addFormatsModule.default ?? addFormatsModule) as unknown as (ajv: Ajv2020, formats: string[]) => void;
+const addFormats = (addFormatsModule.default ?? addFormatsModule) as unknown as (
+  ajv: Ajv2020,
+  formats: string[],
+) => void;
 
 export function createAjv(): Ajv2020 {
-  const ajv = new Ajv2020({ allErrors: true, strict: true, strictRequired: false, allowUnionTypes: true, verbose: true });
+  const ajv = new Ajv2020({
+    allErrors: true,
+    strict: true,
+    strictRequired: false,
+    allowUnionTypes: true,
+    verbose: true,
+  });
   addFormats(ajv, ['date-time']);
   ajv.addFormat('webhook-url', isWebhookUrl);
   ajv.addFormat('signing-secret', isSigningSecret);
@@ -51,12 +60,20 @@ function toFieldError(error: ErrorObject, prefix: string): FieldError | undefine
     case 'oneOf': {
       const parent = error.parentSchema as { errorField?: string; errorDetail?: string } | undefined;
       if (parent?.errorField === undefined) return invalid(path, error);
-      return { field: join(path, parent.errorField), type: 'REQUIRED', detail: parent.errorDetail ?? 'is required' };
+      return {
+        field: join(path, parent.errorField),
+        type: 'REQUIRED',
+        detail: parent.errorDetail ?? 'is required',
+      };
     }
     case 'additionalProperties':
     case 'unevaluatedProperties': {
       const name = error.params['additionalProperty'] ?? error.params['unevaluatedProperty'];
-      return { field: join(path, name), type: 'UNKNOWN_FIELD', detail: 'is not a field of this object, or not allowed here' };
+      return {
+        field: join(path, name),
+        type: 'UNKNOWN_FIELD',
+        detail: 'is not a field of this object, or not allowed here',
+      };
     }
     case 'type':
       return { field: path, type: 'WRONG_TYPE', detail: `must be ${String(error.params['type'])}` };
@@ -65,7 +82,11 @@ function toFieldError(error: ErrorObject, prefix: string): FieldError | undefine
     case 'maxProperties':
       return { field: path, type: 'TOO_LONG', detail: error.message ?? 'is too long' };
     case 'format':
-      return { field: path, type: 'INVALID_VALUE', detail: FORMAT_DETAILS[String(error.params['format'])] ?? error.message ?? 'is invalid' };
+      return {
+        field: path,
+        type: 'INVALID_VALUE',
+        detail: FORMAT_DETAILS[String(error.params['format'])] ?? error.message ?? 'is invalid',
+      };
     case 'allOf':
     case 'if':
       return undefined;

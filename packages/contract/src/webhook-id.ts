@@ -27,7 +27,12 @@ export function parseWebhookId(id: string): WebhookLocation | undefined {
   const match = PATTERN.exec(id);
   if (match === null) return undefined;
   const [, shard = '', run = '', first = '', index = ''] = match;
-  return { shard: Number.parseInt(shard, 36), run, first: Number.parseInt(first, 36), index: Number.parseInt(index, 36) };
+  return {
+    shard: Number.parseInt(shard, 36),
+    run,
+    first: Number.parseInt(first, 36),
+    index: Number.parseInt(index, 36),
+  };
 }
 
 /** The webhook's position among its run's: dense, from 0. */

@@ -15,12 +15,23 @@ export const Webhook = Type.Object(
     channelConfigId: Type.Optional(Identifier),
     destination: Type.Optional(Destination),
     payload: Type.Optional(Type.Unknown({ description: 'Any JSON; sent as application/json.' })),
-    body: Type.Optional(Type.String({ maxLength: 1_048_576, description: 'Sent as it is, with contentType.' })),
+    body: Type.Optional(
+      Type.String({ maxLength: 1_048_576, description: 'Sent as it is, with contentType.' }),
+    ),
     contentType: Type.Optional(
-      Type.String({ maxLength: 128, pattern: '^[!#$%&\'*+.^_`|~0-9A-Za-z-]+/[!#$%&\'*+.^_`|~0-9A-Za-z-]+(?:;[\\t\\u0020-\\u007e]*)?$' }),
+      Type.String({
+        maxLength: 128,
+        pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:;[\\t\\u0020-\\u007e]*)?$",
+      }),
     ),
     idempotencyKey: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 256, pattern: '^\\P{C}+$', description: 'Within a campaign, a second webhook with the same key is not enqueued; the answer holds the first one\'s id.' }),
+      Type.String({
+        minLength: 1,
+        maxLength: 256,
+        pattern: '^\\P{C}+$',
+        description:
+          "Within a campaign, a second webhook with the same key is not enqueued; the answer holds the first one's id.",
+      }),
     ),
     deliverAt: Type.Optional(
       Type.String({ format: 'date-time', description: 'Not sent before this time; at most a year ahead.' }),
@@ -30,8 +41,16 @@ export const Webhook = Type.Object(
   {
     additionalProperties: false,
     allOf: [
-      { oneOf: [{ required: ['channelConfigId'] }, { required: ['destination'] }], errorField: 'channelConfigId', errorDetail: 'exactly one of channelConfigId and destination is needed' },
-      { oneOf: [{ required: ['payload'] }, { required: ['body'] }], errorField: 'payload', errorDetail: 'exactly one of payload and body is needed' },
+      {
+        oneOf: [{ required: ['channelConfigId'] }, { required: ['destination'] }],
+        errorField: 'channelConfigId',
+        errorDetail: 'exactly one of channelConfigId and destination is needed',
+      },
+      {
+        oneOf: [{ required: ['payload'] }, { required: ['body'] }],
+        errorField: 'payload',
+        errorDetail: 'exactly one of payload and body is needed',
+      },
     ],
     dependentRequired: { body: ['contentType'], contentType: ['body'] },
   },

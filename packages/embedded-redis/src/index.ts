@@ -1,3 +1,8 @@
 /** A Redis of our own, where none is given. */
-export { type LocateOptions, locateRedis, type RedisServer, RedisServerMissingError } from './locate-redis.ts';
+export {
+  type LocateOptions,
+  locateRedis,
+  type RedisServer,
+  RedisServerMissingError,
+} from './locate-redis.ts';
 export { type EmbeddedRedis, freePort, type StartRedisOptions, startRedis } from './start-redis.ts';

@@ -57,7 +57,8 @@ export async function locateRedis(options: LocateOptions = {}): Promise<RedisSer
     }
   }
   if (!download) throw new RedisServerMissingError('none on the path');
-  const cache = options.cacheDirectory ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'hookfleet');
+  const cache =
+    options.cacheDirectory ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'hookfleet');
   const unpacked = join(cache, 'redis');
   const cached = await serverIn(unpacked);
   if (cached !== undefined) return cached;
@@ -65,7 +66,9 @@ export async function locateRedis(options: LocateOptions = {}): Promise<RedisSer
     await mkdir(cache, { recursive: true });
     await fetchFromApt(cache, unpacked);
   } catch (error) {
-    throw new RedisServerMissingError(`apt-get could not provide it: ${(error as Error).message.split('\n')[0]}`);
+    throw new RedisServerMissingError(
+      `apt-get could not provide it: ${(error as Error).message.split('\n')[0]}`,
+    );
   }
   const fetched = await serverIn(unpacked);
   if (fetched === undefined) throw new RedisServerMissingError("the distribution's package holds none");

@@ -101,7 +101,10 @@ async function launch(server: RedisServer, options: StartRedisOptions, port: num
     save: '',
     'maxmemory-policy': 'noeviction',
   };
-  const args = [...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]), ...extraArguments];
+  const args = [
+    ...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
+    ...extraArguments,
+  ];
   const child = spawn(server.path, args, {
     detached: true,
     stdio: ['ignore', log.fd, log.fd],
@@ -109,7 +112,11 @@ async function launch(server: RedisServer, options: StartRedisOptions, port: num
   });
   try {
     const exited = once(child, 'exit').then(async ([code]) => {
-      const tail = (await readFile(join(directory, 'redis.log'), 'utf8')).trim().split('\n').slice(-3).join(' | ');
+      const tail = (await readFile(join(directory, 'redis.log'), 'utf8'))
+        .trim()
+        .split('\n')
+        .slice(-3)
+        .join(' | ');
       throw new Error(`Redis ended with status ${String(code)} while starting: ${tail}`);
     });
     exited.catch(() => undefined);
@@ -144,7 +151,8 @@ async function refuseSecond(directory: string): Promise<void> {
   if (!(pid > 0) || !isAlive(pid)) return;
   // After a crash of the machine the number may belong to anybody.
   const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => 'redis');
-  if (/redis|valkey/.test(command)) throw new Error(`a Redis (process ${pid}) already runs on ${directory}: is the fleet up already?`);
+  if (/redis|valkey/.test(command))
+    throw new Error(`a Redis (process ${pid}) already runs on ${directory}: is the fleet up already?`);
 }
 
 function isAlive(pid: number): boolean {

@@ -49,7 +49,10 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     frameworkErrors: (error, _request, reply) => {
       const status = error.statusCode ?? 400;
       const untyped = reply as unknown as FastifyReply;
-      void untyped.code(status).type(PROBLEM_CONTENT_TYPE).send(JSON.stringify(toProblem(status, error.message)));
+      void untyped
+        .code(status)
+        .type(PROBLEM_CONTENT_TYPE)
+        .send(JSON.stringify(toProblem(status, error.message)));
     },
   });
   app.server.maxConnections = connectionsMax;
@@ -72,7 +75,9 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   const isAllowed = createApiKeyCheck(apiKeys);
   app.addHook('onRequest', async (request) => {
     if (!request.url.startsWith('/v1') || isAllowed(request.headers.authorization)) return;
-    throw new ProblemError(401, 'An API key is needed: Authorization: Bearer <key>.', { headers: { 'www-authenticate': 'Bearer' } });
+    throw new ProblemError(401, 'An API key is needed: Authorization: Bearer <key>.', {
+      headers: { 'www-authenticate': 'Bearer' },
+    });
   });
   app.addHook('onSend', async (_request, reply) => {
     reply.header('x-content-type-options', 'nosniff');
@@ -83,8 +88,14 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
 /** What isn't even HTTP: answered by hand, for no request exists. */
 function answerClientError(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) return void socket.destroy();
-  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
-  const body = JSON.stringify(toProblem(status, status === 400 ? 'The request is no valid HTTP/1.1.' : 'The request was too slow or too large.'));
+  const status =
+    error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+  const body = JSON.stringify(
+    toProblem(
+      status,
+      status === 400 ? 'The request is no valid HTTP/1.1.' : 'The request was too slow or too large.',
+    ),
+  );
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: ${PROBLEM_CONTENT_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );

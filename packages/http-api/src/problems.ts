@@ -17,7 +17,11 @@ export class ProblemError extends Error {
   readonly errors: readonly FieldError[];
   readonly headers: Readonly<Record<string, string>>;
 
-  constructor(statusCode: number, detail: string, { errors = [], headers = {} }: { errors?: readonly FieldError[]; headers?: Record<string, string> } = {}) {
+  constructor(
+    statusCode: number,
+    detail: string,
+    { errors = [], headers = {} }: { errors?: readonly FieldError[]; headers?: Record<string, string> } = {},
+  ) {
     super(detail);
     this.statusCode = statusCode;
     this.errors = errors;
@@ -62,7 +66,9 @@ export function toProblem(status: number, detail: string, errors: readonly Field
 }
 
 export function addProblemReplies(app: FastifyInstance, isUnavailable: (error: Error) => boolean): void {
-  app.setNotFoundHandler((request, reply) => send(reply, 404, `${request.method} ${pathOf(request)} is no call of this API.`));
+  app.setNotFoundHandler((request, reply) =>
+    send(reply, 404, `${request.method} ${pathOf(request)} is no call of this API.`),
+  );
   app.setErrorHandler((error: FastifyError | ProblemError, request, reply) => {
     if (error instanceof ProblemError) {
       reply.headers(error.headers);
@@ -84,8 +90,16 @@ export function addProblemReplies(app: FastifyInstance, isUnavailable: (error: E
   });
 }
 
-function send(reply: FastifyReply, status: number, detail: string, errors: readonly FieldError[] = []): FastifyReply {
-  return reply.code(status).type(PROBLEM_CONTENT_TYPE).send(JSON.stringify(toProblem(status, detail, errors)));
+function send(
+  reply: FastifyReply,
+  status: number,
+  detail: string,
+  errors: readonly FieldError[] = [],
+): FastifyReply {
+  return reply
+    .code(status)
+    .type(PROBLEM_CONTENT_TYPE)
+    .send(JSON.stringify(toProblem(status, detail, errors)));
 }
 
 function pathOf(request: FastifyRequest): string {

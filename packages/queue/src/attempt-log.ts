@@ -51,7 +51,10 @@ export interface AttemptRetention {
 }
 
 /** What a bundle's webhooks have in common, as the log keeps it. */
-export type BundleHead = Pick<Bundle, 'campaignId' | 'acceptedAt' | 'channelConfigId' | 'deliverAt' | 'destination'>;
+export type BundleHead = Pick<
+  Bundle,
+  'campaignId' | 'acceptedAt' | 'channelConfigId' | 'deliverAt' | 'destination'
+>;
 
 /** Writes the attempts of one shard in one script call. Which of them were new is no matter to the caller. */
 export async function recordAttempts(
@@ -77,7 +80,13 @@ export async function recordAttempts(
     const head = positions.has(key) ? '' : JSON.stringify(toHead(bundle));
     const isDeadLetter = outcome.final && outcome.event !== 'webhook.delivered';
     const lifetimeMs = isDeadLetter ? retention.deadLettersMs : lifetimeWhileAlive(record, retention);
-    args.push(positionOfKey(key), `${webhook.index}.${outcome.attempt}`, encodeAttempt(record), lifetimeMs, head);
+    args.push(
+      positionOfKey(key),
+      `${webhook.index}.${outcome.attempt}`,
+      encodeAttempt(record),
+      lifetimeMs,
+      head,
+    );
     if (!isDeadLetter) args.push(0);
     else {
       const { run, first } = bundle;
@@ -94,7 +103,11 @@ export async function recordAttempts(
   await runScript(connection, 'recordAttempts', keys, args);
 }
 
-export async function readBundleLog(connection: RedisConnection, shardTag: string, bundle: Bundle): Promise<BundleLog> {
+export async function readBundleLog(
+  connection: RedisConnection,
+  shardTag: string,
+  bundle: Bundle,
+): Promise<BundleLog> {
   return parseLog(await connection.hgetall(attemptLogKey(shardTag, bundle.run, bundle.first)));
 }
 
@@ -107,9 +120,16 @@ export async function claimWebhooks(
   lifetimeMs: number,
 ): Promise<BundleLog> {
   const indexes = bundle.webhooks.map((webhook) => webhook.index);
-  const reply = await runScript(connection, 'claimWebhooks', [attemptLogKey(shardTag, bundle.run, bundle.first)], [jobId, lifetimeMs, ...indexes]);
+  const reply = await runScript(
+    connection,
+    'claimWebhooks',
+    [attemptLogKey(shardTag, bundle.run, bundle.first)],
+    [jobId, lifetimeMs, ...indexes],
+  );
   const flat = reply as string[];
-  return parseLog(Object.fromEntries(Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]])));
+  return parseLog(
+    Object.fromEntries(Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i], flat[2 * i + 1]])),
+  );
 }
 
 /** One webhook's part of the log, and what the bundle had in common; undefined where nothing was attempted. */
@@ -128,8 +148,12 @@ export async function readWebhookLog(
 }
 
 /** A webhook that waits for its next attempt must still find its log then. */
-function lifetimeWhileAlive({ nextAttemptAtMs, outcome }: AttemptRecord, retention: AttemptRetention): number {
-  const waitMs = nextAttemptAtMs === undefined ? 0 : Math.max(0, nextAttemptAtMs - Date.parse(outcome.occurredAt));
+function lifetimeWhileAlive(
+  { nextAttemptAtMs, outcome }: AttemptRecord,
+  retention: AttemptRetention,
+): number {
+  const waitMs =
+    nextAttemptAtMs === undefined ? 0 : Math.max(0, nextAttemptAtMs - Date.parse(outcome.occurredAt));
   return retention.attemptsMs + Math.ceil(waitMs);
 }
 
@@ -168,12 +192,24 @@ function encodeAttempt({ outcome, nextAttemptAtMs }: AttemptRecord): string {
     nextAttemptAtMs ?? 0,
     outcome.messageId,
   ];
-  if (outcome.responseBody !== undefined) encoded.push(outcome.responseBody.slice(0, RESPONSE_EXCERPT_BYTES_MAX));
+  if (outcome.responseBody !== undefined)
+    encoded.push(outcome.responseBody.slice(0, RESPONSE_EXCERPT_BYTES_MAX));
   return JSON.stringify(encoded);
 }
 
 function decodeAttempt(attempt: number, text: string): LoggedAttempt {
-  const [event, reason, statusCode, durationMs, occurredAtMs, workerId, final, nextAttemptAtMs, messageId, responseBody] = JSON.parse(text) as EncodedAttempt;
+  const [
+    event,
+    reason,
+    statusCode,
+    durationMs,
+    occurredAtMs,
+    workerId,
+    final,
+    nextAttemptAtMs,
+    messageId,
+    responseBody,
+  ] = JSON.parse(text) as EncodedAttempt;
   return {
     attempt,
     event,

@@ -25,7 +25,13 @@ export interface Channels {
   exists(channelConfigIds: readonly string[]): Promise<Set<string>>;
 }
 
-export function openChannels({ connection, prefix }: { connection: RedisConnection; prefix: string }): Channels {
+export function openChannels({
+  connection,
+  prefix,
+}: {
+  connection: RedisConnection;
+  prefix: string;
+}): Channels {
   const key = channelsKey(prefix);
 
   async function read(id: string): Promise<StoredChannel | undefined> {

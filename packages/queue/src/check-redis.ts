@@ -63,7 +63,11 @@ async function untilReady(connection: RedisConnection): Promise<void> {
     lastError = error;
   };
   const timer = setTimeout(() => {
-    reject(new RedisUnreachableError(`Redis did not answer within ${REACHABLE_WITHIN_MS / 1000} s: ${lastError?.message || 'no connection'}`));
+    reject(
+      new RedisUnreachableError(
+        `Redis did not answer within ${REACHABLE_WITHIN_MS / 1000} s: ${lastError?.message || 'no connection'}`,
+      ),
+    );
   }, REACHABLE_WITHIN_MS);
   connection.once('ready', resolve);
   connection.on('error', remember);

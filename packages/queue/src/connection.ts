@@ -85,7 +85,8 @@ interface Address {
 export function parseAddress(text: string): Address {
   if (!URL.canParse(text)) throw new TypeError('not a redis:// or rediss:// URL');
   const url = new URL(text);
-  if (url.protocol !== 'redis:' && url.protocol !== 'rediss:') throw new TypeError(`${url.protocol}// is not redis:// or rediss://`);
+  if (url.protocol !== 'redis:' && url.protocol !== 'rediss:')
+    throw new TypeError(`${url.protocol}// is not redis:// or rediss://`);
   const host = url.hostname.replace(/^\[|\]$/g, '') || '127.0.0.1';
   const db = url.pathname.length > 1 ? Number(url.pathname.slice(1)) : 0;
   if (!Number.isInteger(db) || db < 0) throw new TypeError('the path of a Redis URL is a database number');
@@ -100,11 +101,18 @@ export function parseAddress(text: string): Address {
 }
 
 // What Redis answers when it can't take writes now, though it is there.
-const REFUSALS = /^(?:OOM|LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|MISCONF|NOREPLICAS|BUSY|UNBLOCKED)\b/;
-const CONNECTION_ERRORS = /Connection is closed|Stream isn't writeable|Command timed out|max retries per request|Cluster isn't ready|None of startup nodes|Failed to refresh slots|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND/i;
+const REFUSALS =
+  /^(?:OOM|LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|MISCONF|NOREPLICAS|BUSY|UNBLOCKED)\b/;
+const CONNECTION_ERRORS =
+  /Connection is closed|Stream isn't writeable|Command timed out|max retries per request|Cluster isn't ready|None of startup nodes|Failed to refresh slots|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND/i;
 
 /** Is it Redis that is away or refuses, rather than we who are wrong? The same call may work in a moment. */
 export function isRedisUnavailable(error: Error): boolean {
   // ioredis gives its connection errors no code: their text is all there is.
-  return error.name === 'MaxRetriesPerRequestError' || error.name === 'ClusterAllFailedError' || REFUSALS.test(error.message) || CONNECTION_ERRORS.test(`${(error as NodeJS.ErrnoException).code ?? ''} ${error.message}`);
+  return (
+    error.name === 'MaxRetriesPerRequestError' ||
+    error.name === 'ClusterAllFailedError' ||
+    REFUSALS.test(error.message) ||
+    CONNECTION_ERRORS.test(`${(error as NodeJS.ErrnoException).code ?? ''} ${error.message}`)
+  );
 }

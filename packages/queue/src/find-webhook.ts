@@ -50,7 +50,12 @@ export async function findWebhook(
   return waiting === undefined ? undefined : fromBundle(id, waiting, index);
 }
 
-async function findInJob(queues: ShardQueues, shard: number, jobId: string, index: number): Promise<Bundle | undefined> {
+async function findInJob(
+  queues: ShardQueues,
+  shard: number,
+  jobId: string,
+  index: number,
+): Promise<Bundle | undefined> {
   const job = await queues.of(shard).getJob(jobId);
   const bundle = job?.data as Bundle | undefined;
   return bundle?.webhooks.some((webhook) => webhook.index === index) ? bundle : undefined;
@@ -66,13 +71,18 @@ function fromBundle(id: string, bundle: Bundle, index: number): WebhookView {
 
 function fromLog(id: string, head: Head, attempts: readonly LoggedAttempt[]): WebhookView {
   const last = attempts.at(-1) as LoggedAttempt;
-  const state = attempts.some(({ event }) => event === 'webhook.delivered') ? 'delivered' : last.final ? 'failed' : 'retrying';
+  const state = attempts.some(({ event }) => event === 'webhook.delivered')
+    ? 'delivered'
+    : last.final
+      ? 'failed'
+      : 'retrying';
   return {
     id,
     messageId: last.messageId,
     ...headView(head),
     state,
-    ...(state === 'retrying' && last.nextAttemptAtMs !== undefined && { nextAttemptAt: new Date(last.nextAttemptAtMs).toISOString() }),
+    ...(state === 'retrying' &&
+      last.nextAttemptAtMs !== undefined && { nextAttemptAt: new Date(last.nextAttemptAtMs).toISOString() }),
     attempts: attempts.map(({ messageId: _messageId, nextAttemptAtMs: _next, occurredAtMs, ...attempt }) => ({
       ...attempt,
       occurredAt: new Date(occurredAtMs).toISOString(),

@@ -22,7 +22,12 @@ interface Group<T> {
   readonly written: PromiseWithResolvers<void>;
 }
 
-export function createGroupCommit<T>({ write, itemsMax, lingerMs, writesMax }: GroupCommitOptions<T>): GroupCommit<T> {
+export function createGroupCommit<T>({
+  write,
+  itemsMax,
+  lingerMs,
+  writesMax,
+}: GroupCommitOptions<T>): GroupCommit<T> {
   let gathering: Group<T> | undefined;
   let lingering: NodeJS.Timeout | undefined;
   const full: Group<T>[] = [];

@@ -2,7 +2,14 @@
 export { type BundleLog, claimWebhooks, type LoggedAttempt, readBundleLog } from './attempt-log.ts';
 export { type Channels, openChannels } from './channels.ts';
 export { checkRedis, RedisUnfitError, RedisUnreachableError } from './check-redis.ts';
-export { type ConnectOptions, connectRedis, disconnectRedis, isRedisUnavailable, parseAddress, type RedisConnection } from './connection.ts';
+export {
+  type ConnectOptions,
+  connectRedis,
+  disconnectRedis,
+  isRedisUnavailable,
+  parseAddress,
+  type RedisConnection,
+} from './connection.ts';
 export { type AttemptView, WEBHOOK_STATES, type WebhookState, type WebhookView } from './find-webhook.ts';
 export { shardPrefix } from './keys.ts';
 export { createOutcomeRecorder, type OutcomeRecorder, type RecordedAttempt } from './outcome-recorder.ts';

@@ -54,7 +54,8 @@ export function createOutcomeRecorder(options: OutcomeRecorderOptions): OutcomeR
 
   async function write(shard: number, items: readonly Item[]): Promise<void> {
     const unlogged = items.filter(({ logged }) => !logged);
-    if (unlogged.length > 0) await recordAttempts(connection, shardPrefix(prefix, shard), unlogged, retention);
+    if (unlogged.length > 0)
+      await recordAttempts(connection, shardPrefix(prefix, shard), unlogged, retention);
     const later = items.filter(({ nextAttemptAtMs }) => nextAttemptAtMs !== undefined);
     await Promise.all([
       later.length > 0 && queues.of(shard).addBulk(later.map(toRetryJob)),

@@ -52,7 +52,11 @@ export function packBundles(webhooks: readonly WebhookToEnqueue[], options: Pack
     const key = groupKey(webhook, shard);
     const bytes = Buffer.byteLength(webhook.body);
     let group = open.get(key);
-    if (group === undefined || group.members.length >= options.bundleSize || group.bytes + bytes > BUNDLE_BYTES_MAX) {
+    if (
+      group === undefined ||
+      group.members.length >= options.bundleSize ||
+      group.bytes + bytes > BUNDLE_BYTES_MAX
+    ) {
       group = { shard: shard ?? options.nextShard(), members: [], bytes: 0 };
       open.set(key, group);
       closed.push(group);
@@ -60,7 +64,11 @@ export function packBundles(webhooks: readonly WebhookToEnqueue[], options: Pack
     group.members.push(member);
     group.bytes += bytes;
   }
-  return closed.map(({ shard, members }) => ({ shard, members, bundle: toBundle(webhooks, members, options) }));
+  return closed.map(({ shard, members }) => ({
+    shard,
+    members,
+    bundle: toBundle(webhooks, members, options),
+  }));
 }
 
 /** The shard is fixed where an idempotency key must be found again, else open. */
@@ -74,7 +82,11 @@ function groupKey(webhook: WebhookToEnqueue, shard: number | undefined): string 
   return `${webhook.campaignId}\0${webhook.deliverAtMs ?? ''}\0${shard ?? ''}\0${target}`;
 }
 
-function toBundle(webhooks: readonly WebhookToEnqueue[], members: readonly number[], options: PackOptions): Bundle {
+function toBundle(
+  webhooks: readonly WebhookToEnqueue[],
+  members: readonly number[],
+  options: PackOptions,
+): Bundle {
   const head = webhooks[members[0] as number] as WebhookToEnqueue;
   const { run, first } = options.positions.allocate(head.campaignId, members.length);
   return {
@@ -92,7 +104,10 @@ function toBundle(webhooks: readonly WebhookToEnqueue[], members: readonly numbe
   };
 }
 
-function toBundledWebhook({ messageId, userId, body, contentType }: WebhookToEnqueue, index: number): BundledWebhook {
+function toBundledWebhook(
+  { messageId, userId, body, contentType }: WebhookToEnqueue,
+  index: number,
+): BundledWebhook {
   return {
     index,
     messageId,

@@ -20,7 +20,9 @@ export interface PositionAllocator {
   allocate(campaignId: string, count: number): Positions;
 }
 
-export function createPositionAllocator(newRun: () => string = () => randomBytes(6).toString('hex')): PositionAllocator {
+export function createPositionAllocator(
+  newRun: () => string = () => randomBytes(6).toString('hex'),
+): PositionAllocator {
   const runs = new Map<string, { run: string; next: number }>();
   return {
     allocate(campaignId, count) {

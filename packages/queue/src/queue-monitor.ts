@@ -66,7 +66,10 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
             name,
             counts: QUEUE_STATES.map((state) => ({ queue: name as QueueName, state, jobs: jobs(state) })),
             oldestMs: Math.min(...shards.map(({ oldestMs }) => oldestMs)),
-            webhooks: shards.reduce((sum, { counts, webhooksPerJob }) => sum + counts.waiting * webhooksPerJob, 0),
+            webhooks: shards.reduce(
+              (sum, { counts, webhooksPerJob }) => sum + counts.waiting * webhooksPerJob,
+              0,
+            ),
             busy: jobs('waiting') + jobs('active') + jobs('delayed') > 0,
           };
         }),
@@ -82,7 +85,11 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
         oldestSeconds,
         attemptsPerSecond,
         backlogSeconds:
-          waitingWebhooks === 0 ? 0 : attemptsPerSecond > 0.01 ? waitingWebhooks / attemptsPerSecond : (oldestSeconds[0]?.seconds ?? 0),
+          waitingWebhooks === 0
+            ? 0
+            : attemptsPerSecond > 0.01
+              ? waitingWebhooks / attemptsPerSecond
+              : (oldestSeconds[0]?.seconds ?? 0),
         atRest: perQueue.every(({ busy }) => !busy),
       };
     },
@@ -110,7 +117,8 @@ async function sampleQueue(queue: Queue) {
     },
     // A retry waits since it became due, not since it was written.
     oldestMs: Math.min(...jobs.map(({ timestamp, opts }) => timestamp + (opts.delay ?? 0))),
-    webhooksPerJob: webhooks.length === 0 ? 1 : webhooks.reduce((sum, count) => sum + count, 0) / webhooks.length,
+    webhooksPerJob:
+      webhooks.length === 0 ? 1 : webhooks.reduce((sum, count) => sum + count, 0) / webhooks.length,
   };
 }
 

@@ -41,7 +41,9 @@ export function consumeResults(options: ConsumeResultsOptions): ResultsConsumer 
       async (job) => {
         const checked = validateResults(job.data);
         if ('errors' in checked) {
-          throw new UnrecoverableError(`not results: ${checked.errors.map(({ field, detail }) => `${field} ${detail}`).join(', ')}`);
+          throw new UnrecoverableError(
+            `not results: ${checked.errors.map(({ field, detail }) => `${field} ${detail}`).join(', ')}`,
+          );
         }
         active += 1;
         try {

@@ -9,7 +9,11 @@ export interface ResultsOut {
 }
 
 // Counting fails only when Redis or we are at fault, so it is tried until it succeeds: dropping would be a miscount.
-const RESULTS_JOB = { removeOnComplete: true, attempts: Number.MAX_SAFE_INTEGER, backoff: { type: 'fixed', delay: 1_000 } } as const;
+const RESULTS_JOB = {
+  removeOnComplete: true,
+  attempts: Number.MAX_SAFE_INTEGER,
+  backoff: { type: 'fixed', delay: 1_000 },
+} as const;
 
 export function openResultsOut(options: ShardOptions): ResultsOut {
   const queues = openShardQueues(RESULTS_QUEUE, options);

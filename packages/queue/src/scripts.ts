@@ -17,7 +17,9 @@ type Command = (keysCount: number, ...keysAndArguments: (string | number)[]) => 
 export function defineScripts(connection: RedisConnection): void {
   for (const [name, file] of Object.entries(SOURCES)) {
     if (name in connection) continue;
-    connection.defineCommand(name, { lua: readFileSync(new URL(`lua/${file}.lua`, import.meta.url), 'utf8') });
+    connection.defineCommand(name, {
+      lua: readFileSync(new URL(`lua/${file}.lua`, import.meta.url), 'utf8'),
+    });
   }
 }
 

@@ -28,7 +28,10 @@ export function openShardQueues(name: string, { connection, prefix, shards }: Sh
     all,
     of(shard) {
       const queue = all[shard];
-      if (queue === undefined) throw new RangeError(`shard ${shard} of ${shards}: HOOKFLEET_SHARDS must not shrink while webhooks wait`);
+      if (queue === undefined)
+        throw new RangeError(
+          `shard ${shard} of ${shards}: HOOKFLEET_SHARDS must not shrink while webhooks wait`,
+        );
       return queue;
     },
     async close() {

@@ -141,12 +141,30 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
     }
   }
 
-  async function process(job: Job, shard: number, signal: AbortSignal, settled: (webhooks: number) => void): Promise<BundleRunEnd> {
-    if (job.attemptsStarted > STARTS_MAX) throw new UnreadableBundleError(`begun ${STARTS_MAX} times and never ended`);
-    return options.process({ data: job.data, shard, jobId: job.id ?? '', repeated: job.attemptsStarted > 1, signal, settled });
+  async function process(
+    job: Job,
+    shard: number,
+    signal: AbortSignal,
+    settled: (webhooks: number) => void,
+  ): Promise<BundleRunEnd> {
+    if (job.attemptsStarted > STARTS_MAX)
+      throw new UnreadableBundleError(`begun ${STARTS_MAX} times and never ended`);
+    return options.process({
+      data: job.data,
+      shard,
+      jobId: job.id ?? '',
+      repeated: job.attemptsStarted > 1,
+      signal,
+      settled,
+    });
   }
 
-  async function complete(worker: Worker, job: Job, token: string, fetchNext: boolean): Promise<Job | undefined> {
+  async function complete(
+    worker: Worker,
+    job: Job,
+    token: string,
+    fetchNext: boolean,
+  ): Promise<Job | undefined> {
     const next = await job.moveToCompleted(null, token, fetchNext);
     lastProgressAt = Date.now();
     const [data, id] = Array.isArray(next) ? next : [];
@@ -156,7 +174,8 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
   /** An unreadable bundle fails for good; any other error is ours, and the bundle comes back a little later. */
   async function setAside(job: Job, token: string, error: Error): Promise<void> {
     if (error instanceof UnreadableBundleError) await job.moveToFailed(error, token, false);
-    else if (!isLockLost(error)) await job.moveToDelayed(Date.now() + PAUSE_AFTER_ERROR_MS * Math.min(job.attemptsStarted, 60), token);
+    else if (!isLockLost(error))
+      await job.moveToDelayed(Date.now() + PAUSE_AFTER_ERROR_MS * Math.min(job.attemptsStarted, 60), token);
   }
 
   async function renewLocks(): Promise<void> {
@@ -164,7 +183,11 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
       const jobs = [...running].filter(([job]) => job.queueQualifiedName === worker.qualifiedName);
       if (jobs.length === 0) continue;
       const ids = jobs.map(([job]) => job.id ?? '');
-      const failed = await worker.extendJobLocks(ids, jobs.map(([, { token }]) => token), lockDurationMs);
+      const failed = await worker.extendJobLocks(
+        ids,
+        jobs.map(([, { token }]) => token),
+        lockDurationMs,
+      );
       for (const [job, { lost }] of jobs) {
         if (running.has(job) && failed.includes(job.id ?? '')) {
           onError(new Error('lock lost: another worker may run this bundle'), { jobId: job.id });

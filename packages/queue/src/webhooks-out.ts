@@ -7,7 +7,13 @@
  *   3. keys are committed, acceptances go to the results queue
  *                                         → the campaign counts them as accepted with their first outcome
  */
-import { type Acceptance, type Bundle, formatWebhookId, parseWebhookId, WEBHOOKS_QUEUE } from '@hookfleet/contract';
+import {
+  type Acceptance,
+  type Bundle,
+  formatWebhookId,
+  parseWebhookId,
+  WEBHOOKS_QUEUE,
+} from '@hookfleet/contract';
 import { randomBytes } from 'node:crypto';
 import { findWebhook, type WebhookView } from './find-webhook.ts';
 import { createGroupCommit } from './group-commit.ts';
@@ -67,7 +73,11 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
           ofShard.map(({ jobId, bundle }) => ({
             name: 'bundle',
             data: bundle,
-            opts: { ...BUNDLE_JOB, jobId, ...(bundle.deliverAt !== undefined && { delay: Math.max(0, bundle.deliverAt - Date.now()) }) },
+            opts: {
+              ...BUNDLE_JOB,
+              jobId,
+              ...(bundle.deliverAt !== undefined && { delay: Math.max(0, bundle.deliverAt - Date.now()) }),
+            },
           })),
         );
         await acceptances[shard]?.add(ofShard.flatMap(({ bundle }) => toAcceptances(bundle)));
@@ -122,7 +132,8 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
           const id = formatWebhookId({ shard, run: bundle.run, first: bundle.first, index });
           ids[member] = id;
           const { campaignId, idempotencyKey } = webhooks[member] as WebhookToEnqueue;
-          if (idempotencyKey !== undefined) keyed.push({ shard, id, member, digest: idempotencyDigest(campaignId, idempotencyKey) });
+          if (idempotencyKey !== undefined)
+            keyed.push({ shard, id, member, digest: idempotencyDigest(campaignId, idempotencyKey) });
         }
       }
       if (keyed.length === 0) {
@@ -157,7 +168,12 @@ interface Keyed {
  * that one's id into `ids`. Where it isn't known whether the earlier call reached the queue, the webhook goes out
  * under its earlier id in a job of its own, which workers claim from.
  */
-function leaveOutKnown(packed: readonly PackedBundle[], keyed: readonly Keyed[], found: readonly string[], ids: string[]) {
+function leaveOutKnown(
+  packed: readonly PackedBundle[],
+  keyed: readonly Keyed[],
+  found: readonly string[],
+  ids: string[],
+) {
   const own = new Set(keyed.map(({ id }) => id));
   const known = new Set<number>();
   const unsure: Keyed[] = [];
@@ -177,11 +193,16 @@ function leaveOutKnown(packed: readonly PackedBundle[], keyed: readonly Keyed[],
       uncommitted.push(repeated);
     }
   }
-  const bodies = new Map(packed.flatMap(({ bundle, members }) => members.map((member, i) => [member, { bundle, webhook: bundle.webhooks[i] }] as const)));
+  const bodies = new Map(
+    packed.flatMap(({ bundle, members }) =>
+      members.map((member, i) => [member, { bundle, webhook: bundle.webhooks[i] }] as const),
+    ),
+  );
   const again = unsure.map(({ id, member }): JobToAdd => {
     const location = parseWebhookId(id);
     const origin = bodies.get(member);
-    if (location === undefined || origin?.webhook === undefined) throw new Error(`idempotency key holds ${id}, which is no webhook id`);
+    if (location === undefined || origin?.webhook === undefined)
+      throw new Error(`idempotency key holds ${id}, which is no webhook id`);
     const { shard, run, first, index } = location;
     return {
       shard,

@@ -15,23 +15,35 @@ export function fleetVariables(options: { port: number; checkRedisUrl: (url: str
       max: 1024,
       help: 'Queues that the webhooks are spread over, each in one slot of a Redis Cluster; the same in the whole fleet.',
     }),
-    keyPrefix: text('HOOKFLEET_KEY_PREFIX', { default: 'hookfleet', help: 'Begins every key, so that fleets can share a Redis.' }),
+    keyPrefix: text('HOOKFLEET_KEY_PREFIX', {
+      default: 'hookfleet',
+      help: 'Begins every key, so that fleets can share a Redis.',
+    }),
     shutdownTimeoutMs: durationMs('HOOKFLEET_SHUTDOWN_TIMEOUT', {
       default: '40s',
       min: '1s',
       max: '10m',
       help: 'A process that has not drained by then ends with status 1.',
     }),
-    port: integer('PORT', { default: options.port, min: 0, max: 65_535, help: 'HTTP port; 0 takes a free one.' }),
+    port: integer('PORT', {
+      default: options.port,
+      min: 0,
+      max: 65_535,
+      help: 'HTTP port; 0 takes a free one.',
+    }),
     host: text('HOST', { default: '127.0.0.1', help: 'Address to listen on.' }),
     apiKeys: list('HOOKFLEET_API_KEYS', {
       secret: true,
       help: 'Accepted as bearer tokens by the HTTP APIs; needed where HOST is not loopback.',
       check(key) {
-        if (key.length < 16 || /\s/.test(key)) throw new TypeError('each key must have 16 characters or more, without spaces');
+        if (key.length < 16 || /\s/.test(key))
+          throw new TypeError('each key must have 16 characters or more, without spaces');
       },
     }),
-    logLevel: choice('LOG_LEVEL', LOG_LEVELS, { default: 'info', help: 'debug adds a line per delivered webhook.' }),
+    logLevel: choice('LOG_LEVEL', LOG_LEVELS, {
+      default: 'info',
+      help: 'debug adds a line per delivered webhook.',
+    }),
   };
 }
 

@@ -19,7 +19,13 @@ export interface Lifecycle {
 
 const SIGNAL_EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
-export function createLifecycle({ logger, shutdownTimeoutMs }: { logger: Logger; shutdownTimeoutMs: number }): Lifecycle {
+export function createLifecycle({
+  logger,
+  shutdownTimeoutMs,
+}: {
+  logger: Logger;
+  shutdownTimeoutMs: number;
+}): Lifecycle {
   const closers: { name: string; close: Closer }[] = [];
   let draining = false;
 
@@ -62,7 +68,10 @@ export function createLifecycle({ logger, shutdownTimeoutMs }: { logger: Logger;
   }
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
-      logger.fatal({ err: error }, event === 'uncaughtException' ? 'exception.uncaught' : 'rejection.unhandled');
+      logger.fatal(
+        { err: error },
+        event === 'uncaughtException' ? 'exception.uncaught' : 'rejection.unhandled',
+      );
       leave(1);
     });
   }
@@ -82,7 +91,12 @@ export async function startApplication(app: string, main: () => Promise<void>): 
     await main();
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`${text.split('\n').map((line) => `${app}: ${line}`).join('\n')}\n`);
+    process.stderr.write(
+      `${text
+        .split('\n')
+        .map((line) => `${app}: ${line}`)
+        .join('\n')}\n`,
+    );
     process.exit(1);
   }
 }

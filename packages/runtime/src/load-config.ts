@@ -16,7 +16,9 @@ export interface Variable<T> {
 
 export type ConfigSpec = Readonly<Record<string, Variable<unknown>>>;
 
-export type ConfigOf<Spec extends ConfigSpec> = { readonly [Key in keyof Spec]: ReturnType<Spec[Key]['parse']> };
+export type ConfigOf<Spec extends ConfigSpec> = {
+  readonly [Key in keyof Spec]: ReturnType<Spec[Key]['parse']>;
+};
 
 /** Told to whoever started the process: one line per variable. */
 export class ConfigError extends Error {
@@ -36,7 +38,8 @@ export function loadConfig<Spec extends ConfigSpec>(
     try {
       values[key] = variable.parse(text === '' ? undefined : text);
     } catch (error) {
-      const shown = variable.secret || text === undefined || text === '' ? '' : ` (it is ${JSON.stringify(text)})`;
+      const shown =
+        variable.secret || text === undefined || text === '' ? '' : ` (it is ${JSON.stringify(text)})`;
       problems.push(`${variable.name}: ${(error as Error).message}${shown}`);
     }
   }
@@ -48,11 +51,15 @@ export function loadConfig<Spec extends ConfigSpec>(
 }
 
 /** The configuration as it may be logged: secrets masked, passwords in URLs too. */
-export function describeConfig<Spec extends ConfigSpec>(spec: Spec, config: ConfigOf<Spec>): Record<string, unknown> {
+export function describeConfig<Spec extends ConfigSpec>(
+  spec: Spec,
+  config: ConfigOf<Spec>,
+): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(spec).map(([key, { name, secret }]) => {
       const value: unknown = config[key];
-      if (secret) return [name, value === undefined || (Array.isArray(value) && value.length === 0) ? 'unset' : '***'];
+      if (secret)
+        return [name, value === undefined || (Array.isArray(value) && value.length === 0) ? 'unset' : '***'];
       return [name, typeof value === 'string' ? maskPasswords(value) : value];
     }),
   );
@@ -67,12 +74,25 @@ interface Common<T> {
   readonly help: string;
 }
 
-export function text(name: string, { default: fallback, help }: Common<string | undefined> & { default: string }): Variable<string> {
-  return { name, help, type: 'text', secret: false, defaultText: fallback, parse: (given) => given ?? fallback };
+export function text(
+  name: string,
+  { default: fallback, help }: Common<string | undefined> & { default: string },
+): Variable<string> {
+  return {
+    name,
+    help,
+    type: 'text',
+    secret: false,
+    defaultText: fallback,
+    parse: (given) => given ?? fallback,
+  };
 }
 
 /** A text that must be set. `check` throws a TypeError for a value that won't do. */
-export function required(name: string, { help, check }: { help: string; check?: (text: string) => unknown }): Variable<string> {
+export function required(
+  name: string,
+  { help, check }: { help: string; check?: (text: string) => unknown },
+): Variable<string> {
   return {
     name,
     help,
@@ -87,7 +107,10 @@ export function required(name: string, { help, check }: { help: string; check?: 
   };
 }
 
-export function integer(name: string, options: Common<number> & { min: number; max: number }): Variable<number> {
+export function integer(
+  name: string,
+  options: Common<number> & { min: number; max: number },
+): Variable<number> {
   const { default: fallback, min, max, help } = options;
   return {
     name,
@@ -98,13 +121,18 @@ export function integer(name: string, options: Common<number> & { min: number; m
     parse(given) {
       if (given === undefined) return fallback;
       const value = /^-?\d+$/.test(given) ? Number(given) : Number.NaN;
-      if (!(value >= min && value <= max)) throw new TypeError(`must be a whole number from ${min} to ${max}`);
+      if (!(value >= min && value <= max))
+        throw new TypeError(`must be a whole number from ${min} to ${max}`);
       return value;
     },
   };
 }
 
-export function choice<T extends string>(name: string, choices: readonly T[], { default: fallback, help }: Common<T>): Variable<T> {
+export function choice<T extends string>(
+  name: string,
+  choices: readonly T[],
+  { default: fallback, help }: Common<T>,
+): Variable<T> {
   return {
     name,
     help,
@@ -113,7 +141,8 @@ export function choice<T extends string>(name: string, choices: readonly T[], { 
     defaultText: fallback,
     parse(given) {
       if (given === undefined) return fallback;
-      if (!(choices as readonly string[]).includes(given)) throw new TypeError(`must be one of ${choices.join(', ')}`);
+      if (!(choices as readonly string[]).includes(given))
+        throw new TypeError(`must be one of ${choices.join(', ')}`);
       return given as T;
     },
   };
@@ -131,7 +160,10 @@ export function list(
     secret,
     defaultText: undefined,
     parse(given) {
-      const items = (given ?? '').split(',').map((item) => item.trim()).filter((item) => item !== '');
+      const items = (given ?? '')
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== '');
       for (const item of items) check?.(item);
       return Object.freeze(items);
     },
@@ -141,8 +173,15 @@ export function list(
 const UNITS_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** A span of time in milliseconds, written 500ms, 30s, 5m, 2h or 7d; a plain number is seconds. */
-export function durationMs(name: string, options: { default: string; min: string; max: string; help: string }): Variable<number> {
-  const [fallback, min, max] = [parseDurationMs(options.default), parseDurationMs(options.min), parseDurationMs(options.max)];
+export function durationMs(
+  name: string,
+  options: { default: string; min: string; max: string; help: string },
+): Variable<number> {
+  const [fallback, min, max] = [
+    parseDurationMs(options.default),
+    parseDurationMs(options.min),
+    parseDurationMs(options.max),
+  ];
   return {
     name,
     help: options.help,
@@ -152,7 +191,10 @@ export function durationMs(name: string, options: { default: string; min: string
     parse(given) {
       if (given === undefined) return fallback;
       const value = parseDurationMs(given);
-      if (!(value >= min && value <= max)) throw new TypeError(`must be a time from ${options.min} to ${options.max}, such as ${options.default}`);
+      if (!(value >= min && value <= max))
+        throw new TypeError(
+          `must be a time from ${options.min} to ${options.max}, such as ${options.default}`,
+        );
       return value;
     },
   };

@@ -8,7 +8,18 @@ export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', '
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 // A second line of defence: no call site logs these.
-const SECRET_PATHS = ['authorization', 'auth', 'signingSecrets', 'password', 'headers', 'req.headers', 'destination', 'channel', 'body', 'payload'];
+const SECRET_PATHS = [
+  'authorization',
+  'auth',
+  'signingSecrets',
+  'password',
+  'headers',
+  'req.headers',
+  'destination',
+  'channel',
+  'body',
+  'payload',
+];
 
 export function createLogger({ app, level }: { app: string; level: LogLevel }): Logger {
   return pino({

@@ -18,38 +18,57 @@ const CHECK_TIMEOUT_MS = 1_500;
 
 export function addOpsRoutes(app: FastifyInstance, { registry, healthy, ready }: OpsOptions): void {
   const hidden = { schema: { hide: true } as object, logLevel: 'silent' } as const;
-  for (const [path, checks] of [['/healthz', healthy], ['/readyz', ready]] as const) {
+  for (const [path, checks] of [
+    ['/healthz', healthy],
+    ['/readyz', ready],
+  ] as const) {
     app.get(path, hidden, async (_request, reply) => {
       const results = await runChecks(checks);
       const ok = Object.values(results).every((result) => result === 'ok');
-      return reply.code(ok ? 200 : 503).header('cache-control', 'no-store').send({ status: ok ? 'ok' : 'unavailable', checks: results });
+      return reply
+        .code(ok ? 200 : 503)
+        .header('cache-control', 'no-store')
+        .send({ status: ok ? 'ok' : 'unavailable', checks: results });
     });
   }
-  app.get('/metrics', hidden, async (_request, reply) => reply.header('content-type', registry.contentType).send(await registry.metrics()));
+  app.get('/metrics', hidden, async (_request, reply) =>
+    reply.header('content-type', registry.contentType).send(await registry.metrics()),
+  );
 }
 
 /** A server with nothing but these routes: for processes that have no API of their own. */
 export function createOpsServer(options: OpsOptions): FastifyInstance {
-  const app = fastify({ logger: false, requestTimeout: 10_000, connectionTimeout: 30_000, forceCloseConnections: true });
+  const app = fastify({
+    logger: false,
+    requestTimeout: 10_000,
+    connectionTimeout: 30_000,
+    forceCloseConnections: true,
+  });
   addOpsRoutes(app, options);
   return app;
 }
 
 /** Listens. Rejects with a message that names the variable to change. */
-export async function listen(app: FastifyInstance, { host, port }: { host: string; port: number }): Promise<string> {
+export async function listen(
+  app: FastifyInstance,
+  { host, port }: { host: string; port: number },
+): Promise<string> {
   try {
     return await app.listen({ host, port });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE') throw new Error(`PORT: ${port} is in use on ${host}; choose another`);
-    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new Error(`HOST: ${host} is no address of this machine`);
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+      throw new Error(`HOST: ${host} is no address of this machine`);
     if (code === 'EACCES') throw new Error(`PORT: this user may not listen on ${port}`);
     throw error;
   }
 }
 
 async function runChecks(checks: Readonly<Record<string, Check>>): Promise<Record<string, string>> {
-  const entries = Object.entries(checks).map(async ([name, check]) => [name, (await runCheck(check)) ?? 'ok'] as const);
+  const entries = Object.entries(checks).map(
+    async ([name, check]) => [name, (await runCheck(check)) ?? 'ok'] as const,
+  );
   return Object.fromEntries(await Promise.all(entries));
 }
 

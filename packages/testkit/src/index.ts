@@ -1,7 +1,13 @@
 /** How we prove it: real Redis, real HTTP, real processes, and networks that fail. */
 export { eventually } from './eventually.ts';
 export { type PrometheusFamily, parsePrometheus, sampleValue } from './parse-prometheus.ts';
-export { type Answer, type LedgerEntry, type ReceivedRequest, type Receiver, startReceiver } from './receiver.ts';
+export {
+  type Answer,
+  type LedgerEntry,
+  type ReceivedRequest,
+  type Receiver,
+  startReceiver,
+} from './receiver.ts';
 export { type StartedProcess, startProcess } from './start-process.ts';
 export { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 export { startTestCluster, startTestRedis, type TestCluster } from './test-redis.ts';

@@ -30,7 +30,11 @@ export function parsePrometheus(text: string): Map<string, PrometheusFamily> {
     if (kind === 'HELP') helps.set(name, rest);
     else if (kind === 'TYPE') {
       if (!TYPES.has(rest) || families.has(name)) throw new Error(`bad or second type: ${line}`);
-      families.set(name, { type: rest as PrometheusFamily['type'], help: helps.get(name) ?? '', samples: [] });
+      families.set(name, {
+        type: rest as PrometheusFamily['type'],
+        help: helps.get(name) ?? '',
+        samples: [],
+      });
     } else if (!line.startsWith('#')) {
       const sample = parseSample(line);
       const key = `${sample.name}${JSON.stringify(Object.entries(sample.labels).sort())}`;
@@ -51,7 +55,9 @@ function parseSample(line: string): PrometheusSample {
   while (LABEL.lastIndex < labelText.length) {
     const [, label, value] = LABEL.exec(labelText) ?? [];
     if (label === undefined || value === undefined || label in labels) throw new Error(`bad labels: ${line}`);
-    labels[label] = value.replaceAll(/\\(["\\n])/g, (_, escaped: string) => (escaped === 'n' ? '\n' : escaped));
+    labels[label] = value.replaceAll(/\\(["\\n])/g, (_, escaped: string) =>
+      escaped === 'n' ? '\n' : escaped,
+    );
   }
   const value = valueText === '+Inf' ? Infinity : valueText === '-Inf' ? -Infinity : Number(valueText);
   if (Number.isNaN(value) && !/^nan$/i.test(valueText)) throw new Error(`no number: ${line}`);
@@ -67,25 +73,42 @@ function familyOf(families: Map<string, PrometheusFamily>, name: string): Promet
 }
 
 function checkHistogram(name: string, { samples }: PrometheusFamily): void {
-  const groups = Map.groupBy(samples, ({ labels: { le: _le, ...others } }) => JSON.stringify(Object.entries(others).sort()));
+  const groups = Map.groupBy(samples, ({ labels: { le: _le, ...others } }) =>
+    JSON.stringify(Object.entries(others).sort()),
+  );
   for (const group of groups.values()) {
     const buckets = group.filter((sample) => sample.name === `${name}_bucket`);
     const count = group.find((sample) => sample.name === `${name}_count`)?.value;
     const last = buckets.at(-1);
-    if (last?.labels['le'] !== '+Inf' || last.value !== count) throw new Error(`${name}: +Inf is not the count`);
+    if (last?.labels['le'] !== '+Inf' || last.value !== count)
+      throw new Error(`${name}: +Inf is not the count`);
     for (const [i, bucket] of buckets.entries()) {
       const before = buckets[i - 1];
       if (before === undefined) continue;
-      const [from, to] = [before, bucket].map(({ labels }) => (labels['le'] === '+Inf' ? Infinity : Number(labels['le'])));
-      if (!((from as number) < (to as number)) || before.value > bucket.value) throw new Error(`${name}: buckets are not cumulative`);
+      const [from, to] = [before, bucket].map(({ labels }) =>
+        labels['le'] === '+Inf' ? Infinity : Number(labels['le']),
+      );
+      if (!((from as number) < (to as number)) || before.value > bucket.value)
+        throw new Error(`${name}: buckets are not cumulative`);
     }
   }
 }
 
 /** The value of one series; throws where there is none. */
-export function sampleValue(families: Map<string, PrometheusFamily>, name: string, labels: Record<string, string> = {}): number {
-  const samples = [...families.values()].flatMap((family) => family.samples).filter((sample) => sample.name === name);
-  const sample = samples.find((one) => Object.entries(labels).every(([label, value]) => one.labels[label] === value));
-  if (sample === undefined) throw new Error(`no ${name} with ${JSON.stringify(labels)} among ${JSON.stringify(samples.map((one) => one.labels))}`);
+export function sampleValue(
+  families: Map<string, PrometheusFamily>,
+  name: string,
+  labels: Record<string, string> = {},
+): number {
+  const samples = [...families.values()]
+    .flatMap((family) => family.samples)
+    .filter((sample) => sample.name === name);
+  const sample = samples.find((one) =>
+    Object.entries(labels).every(([label, value]) => one.labels[label] === value),
+  );
+  if (sample === undefined)
+    throw new Error(
+      `no ${name} with ${JSON.stringify(labels)} among ${JSON.stringify(samples.map((one) => one.labels))}`,
+    );
   return sample.value;
 }

@@ -17,7 +17,12 @@ export interface ReceivedRequest {
 }
 
 export type Answer =
-  | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string | Buffer; readonly delayMs?: number }
+  | {
+      readonly status: number;
+      readonly headers?: Record<string, string>;
+      readonly body?: string | Buffer;
+      readonly delayMs?: number;
+    }
   /** Never answers. */
   | 'hang'
   /** Resets the connection. */
@@ -51,30 +56,35 @@ export interface Receiver {
 // Longer than any client keeps a connection: a connection is then never closed here at the moment of its reuse.
 const KEEP_ALIVE_MS = 600_000;
 
-export async function startReceiver(script: (request: ReceivedRequest) => Answer = () => ({ status: 200 })): Promise<Receiver> {
+export async function startReceiver(
+  script: (request: ReceivedRequest) => Answer = () => ({ status: 200 }),
+): Promise<Receiver> {
   const ledger: LedgerEntry[] = [];
   const seen = new Map<string, number>();
   const sockets = new Set<Socket>();
   const waiting = new Set<{ requests: number; resolve: () => void }>();
   let connectionsTotal = 0;
 
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 }, (incoming, response) => {
-    const chunks: Buffer[] = [];
-    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-    incoming.on('error', () => undefined);
-    incoming.on('end', () => {
-      const request = toRequest(incoming, Buffer.concat(chunks), seen);
-      const answer = script(request);
-      ledger.push({ request, did: typeof answer === 'string' ? answer : answer.status });
-      carryOut(answer, incoming, response);
-      for (const waiter of waiting) {
-        if (ledger.length >= waiter.requests) {
-          waiting.delete(waiter);
-          waiter.resolve();
+  const server = createServer(
+    { keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 },
+    (incoming, response) => {
+      const chunks: Buffer[] = [];
+      incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+      incoming.on('error', () => undefined);
+      incoming.on('end', () => {
+        const request = toRequest(incoming, Buffer.concat(chunks), seen);
+        const answer = script(request);
+        ledger.push({ request, did: typeof answer === 'string' ? answer : answer.status });
+        carryOut(answer, incoming, response);
+        for (const waiter of waiting) {
+          if (ledger.length >= waiter.requests) {
+            waiting.delete(waiter);
+            waiter.resolve();
+          }
         }
-      }
-    });
-  });
+      });
+    },
+  );
   server.on('connection', (socket) => {
     connectionsTotal += 1;
     sockets.add(socket);
@@ -108,7 +118,14 @@ function toRequest(incoming: IncomingMessage, body: Buffer, seen: Map<string, nu
   const webhookId = incoming.headers['webhook-id']?.toString();
   const nth = (seen.get(webhookId ?? '') ?? 0) + 1;
   seen.set(webhookId ?? '', nth);
-  return { method: incoming.method ?? '', path: incoming.url ?? '', headers: incoming.headers, body, webhookId, nth };
+  return {
+    method: incoming.method ?? '',
+    path: incoming.url ?? '',
+    headers: incoming.headers,
+    body,
+    webhookId,
+    nth,
+  };
 }
 
 function carryOut(answer: Answer, incoming: IncomingMessage, response: ServerResponse): void {

@@ -20,7 +20,10 @@ export interface StartedProcess {
 export function startProcess(entry: string, environment: Record<string, string>): StartedProcess {
   const logs: Record<string, unknown>[] = [];
   const lines: string[] = [];
-  const waiting = new Set<{ fits: (log: Record<string, unknown>) => boolean; resolve: (log: Record<string, unknown>) => void }>();
+  const waiting = new Set<{
+    fits: (log: Record<string, unknown>) => boolean;
+    resolve: (log: Record<string, unknown>) => void;
+  }>();
   const child: ChildProcess = spawn(process.execPath, [entry], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'] ?? '', ...environment },
@@ -56,7 +59,9 @@ export function startProcess(entry: string, environment: Record<string, string>)
       const { promise, resolve } = Promise.withResolvers<Record<string, unknown>>();
       waiting.add({ fits, resolve });
       const ended = exited.then(({ code }) => {
-        throw new Error(`process ended with ${String(code)}: ${lines.join('\n')} ${JSON.stringify(logs.slice(-3))}`);
+        throw new Error(
+          `process ended with ${String(code)}: ${lines.join('\n')} ${JSON.stringify(logs.slice(-3))}`,
+        );
       });
       return Promise.race([promise, ended]);
     },

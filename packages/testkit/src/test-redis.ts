@@ -6,7 +6,9 @@ import { type EmbeddedRedis, freePort, startRedis } from '@hookfleet/embedded-re
 import { Redis } from 'ioredis';
 import { eventually } from './eventually.ts';
 
-export async function startTestRedis(options: { appendFsync?: 'always' | 'no'; extraArguments?: string[] } = {}): Promise<EmbeddedRedis> {
+export async function startTestRedis(
+  options: { appendFsync?: 'always' | 'no'; extraArguments?: string[] } = {},
+): Promise<EmbeddedRedis> {
   const directory = await mkdtemp(join(tmpdir(), 'hookfleet-redis-'));
   const redis = await startRedis({ directory, appendFsync: 'no', ...options });
   return {
@@ -32,13 +34,20 @@ export async function startTestCluster(): Promise<TestCluster> {
   const nodes = await Promise.all(
     Array.from({ length: MASTERS }, async () => {
       const busPort = await freePort();
-      const node = await startTestRedis({ extraArguments: ['--cluster-enabled', 'yes', '--cluster-port', String(busPort)] });
+      const node = await startTestRedis({
+        extraArguments: ['--cluster-enabled', 'yes', '--cluster-port', String(busPort)],
+      });
       return { node, busPort, admin: new Redis(node.url) };
     }),
   );
   const [seed] = nodes;
   for (const [i, { admin, node, busPort }] of nodes.entries()) {
-    await admin.call('CLUSTER', 'ADDSLOTSRANGE', Math.ceil((i * SLOTS) / MASTERS), Math.ceil(((i + 1) * SLOTS) / MASTERS) - 1);
+    await admin.call(
+      'CLUSTER',
+      'ADDSLOTSRANGE',
+      Math.ceil((i * SLOTS) / MASTERS),
+      Math.ceil(((i + 1) * SLOTS) / MASTERS) - 1,
+    );
     await admin.call('CLUSTER', 'SET-CONFIG-EPOCH', i + 1);
     if (i > 0) await seed?.admin.call('CLUSTER', 'MEET', '127.0.0.1', node.port, busPort);
   }
@@ -46,7 +55,8 @@ export async function startTestCluster(): Promise<TestCluster> {
     async () => {
       for (const { admin } of nodes) {
         const info = String(await admin.call('CLUSTER', 'INFO'));
-        if (!info.includes('cluster_state:ok') || !info.includes(`cluster_known_nodes:${MASTERS}`)) throw new Error(info);
+        if (!info.includes('cluster_state:ok') || !info.includes(`cluster_known_nodes:${MASTERS}`))
+          throw new Error(info);
       }
     },
     { timeoutMs: 30_000, intervalMs: 100 },

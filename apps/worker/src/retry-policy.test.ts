@@ -1,0 +1,48 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { DEFAULT_RETRY_POLICY, parseRetryAfterMs, RETRY_AFTER_MAX_MS, retryDelayMs } from './retry-policy.ts';
+
+const NOW_MS = Date.UTC(2026, 10, 23, 10, 0, 0);
+const input = { attempt: 1, policy: undefined, retryAfter: undefined, nowMs: NOW_MS, random: 0.5 };
+
+test('without a policy of its own a webhook has eight attempts, at the documented distances', () => {
+  const delays = Array.from({ length: 8 }, (_, i) => retryDelayMs({ ...input, attempt: i + 1 }));
+  expect(delays).toEqual([2_000, 10_000, 60_000, 300_000, 1_800_000, 7_200_000, 21_600_000, undefined]);
+});
+
+test('a delay is spread by its jitter, and by no more', () => {
+  const policies = fc.record({
+    delaysMs: fc.array(fc.integer({ min: 0, max: 604_800_000 }), { minLength: 1, maxLength: 50 }),
+    jitter: fc.double({ min: 0, max: 1, noNaN: true }),
+  });
+  fc.assert(
+    fc.property(
+      policies,
+      fc.nat(60),
+      fc.double({ min: 0, max: 0.999999, noNaN: true }),
+      (policy, before, random) => {
+        const delay = retryDelayMs({ ...input, policy, attempt: before + 1, random });
+        const base = policy.delaysMs[before];
+        if (base === undefined) return expect(delay).toBeUndefined();
+        expect(delay).toBeGreaterThanOrEqual(Math.round(base * (1 - policy.jitter)));
+        expect(delay).toBeLessThanOrEqual(Math.round(base * (1 + policy.jitter)));
+      },
+    ),
+  );
+});
+
+test('Retry-After is honoured where it asks for more patience, up to a bound', () => {
+  const ask = (retryAfter: string) => retryDelayMs({ ...input, retryAfter });
+  expect(ask('1')).toBe(DEFAULT_RETRY_POLICY.delaysMs[0]);
+  expect(ask('120')).toBe(120_000);
+  expect(ask('Mon, 23 Nov 2026 10:03:00 GMT')).toBe(180_000);
+  expect(ask('99999999')).toBe(RETRY_AFTER_MAX_MS);
+  expect(retryDelayMs({ ...input, attempt: 8, retryAfter: '120' })).toBeUndefined();
+});
+
+test.each(['', 'soon', '-5', '1.5', '2026-11-23', 'Mon, 23 Nov 2026 09:00:00 GMT'])(
+  'a Retry-After of %j is none',
+  (text) => {
+    expect(parseRetryAfterMs(text, NOW_MS)).toBeUndefined();
+  },
+);
