@@ -35,7 +35,10 @@ const SOURCE = readFileSync(new URL('apply-results.lua', import.meta.url), 'utf8
 const INDEX_FRESH_MS = 1_000;
 const INDEXED_MAX = 50_000;
 
-type Script = (keysCount: number, ...keysAndArguments: (string | number)[]) => Promise<[number, number, number]>;
+type Script = (
+  keysCount: number,
+  ...keysAndArguments: (string | number)[]
+) => Promise<[number, number, number]>;
 
 export function createApplyResults(options: ApplyResultsOptions): ApplyResults {
   const { connection, prefix, now } = options;
@@ -53,7 +56,11 @@ export function createApplyResults(options: ApplyResultsOptions): ApplyResults {
     if (indexedAt.size > INDEXED_MAX) indexedAt.delete(indexedAt.keys().next().value as string);
   }
 
-  async function applyTo(campaignId: string, acceptances: readonly Acceptance[], outcomes: readonly Outcome[]): Promise<Applied> {
+  async function applyTo(
+    campaignId: string,
+    acceptances: readonly Acceptance[],
+    outcomes: readonly Outcome[],
+  ): Promise<Applied> {
     await index(campaignId);
     const { keys, args } = scriptInput(campaignId, acceptances, outcomes, options);
     const [counted, accepted, pending] = await script(keys.length, ...keys, ...args);
@@ -77,7 +84,12 @@ export function createApplyResults(options: ApplyResultsOptions): ApplyResults {
 }
 
 /** The script's KEYS and ARGV, as its header describes them. */
-function scriptInput(campaignId: string, acceptances: readonly Acceptance[], outcomes: readonly Outcome[], options: ApplyResultsOptions) {
+function scriptInput(
+  campaignId: string,
+  acceptances: readonly Acceptance[],
+  outcomes: readonly Outcome[],
+  options: ApplyResultsOptions,
+) {
   const { prefix, retention, now } = options;
   const names = campaignKeys(prefix, campaignId);
   const nowMs = now();
@@ -130,7 +142,9 @@ function scriptInput(campaignId: string, acceptances: readonly Acceptance[], out
 /** A bulk call's bundles are neighbours: their ranges become one. */
 function mergeRanges(acceptances: readonly Acceptance[]): Pick<Acceptance, 'run' | 'from' | 'count'>[] {
   const merged: { run: string; from: number; count: number }[] = [];
-  for (const { run, from, count } of [...acceptances].sort((a, b) => a.run.localeCompare(b.run) || a.from - b.from)) {
+  for (const { run, from, count } of [...acceptances].sort(
+    (a, b) => a.run.localeCompare(b.run) || a.from - b.from,
+  )) {
     const last = merged.at(-1);
     if (last !== undefined && last.run === run && last.from + last.count === from) last.count += count;
     else merged.push({ run, from, count });

@@ -1,6 +1,14 @@
 /** The aggregator's configuration: every variable with its default, bounds and consequence. */
 import { parseAddress } from '@hookfleet/queue';
-import { bindProblems, type ConfigOf, durationMs, fleetVariables, integer, loadConfig, recoveryVariables } from '@hookfleet/runtime';
+import {
+  bindProblems,
+  type ConfigOf,
+  durationMs,
+  fleetVariables,
+  integer,
+  loadConfig,
+  recoveryVariables,
+} from '@hookfleet/runtime';
 
 export const AGGREGATOR_VARIABLES = {
   ...fleetVariables({ port: 8081, checkRedisUrl: parseAddress }),

@@ -1,6 +1,20 @@
 /** An aggregator's life: counts results, answers questions about campaigns, until it is told to stop. */
-import { checkRedis, connectRedis, consumeResults, createQueueMonitor, disconnectRedis, isRedisUnavailable } from '@hookfleet/queue';
-import { createLifecycle, createLogger, createMetricsRegistry, describeConfig, listen, startApplication } from '@hookfleet/runtime';
+import {
+  checkRedis,
+  connectRedis,
+  consumeResults,
+  createQueueMonitor,
+  disconnectRedis,
+  isRedisUnavailable,
+} from '@hookfleet/queue';
+import {
+  createLifecycle,
+  createLogger,
+  createMetricsRegistry,
+  describeConfig,
+  listen,
+  startApplication,
+} from '@hookfleet/runtime';
 import { buildApp } from './app.ts';
 import { createApplyResults } from './apply-results.ts';
 import { AGGREGATOR_VARIABLES, loadAggregatorConfig } from './config.ts';
@@ -15,14 +29,28 @@ await startApplication('aggregator', async () => {
   const config = loadAggregatorConfig(process.env);
   const logger = createLogger({ app: 'aggregator', level: config.logLevel });
   const lifecycle = createLifecycle({ logger, shutdownTimeoutMs: config.shutdownTimeoutMs });
-  logger.info({ config: describeConfig(AGGREGATOR_VARIABLES, config), node: process.version }, 'aggregator.starting');
-  const onError = (error: Error, context: Record<string, unknown> = {}) => logger.error({ err: error, ...context }, 'queue.failed');
+  logger.info(
+    { config: describeConfig(AGGREGATOR_VARIABLES, config), node: process.version },
+    'aggregator.starting',
+  );
+  const onError = (error: Error, context: Record<string, unknown> = {}) =>
+    logger.error({ err: error, ...context }, 'queue.failed');
 
-  const connection = connectRedis({ url: config.redisUrl, name: 'hookfleet-aggregator', temper: 'patient', onError });
+  const connection = connectRedis({
+    url: config.redisUrl,
+    name: 'hookfleet-aggregator',
+    temper: 'patient',
+    onError,
+  });
   lifecycle.onClose('redis', () => disconnectRedis(connection));
   await checkRedis(connection);
   // Questions are answered at once or not at all; counting waits for Redis as long as it takes.
-  const reading = connectRedis({ url: config.redisUrl, name: 'hookfleet-aggregator-api', temper: 'failFast', onError });
+  const reading = connectRedis({
+    url: config.redisUrl,
+    name: 'hookfleet-aggregator-api',
+    temper: 'failFast',
+    onError,
+  });
   lifecycle.onClose('redis of the API', () => disconnectRedis(reading));
   const shardOptions = { connection, prefix: config.keyPrefix, shards: config.shards };
 
@@ -30,7 +58,13 @@ await startApplication('aggregator', async () => {
   lifecycle.onClose('monitor', () => monitor.close());
   const registry = createMetricsRegistry();
   const reader = createCampaignReader(reading, config.keyPrefix);
-  const metrics = createAggregatorMetrics({ registry, monitor, reader, campaignsMax: config.metricsCampaigns, onError });
+  const metrics = createAggregatorMetrics({
+    registry,
+    monitor,
+    reader,
+    campaignsMax: config.metricsCampaigns,
+    onError,
+  });
   lifecycle.onClose('metrics', () => metrics.close());
 
   const applyResults = createApplyResults({
@@ -71,7 +105,9 @@ await startApplication('aggregator', async () => {
           const idleMs = Date.now() - consumer.lastProgressAt();
           if (idleMs < STUCK_AFTER_MS) return undefined;
           const waiting = await monitor.waitingResultsJobs().catch(() => 0);
-          return waiting > 0 ? `${waiting} results wait, and none was counted for ${Math.round(idleMs / 1000)} s` : undefined;
+          return waiting > 0
+            ? `${waiting} results wait, and none was counted for ${Math.round(idleMs / 1000)} s`
+            : undefined;
         },
       },
       ready: {

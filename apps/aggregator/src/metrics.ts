@@ -22,17 +22,36 @@ export interface MetricsOptions {
   readonly onError: (error: Error) => void;
 }
 
-export function createAggregatorMetrics({ registry, monitor, reader, campaignsMax, onError }: MetricsOptions): AggregatorMetrics {
+export function createAggregatorMetrics({
+  registry,
+  monitor,
+  reader,
+  campaignsMax,
+  onError,
+}: MetricsOptions): AggregatorMetrics {
   const registers = [registry];
-  const outcomes = new Counter({ name: 'hookfleet_outcomes_counted_total', help: 'Outcomes that this aggregator counted.', registers });
+  const outcomes = new Counter({
+    name: 'hookfleet_outcomes_counted_total',
+    help: 'Outcomes that this aggregator counted.',
+    registers,
+  });
   const jobs = new Gauge({
     name: 'hookfleet_queue_jobs',
     help: 'Jobs by queue and state. A job of the webhooks queue holds one webhook or more.',
     labelNames: ['queue', 'state'],
     registers,
   });
-  const oldest = new Gauge({ name: 'hookfleet_queue_oldest_seconds', help: 'Age of the job that waits longest.', labelNames: ['queue'], registers });
-  const backlog = new Gauge({ name: 'hookfleet_backlog_seconds', help: 'Time to drain the waiting webhooks at the rate of late.', registers });
+  const oldest = new Gauge({
+    name: 'hookfleet_queue_oldest_seconds',
+    help: 'Age of the job that waits longest.',
+    labelNames: ['queue'],
+    registers,
+  });
+  const backlog = new Gauge({
+    name: 'hookfleet_backlog_seconds',
+    help: 'Time to drain the waiting webhooks at the rate of late.',
+    registers,
+  });
   const unaccounted = new Gauge({
     name: 'hookfleet_unaccounted',
     help: 'Accepted webhooks that no counter explains, measured whenever the queues are empty: 0.',

@@ -18,7 +18,13 @@ export interface CampaignReader {
   list(offset: number, limit: number): Promise<{ campaigns: CampaignTotals[]; total: number }>;
   recentlyActive(limit: number): Promise<string[]>;
   /** From and to (exclusive) in milliseconds, at whole steps. Every step is there, also where nothing happened. */
-  series(campaignId: string, step: Step, groupBy: 'event' | 'reason', fromMs: number, toMs: number): Promise<SeriesPoint[]>;
+  series(
+    campaignId: string,
+    step: Step,
+    groupBy: 'event' | 'reason',
+    fromMs: number,
+    toMs: number,
+  ): Promise<SeriesPoint[]>;
   /** Messages pending, summed over all campaigns that have any. */
   pendingMessages(): Promise<number>;
 }
@@ -37,14 +43,20 @@ export function createCampaignReader(connection: RedisConnection, prefix: string
     totals,
     recentlyActive: (limit) => recentlyActive(limit),
     async list(offset, limit) {
-      const [ids, total] = await Promise.all([recentlyActive(limit, offset), connection.zcard(campaignsKey(prefix))]);
+      const [ids, total] = await Promise.all([
+        recentlyActive(limit, offset),
+        connection.zcard(campaignsKey(prefix)),
+      ]);
       const campaigns = await Promise.all(ids.map(totals));
       return { total, campaigns: campaigns.filter((campaign) => campaign !== undefined) };
     },
     async series(campaignId, step, groupBy, fromMs, toMs) {
       const first = fromMs / STEP_MS[step];
       const last = toMs / STEP_MS[step] - 1;
-      const hashes = Array.from({ length: hashIndexOf(step, last) - hashIndexOf(step, first) + 1 }, (_, i) => hashIndexOf(step, first) + i);
+      const hashes = Array.from(
+        { length: hashIndexOf(step, last) - hashIndexOf(step, first) + 1 },
+        (_, i) => hashIndexOf(step, first) + i,
+      );
       const keys = campaignKeys(prefix, campaignId);
       const stored = await Promise.all(hashes.map((hash) => connection.hgetall(keys.buckets(step, hash))));
       const buckets = new Map<number, Record<string, number>>();
@@ -79,10 +91,13 @@ function toTotals(campaignId: string, fields: Record<string, string>): CampaignT
       .map(([field, value]) => [field.slice(prefix.length), Number(value)] as const);
   const messages = new Map(named('m:'));
   const count = (state: string) => messages.get(state) ?? 0;
-  const [accepted, delivered, failed, cancelled] = ['accepted', 'delivered', 'failed', 'cancelled'].map(count) as [number, number, number, number];
+  const [accepted, delivered, failed, cancelled] = ['accepted', 'delivered', 'failed', 'cancelled'].map(
+    count,
+  ) as [number, number, number, number];
   const latencies = new Map(named('l:').map(([bucket, value]) => [Number(bucket), value]));
   const latency = (q: number) => Math.round(quantile(latencies, q));
-  const at = (field: string) => (fields[field] === undefined ? undefined : new Date(Number(fields[field])).toISOString());
+  const at = (field: string) =>
+    fields[field] === undefined ? undefined : new Date(Number(fields[field])).toISOString();
   const [firstEventAt, lastEventAt] = [at('first'), at('last')];
   return {
     campaignId,

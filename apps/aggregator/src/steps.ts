@@ -25,7 +25,12 @@ export type StepRetention = Readonly<Record<Step, number>>;
 const FUTURE_MAX_MS = DAY_MS;
 
 /** The bucket's number since 1970, or undefined where the time is outside what is kept. */
-export function bucketIndex(step: Step, atMs: number, nowMs: number, retention: StepRetention): number | undefined {
+export function bucketIndex(
+  step: Step,
+  atMs: number,
+  nowMs: number,
+  retention: StepRetention,
+): number | undefined {
   if (atMs < nowMs - retention[step] || atMs > nowMs + FUTURE_MAX_MS) return undefined;
   return Math.floor(atMs / STEP_MS[step]);
 }

@@ -10,7 +10,12 @@ const CampaignParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 
 
 const ListQuery = Type.Object(
   {
-    limit: Type.Optional(Type.String({ pattern: '^([1-9]|[1-9][0-9]|[12][0-9][0-9]|300)$', description: '1 to 300; 50 when absent.' })),
+    limit: Type.Optional(
+      Type.String({
+        pattern: '^([1-9]|[1-9][0-9]|[12][0-9][0-9]|300)$',
+        description: '1 to 300; 50 when absent.',
+      }),
+    ),
     offset: Type.Optional(Type.String({ pattern: '^[0-9]{1,6}$' })),
   },
   { additionalProperties: false },
@@ -18,8 +23,15 @@ const ListQuery = Type.Object(
 
 const SeriesQuery = Type.Object(
   {
-    from: Type.Optional(Type.String({ format: 'date-time', description: 'Widened to a whole step. 24 hours before `to` when absent.' })),
-    to: Type.Optional(Type.String({ format: 'date-time', description: 'Widened to a whole step. Now when absent.' })),
+    from: Type.Optional(
+      Type.String({
+        format: 'date-time',
+        description: 'Widened to a whole step. 24 hours before `to` when absent.',
+      }),
+    ),
+    to: Type.Optional(
+      Type.String({ format: 'date-time', description: 'Widened to a whole step. Now when absent.' }),
+    ),
     step: Type.Optional(Type.Enum([...STEPS], { description: 'hour when absent.' })),
     groupBy: Type.Optional(Type.Enum(['event', 'reason'], { description: 'event when absent.' })),
   },
@@ -44,7 +56,10 @@ export function addCampaignRoutes(app: FastifyInstance, reader: CampaignReader, 
       schema: {
         summary: 'Campaigns with their totals, the most recently active first',
         querystring: ListQuery,
-        response: { 200: Type.Object({ campaigns: Type.Array(CampaignTotals), total: Type.Integer() }), 400: Problem },
+        response: {
+          200: Type.Object({ campaigns: Type.Array(CampaignTotals), total: Type.Integer() }),
+          400: Problem,
+        },
       },
     },
     ({ query }) => reader.list(Number(query.offset ?? 0), Number(query.limit ?? 50)),
@@ -52,7 +67,13 @@ export function addCampaignRoutes(app: FastifyInstance, reader: CampaignReader, 
 
   app.get<{ Params: Static<typeof CampaignParams> }>(
     '/v1/campaigns/:id',
-    { schema: { summary: "A campaign's totals", params: CampaignParams, response: { 200: CampaignTotals, 404: Problem } } },
+    {
+      schema: {
+        summary: "A campaign's totals",
+        params: CampaignParams,
+        response: { 200: CampaignTotals, 404: Problem },
+      },
+    },
     async ({ params }) => (await reader.totals(params.id)) ?? notFound(params.id),
   );
 
@@ -71,7 +92,14 @@ export function addCampaignRoutes(app: FastifyInstance, reader: CampaignReader, 
       const { fromMs, toMs } = wholeSteps(query, STEP_MS[step], now());
       if ((await reader.totals(params.id)) === undefined) notFound(params.id);
       const points = await reader.series(params.id, step, groupBy, fromMs, toMs);
-      return { campaignId: params.id, step, groupBy, from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString(), points };
+      return {
+        campaignId: params.id,
+        step,
+        groupBy,
+        from: new Date(fromMs).toISOString(),
+        to: new Date(toMs).toISOString(),
+        points,
+      };
     },
   );
 }
@@ -83,7 +111,11 @@ function wholeSteps({ from, to }: Static<typeof SeriesQuery>, stepMs: number, no
   const errors: FieldError[] = [];
   if (fromMs >= toMs) errors.push({ field: 'from', type: 'INVALID_VALUE', detail: 'must be before `to`' });
   else if ((toMs - fromMs) / stepMs > POINTS_MAX) {
-    errors.push({ field: 'step', type: 'INVALID_VALUE', detail: `the range has more than ${POINTS_MAX} such steps` });
+    errors.push({
+      field: 'step',
+      type: 'INVALID_VALUE',
+      detail: `the range has more than ${POINTS_MAX} such steps`,
+    });
   }
   if (errors.length > 0) throw invalidInput(errors);
   return { fromMs, toMs };
