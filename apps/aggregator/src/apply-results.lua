@@ -24,11 +24,11 @@
                accepted  from, count, …: cells within the page, ranges that don't overlap
                outcomes  seven numbers each: cell, attempt, verdict (0 goes on, 1 delivered, 2 failed), recipients,
                          index in classes, latency bucket, milliseconds since 1970 (0: not to be believed)
-    classes  [[index in fields, …]]: what an outcome of the class raises by one
-    fields   [[index in KEYS, field of the hash]]
-    chunks   [[index in KEYS, when it expires, in milliseconds since 1970]]
+    classes  for each its indexes in fields: what an outcome of the class raises by one
+    fields   for each its index in KEYS, and the field of that hash
+    chunks   for each its index in KEYS, and when it expires in milliseconds since 1970
 
-  Returns {outcomes counted, outcomes that were counted before, messages newly accepted}.
+  Returns {outcomes counted, outcomes that were counted before, messages newly accepted, messages pending}.
 ]]
 local ACCEPTED, DELIVERED, FAILED = 1, 2, 4
 local FIRST_ATTEMPT_BIT, ATTEMPT_BITS = 16, 12
@@ -48,19 +48,20 @@ local classCounts, latencyCounts, lateMembers = {}, {}, {}
 -- The cells of a page that its outcomes speak of, as they are: cell → value.
 local function readCells(page)
   local outcomes = page.outcomes
-  local command, cells = { 'BITFIELD', KEYS[page.key] }, {}
+  local command, order, cells = { 'BITFIELD', KEYS[page.key] }, {}, {}
   for i = 1, #outcomes, 7 do
-    if not cells[outcomes[i]] then
-      cells[outcomes[i]] = 0
+    local cell = outcomes[i]
+    if not cells[cell] then
+      cells[cell] = 0
+      order[#order + 1] = cell
       command[#command + 1] = 'GET'
       command[#command + 1] = 'u16'
-      command[#command + 1] = '#' .. outcomes[i]
+      command[#command + 1] = '#' .. cell
     end
   end
-  if #command > 2 then
-    local values = call(unpack(command))
-    for i = 1, #values do
-      cells[tonumber(string.sub(command[2 + 3 * i], 2))] = values[i]
+  if #order > 0 then
+    for i, value in ipairs(call(unpack(command))) do
+      cells[order[i]] = value
     end
   end
   return cells
@@ -179,8 +180,11 @@ for _, page in ipairs(plan.pages) do
     cellWrites[#cellWrites + 1] = command
   end
 end
+local known = call('HMGET', totals, 'first', 'last', 'm:accepted', 'm:delivered', 'm:failed', 'm:cancelled')
+local pending = tonumber(known[3] or 0) - tonumber(known[4] or 0) - tonumber(known[5] or 0) - tonumber(known[6] or 0)
+  + accepted - delivered - failed
 if #rangeWrites == 0 and #cellWrites == 0 and #lateMembers == 0 then
-  return { 0, repeated, 0 }
+  return { 0, repeated, 0, pending }
 end
 
 local fieldCounts = {}
@@ -189,7 +193,6 @@ for class, count in pairs(classCounts) do
     fieldCounts[field] = (fieldCounts[field] or 0) + count
   end
 end
-local known = call('HMGET', totals, 'first', 'last')
 
 -- 2. Write: marks, counts, lifetimes.
 local kept = { [totals] = true }
@@ -225,8 +228,9 @@ if last and (not known[2] or last > tonumber(known[2])) then
   call('HSET', totals, 'last', string.format('%.0f', last))
 end
 
+local prolongBelowMs = math.max(plan.keepMs - PROLONG_AFTER_MS, plan.keepMs / 2)
 for key in pairs(kept) do
-  if call('PTTL', key) < plan.keepMs - PROLONG_AFTER_MS then
+  if call('PTTL', key) < prolongBelowMs then
     call('PEXPIRE', key, string.format('%.0f', plan.keepMs))
   end
 end
@@ -235,4 +239,4 @@ for _, chunk in ipairs(plan.chunks) do
     call('PEXPIREAT', KEYS[chunk[1]], string.format('%.0f', chunk[2]))
   end
 end
-return { counted, repeated, accepted }
+return { counted, repeated, accepted, pending }

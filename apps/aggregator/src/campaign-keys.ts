@@ -1,23 +1,33 @@
 /**
- * The keys of the counters. A campaign's keys share a Redis Cluster slot of their own, apart from the queues', so
- * that counting spreads over the masters.
+ * The names of the counters' keys. All keys of a campaign share one Redis Cluster slot, for one script writes them
+ * together; different campaigns lie on different nodes.
  *
- *     {hookfleet:c:<campaign>}:totals
- *     {hookfleet:c:<campaign>}:marks:<run>       which webhooks and attempts are counted (apply-results.lua)
- *     {hookfleet:c:<campaign>}:late:<run>        attempts beyond the twelfth
- *     {hookfleet:c:<campaign>}:minute:<n>, :hour:<n>, :day:<n>
- *     {hookfleet}:campaigns                      sorted set: campaigns by their last event
- *     {hookfleet}:open                           set: campaigns with pending messages, for hookfleet_unaccounted
+ *     {hookfleet:c:spring-sale}:totals               hash: e:<event>, r:<reason>, m:<messages>, first, last
+ *     {hookfleet:c:spring-sale}:latency              hash: bucket of latency-histogram.ts → attempts
+ *     {hookfleet:c:spring-sale}:minute:<chunk>       hash: <offset>:e:<event>, <offset>:r:<reason>; also hour, day
+ *     {hookfleet:c:spring-sale}:marks:<run>:<page>   string: what was counted of each webhook (plan-counting.ts)
+ *     {hookfleet:c:spring-sale}:late                 set: attempts that the marks have no bit for
+ *     {hookfleet}:campaigns                          sorted set: campaigns by their latest activity
+ *     {hookfleet}:open                               set: campaigns with messages pending, for hookfleet_unaccounted
  */
-import type { Step } from './steps.ts';
+import type { SeriesStep } from './series-steps.ts';
 
-export function campaignKeys(prefix: string, campaignId: string) {
+export interface CampaignKeys {
+  readonly totals: string;
+  readonly latency: string;
+  readonly late: string;
+  marks(run: string, page: number): string;
+  chunk(step: SeriesStep, chunk: number): string;
+}
+
+export function campaignKeys(prefix: string, campaignId: string): CampaignKeys {
   const tag = `{${prefix}:c:${campaignId}}`;
   return {
     totals: `${tag}:totals`,
-    marks: (run: string) => `${tag}:marks:${run}`,
-    late: (run: string) => `${tag}:late:${run}`,
-    buckets: (step: Step, hash: number) => `${tag}:${step}:${hash}`,
+    latency: `${tag}:latency`,
+    late: `${tag}:late`,
+    marks: (run, page) => `${tag}:marks:${run}:${page}`,
+    chunk: (step, chunk) => `${tag}:${step}:${chunk}`,
   };
 }
 

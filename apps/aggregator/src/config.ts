@@ -33,7 +33,8 @@ export const AGGREGATOR_VARIABLES = {
   }),
   retentionCampaignsMs: durationMs('HOOKFLEET_RETENTION_CAMPAIGNS', {
     default: '730d',
-    min: '7d',
+    // The marks that keep a webhook from being counted twice go then, and deliverAt may lie a year ahead.
+    min: '400d',
     max: '3650d',
     help: "A campaign's totals are kept so long after its last event.",
   }),

@@ -16,14 +16,16 @@ import {
   startApplication,
 } from '@hookfleet/runtime';
 import { buildApp } from './app.ts';
-import { createApplyResults } from './apply-results.ts';
+import { createCampaignIndex } from './campaign-index.ts';
 import { AGGREGATOR_VARIABLES, loadAggregatorConfig } from './config.ts';
+import { createConsumptionCheck } from './consumption-check.ts';
+import { createCountResults } from './count-results.ts';
 import { createAggregatorMetrics } from './metrics.ts';
+import { startQueueSampler } from './queue-sampler.ts';
 import { createCampaignReader } from './read-campaigns.ts';
 
 // Results jobs under way at once, per shard: enough to keep Redis busy, few enough that a crash repeats little.
 const RESULTS_CONCURRENCY = 10;
-const STUCK_AFTER_MS = 30_000;
 
 await startApplication('aggregator', async () => {
   const config = loadAggregatorConfig(process.env);
@@ -54,28 +56,44 @@ await startApplication('aggregator', async () => {
   lifecycle.onClose('redis of the API', () => disconnectRedis(reading));
   const shardOptions = { connection, prefix: config.keyPrefix, shards: config.shards };
 
-  const monitor = createQueueMonitor(shardOptions);
-  lifecycle.onClose('monitor', () => monitor.close());
-  const registry = createMetricsRegistry();
   const reader = createCampaignReader(reading, config.keyPrefix);
+  const registry = createMetricsRegistry();
   const metrics = createAggregatorMetrics({
     registry,
-    monitor,
     reader,
     campaignsMax: config.metricsCampaigns,
     onError,
+    now: Date.now,
   });
-  lifecycle.onClose('metrics', () => metrics.close());
+  const monitor = createQueueMonitor({ ...shardOptions, connection: reading });
+  lifecycle.onClose('monitor', () => monitor.close());
+  const sampler = startQueueSampler({
+    monitor,
+    reader,
+    onSample: metrics.sampled,
+    onUnaccounted: metrics.unaccounted,
+    onError,
+    now: Date.now,
+  });
+  lifecycle.onClose('sampler', () => sampler.stop());
 
-  const applyResults = createApplyResults({
+  const countResults = createCountResults({
     connection,
     prefix: config.keyPrefix,
     retention: {
-      minute: config.retentionMinutesMs,
-      hour: config.retentionHoursMs,
-      day: config.retentionDaysMs,
-      campaign: config.retentionCampaignsMs,
+      series: {
+        minute: config.retentionMinutesMs,
+        hour: config.retentionHoursMs,
+        day: config.retentionDaysMs,
+      },
+      campaignMs: config.retentionCampaignsMs,
     },
+    index: createCampaignIndex({
+      connection,
+      prefix: config.keyPrefix,
+      retentionMs: config.retentionCampaignsMs,
+      now: Date.now,
+    }),
     now: Date.now,
   });
   const consumer = consumeResults({
@@ -84,9 +102,9 @@ await startApplication('aggregator', async () => {
     lockDurationMs: config.lockDurationMs,
     stalledIntervalMs: config.stalledIntervalMs,
     async apply(results) {
-      const applied = await applyResults(results);
-      metrics.counted(applied);
-      logger.debug(applied, 'results.applied');
+      const counted = await countResults(results);
+      metrics.counted(results, counted);
+      logger.debug(counted, 'results.counted');
     },
     onError,
   });
@@ -101,14 +119,11 @@ await startApplication('aggregator', async () => {
     ops: {
       registry,
       healthy: {
-        async consumption() {
-          const idleMs = Date.now() - consumer.lastProgressAt();
-          if (idleMs < STUCK_AFTER_MS) return undefined;
-          const waiting = await monitor.waitingResultsJobs().catch(() => 0);
-          return waiting > 0
-            ? `${waiting} results wait, and none was counted for ${Math.round(idleMs / 1000)} s`
-            : undefined;
-        },
+        consumption: createConsumptionCheck({
+          lastProgressAt: consumer.lastProgressAt,
+          resultsWaitSinceMs: sampler.resultsWaitSinceMs,
+          now: Date.now,
+        }),
       },
       ready: {
         redis: async () => ((await reading.ping()) === 'PONG' ? undefined : 'no PONG'),

@@ -2,37 +2,47 @@
  * What an aggregator tells Prometheus. What the queues and campaigns hold is read from Redis, so every aggregator
  * tells the same, and a restart neither resets nor doubles it.
  */
-import type { QueueMonitor, QueueSample } from '@hookfleet/queue';
-import { Counter, Gauge, type Registry } from 'prom-client';
-import type { Applied } from './apply-results.ts';
-import type { CampaignReader } from './read-campaigns.ts';
+import type { Results } from '@hookfleet/contract';
+import type { QueueSample } from '@hookfleet/queue';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Counted } from './count-results.ts';
+import type { CampaignEvents, CampaignReader } from './read-campaigns.ts';
 
-const SAMPLE_EVERY_MS = 5_000;
+// Scrapes within this time show the same reading: several Prometheus servers cost Redis no more than one.
+const CAMPAIGNS_FRESH_MS = 5_000;
 
 export interface AggregatorMetrics {
-  counted(applied: Applied): void;
-  close(): Promise<void>;
+  counted(results: Results, counted: Counted): void;
+  sampled(sample: QueueSample): void;
+  unaccounted(messages: number): void;
 }
 
 export interface MetricsOptions {
   readonly registry: Registry;
-  readonly monitor: QueueMonitor;
-  readonly reader: CampaignReader;
+  readonly reader: Pick<CampaignReader, 'recentEvents'>;
+  /** The most recently active ones are told apart: a label for each campaign would have no bound. */
   readonly campaignsMax: number;
   readonly onError: (error: Error) => void;
+  readonly now: () => number;
 }
 
-export function createAggregatorMetrics({
-  registry,
-  monitor,
-  reader,
-  campaignsMax,
-  onError,
-}: MetricsOptions): AggregatorMetrics {
+export function createAggregatorMetrics(options: MetricsOptions): AggregatorMetrics {
+  const { registry, now } = options;
   const registers = [registry];
   const outcomes = new Counter({
     name: 'hookfleet_outcomes_counted_total',
     help: 'Outcomes that this aggregator counted.',
+    registers,
+  });
+  const repeats = new Counter({
+    name: 'hookfleet_outcomes_repeated_total',
+    help: 'Outcomes that came to this aggregator though they had been counted before.',
+    registers,
+  });
+  const lag = new Histogram({
+    name: 'hookfleet_results_lag_seconds',
+    help: 'Time from an attempt to its being counted: the oldest outcome of each results job.',
+    buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600],
     registers,
   });
   const jobs = new Gauge({
@@ -57,49 +67,50 @@ export function createAggregatorMetrics({
     help: 'Accepted webhooks that no counter explains, measured whenever the queues are empty: 0.',
     registers,
   });
-  const campaignEvents = new Counter({
+  const recentEvents = createRecentEvents(options);
+  new Counter({
     name: 'hookfleet_campaign_events_total',
     help: 'Events of the most recently active campaigns.',
     labelNames: ['campaign_id', 'event'],
     registers,
     async collect() {
-      const totals = await Promise.all((await reader.recentlyActive(campaignsMax)).map(reader.totals));
+      const campaigns = await recentEvents();
       this.reset();
-      for (const campaign of totals) {
-        for (const [event, count] of Object.entries(campaign?.events ?? {})) {
-          this.inc({ campaign_id: campaign?.campaignId ?? '', event }, count);
-        }
+      for (const { campaignId, events } of campaigns) {
+        for (const [event, count] of Object.entries(events))
+          this.inc({ campaign_id: campaignId, event }, count);
       }
     },
   });
-  void campaignEvents;
-
-  function show(sample: QueueSample): void {
-    for (const { queue, state, jobs: count } of sample.queues) jobs.set({ queue, state }, count);
-    for (const { queue, seconds } of sample.oldestSeconds) oldest.set({ queue }, seconds);
-    backlog.set(sample.backlogSeconds);
-  }
-
-  let sampling: Promise<void> = Promise.resolve();
-  async function sampleOnce(): Promise<void> {
-    const sample = await monitor.sample();
-    show(sample);
-    if (!sample.atRest) return;
-    const pending = await reader.pendingMessages();
-    // Something may have been accepted between the two readings: only what was at rest all the while tells.
-    if ((await monitor.sample()).atRest) unaccounted.set(pending);
-  }
-  function sampleAgain(): void {
-    sampling = sampleOnce().catch(onError);
-  }
-  sampleAgain();
-  const timer = setInterval(sampleAgain, SAMPLE_EVERY_MS);
 
   return {
-    counted: (applied) => outcomes.inc(applied.outcomes),
-    async close() {
-      clearInterval(timer);
-      await sampling;
+    counted(results, counted) {
+      outcomes.inc(counted.outcomes);
+      repeats.inc(counted.repeats);
+      const times = (results.outcomes ?? []).map(({ occurredAt }) => Date.parse(occurredAt));
+      if (times.length > 0) lag.observe(Math.max(0, now() - Math.min(...times)) / 1000);
     },
+    sampled(sample) {
+      for (const { queue, state, jobs: count } of sample.queues) jobs.set({ queue, state }, count);
+      for (const { queue, seconds } of sample.oldestSeconds) oldest.set({ queue }, seconds);
+      backlog.set(sample.backlogSeconds);
+    },
+    unaccounted: (messages) => unaccounted.set(messages),
+  };
+}
+
+/** While Redis is away the last reading stands: a scrape must not fail for it. */
+function createRecentEvents({ reader, campaignsMax, onError, now }: MetricsOptions) {
+  let latest: readonly CampaignEvents[] = [];
+  let readAtMs = Number.NEGATIVE_INFINITY;
+  return async (): Promise<readonly CampaignEvents[]> => {
+    if (now() - readAtMs < CAMPAIGNS_FRESH_MS) return latest;
+    try {
+      latest = await reader.recentEvents(campaignsMax);
+      readAtMs = now();
+    } catch (error) {
+      onError(error as Error);
+    }
+    return latest;
   };
 }

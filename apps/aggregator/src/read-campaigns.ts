@@ -2,110 +2,164 @@
 import type { CampaignTotals } from '@hookfleet/contract';
 import type { RedisConnection } from '@hookfleet/queue';
 import { campaignKeys, campaignsKey, openCampaignsKey } from './campaign-keys.ts';
-import { quantile } from './latency-histogram.ts';
-import { hashIndexOf, type Step, STEP_MS } from './steps.ts';
+import { percentile } from './latency-histogram.ts';
+import { placeOf, STEP_MS, type SeriesStep } from './series-steps.ts';
+
+export const SERIES_GROUPS = ['event', 'reason'] as const;
+
+export type SeriesGroup = (typeof SERIES_GROUPS)[number];
+
+export interface SeriesRange {
+  readonly step: SeriesStep;
+  readonly groupBy: SeriesGroup;
+  /** At whole steps (`widen` in series-steps.ts); `toMs` is not included. */
+  readonly fromMs: number;
+  readonly toMs: number;
+}
 
 export interface SeriesPoint {
   /** Start of the step, ISO 8601, UTC. */
   readonly at: string;
+  /** Every name that occurs in the range; 0 where it doesn't occur in the step. */
   readonly counts: Readonly<Record<string, number>>;
 }
 
+export interface CampaignEvents {
+  readonly campaignId: string;
+  readonly events: Readonly<Record<string, number>>;
+}
+
 export interface CampaignReader {
-  /** Undefined where nothing was ever counted for the campaign. */
+  /** Undefined where nothing was ever counted for the campaign, or its counters have expired. */
   totals(campaignId: string): Promise<CampaignTotals | undefined>;
+  exists(campaignId: string): Promise<boolean>;
   /** Most recently active first. */
   list(offset: number, limit: number): Promise<{ campaigns: CampaignTotals[]; total: number }>;
-  recentlyActive(limit: number): Promise<string[]>;
-  /** From and to (exclusive) in milliseconds, at whole steps. Every step is there, also where nothing happened. */
-  series(
-    campaignId: string,
-    step: Step,
-    groupBy: 'event' | 'reason',
-    fromMs: number,
-    toMs: number,
-  ): Promise<SeriesPoint[]>;
+  /** Events alone, of the most recently active campaigns. */
+  recentEvents(limit: number): Promise<CampaignEvents[]>;
+  series(campaignId: string, range: SeriesRange): Promise<SeriesPoint[]>;
   /** Messages pending, summed over all campaigns that have any. */
   pendingMessages(): Promise<number>;
 }
 
+// Campaigns that are read at once where many are to be read.
+const READ_AT_ONCE = 100;
+
 export function createCampaignReader(connection: RedisConnection, prefix: string): CampaignReader {
   async function totals(campaignId: string): Promise<CampaignTotals | undefined> {
-    const fields = await connection.hgetall(campaignKeys(prefix, campaignId).totals);
-    return Object.keys(fields).length === 0 ? undefined : toTotals(campaignId, fields);
+    const keys = campaignKeys(prefix, campaignId);
+    const [fields, latency] = await Promise.all([
+      connection.hgetall(keys.totals),
+      connection.hgetall(keys.latency),
+    ]);
+    return Object.keys(fields).length === 0 ? undefined : toTotals(campaignId, fields, latency);
   }
 
-  async function recentlyActive(limit: number, offset = 0): Promise<string[]> {
+  async function recentlyActive(offset: number, limit: number): Promise<string[]> {
     return limit === 0 ? [] : connection.zrevrange(campaignsKey(prefix), offset, offset + limit - 1);
+  }
+
+  async function pendingOf(campaignId: string): Promise<number> {
+    const fields = ['m:accepted', 'm:delivered', 'm:failed', 'm:cancelled'];
+    const counts = await connection.hmget(campaignKeys(prefix, campaignId).totals, ...fields);
+    const [accepted = 0, ...ended] = counts.map(Number);
+    return ended.reduce((pending, count) => pending - count, accepted);
+  }
+
+  /** Takes a campaign with nothing pending out of the open ones. */
+  async function closeUnlessPending(campaignId: string): Promise<number> {
+    const pending = await pendingOf(campaignId);
+    if (pending !== 0) return pending;
+    await connection.srem(openCampaignsKey(prefix), campaignId);
+    // A message that was accepted between the reading and the removal found the campaign open.
+    const meanwhile = await pendingOf(campaignId);
+    if (meanwhile !== 0) await connection.sadd(openCampaignsKey(prefix), campaignId);
+    return meanwhile;
   }
 
   return {
     totals,
-    recentlyActive: (limit) => recentlyActive(limit),
+    async exists(campaignId) {
+      return (await connection.exists(campaignKeys(prefix, campaignId).totals)) === 1;
+    },
     async list(offset, limit) {
       const [ids, total] = await Promise.all([
-        recentlyActive(limit, offset),
+        recentlyActive(offset, limit),
         connection.zcard(campaignsKey(prefix)),
       ]);
       const campaigns = await Promise.all(ids.map(totals));
       return { total, campaigns: campaigns.filter((campaign) => campaign !== undefined) };
     },
-    async series(campaignId, step, groupBy, fromMs, toMs) {
-      const first = fromMs / STEP_MS[step];
-      const last = toMs / STEP_MS[step] - 1;
-      const hashes = Array.from(
-        { length: hashIndexOf(step, last) - hashIndexOf(step, first) + 1 },
-        (_, i) => hashIndexOf(step, first) + i,
-      );
+    async recentEvents(limit) {
+      const ids = await recentlyActive(0, limit);
+      const fields = await Promise.all(ids.map((id) => connection.hgetall(campaignKeys(prefix, id).totals)));
+      return ids.map((campaignId, i) => ({ campaignId, events: countsNamed('e:', fields[i] ?? {}) }));
+    },
+    async series(campaignId, range) {
+      const { step, fromMs, toMs } = range;
       const keys = campaignKeys(prefix, campaignId);
-      const stored = await Promise.all(hashes.map((hash) => connection.hgetall(keys.buckets(step, hash))));
-      const buckets = new Map<number, Record<string, number>>();
-      for (const [field, count] of stored.flatMap((fields) => Object.entries(fields))) {
-        const [, bucket, kind, name] = /^(\d+):([er]):(.+)$/.exec(field) ?? [];
-        if (name === undefined || (kind === 'e') !== (groupBy === 'event')) continue;
-        const counts = buckets.get(Number(bucket)) ?? {};
-        counts[name] = Number(count);
-        buckets.set(Number(bucket), counts);
-      }
-      return Array.from({ length: last - first + 1 }, (_, i) => ({
-        at: new Date((first + i) * STEP_MS[step]).toISOString(),
-        counts: buckets.get(first + i) ?? {},
-      }));
+      const first = placeOf(step, fromMs).chunk;
+      const last = placeOf(step, toMs - 1).chunk;
+      const chunks = Array.from({ length: last - first + 1 }, (_, i) => first + i);
+      const hashes = await Promise.all(chunks.map((chunk) => connection.hgetall(keys.chunk(step, chunk))));
+      return toPoints(new Map(chunks.map((chunk, i) => [chunk, hashes[i] ?? {}])), range);
     },
     async pendingMessages() {
+      const open = await connection.smembers(openCampaignsKey(prefix));
       let sum = 0;
-      for (const id of await connection.smembers(openCampaignsKey(prefix))) {
-        const pending = (await totals(id))?.messages.pending ?? 0;
-        if (pending === 0) await connection.srem(openCampaignsKey(prefix), id);
-        sum += pending;
+      for (let i = 0; i < open.length; i += READ_AT_ONCE) {
+        const pending = await Promise.all(open.slice(i, i + READ_AT_ONCE).map(closeUnlessPending));
+        sum += pending.reduce((total, count) => total + count, 0);
       }
       return sum;
     },
   };
 }
 
-function toTotals(campaignId: string, fields: Record<string, string>): CampaignTotals {
-  const named = (prefix: string) =>
-    Object.entries(fields)
-      .filter(([field]) => field.startsWith(prefix))
-      .map(([field, value]) => [field.slice(prefix.length), Number(value)] as const);
-  const messages = new Map(named('m:'));
-  const count = (state: string) => messages.get(state) ?? 0;
-  const [accepted, delivered, failed, cancelled] = ['accepted', 'delivered', 'failed', 'cancelled'].map(
-    count,
-  ) as [number, number, number, number];
-  const latencies = new Map(named('l:').map(([bucket, value]) => [Number(bucket), value]));
-  const latency = (q: number) => Math.round(quantile(latencies, q));
-  const at = (field: string) =>
+type Fields = Readonly<Record<string, string>>;
+
+/** Chunks by their number, as they are in Redis. */
+export function toPoints(chunks: ReadonlyMap<number, Fields>, range: SeriesRange): SeriesPoint[] {
+  const { step, groupBy, fromMs, toMs } = range;
+  const kind = groupBy === 'event' ? 'e:' : 'r:';
+  const steps = Array.from({ length: (toMs - fromMs) / STEP_MS[step] }, (_, i) => {
+    const atMs = fromMs + i * STEP_MS[step];
+    const { chunk, offset } = placeOf(step, atMs);
+    return {
+      at: new Date(atMs).toISOString(),
+      counts: countsNamed(`${offset}:${kind}`, chunks.get(chunk) ?? {}),
+    };
+  });
+  const names = [...new Set(steps.flatMap(({ counts }) => Object.keys(counts)))].sort();
+  const zeros = Object.fromEntries(names.map((name) => [name, 0]));
+  return steps.map(({ at, counts }) => ({ at, counts: { ...zeros, ...counts } }));
+}
+
+function toTotals(campaignId: string, fields: Fields, latency: Fields): CampaignTotals {
+  const { accepted = 0, delivered = 0, failed = 0, cancelled = 0 } = countsNamed('m:', fields);
+  const attempts = new Map(Object.entries(latency).map(([bucket, count]) => [Number(bucket), Number(count)]));
+  const timeOf = (field: string) =>
     fields[field] === undefined ? undefined : new Date(Number(fields[field])).toISOString();
-  const [firstEventAt, lastEventAt] = [at('first'), at('last')];
+  const [firstEventAt, lastEventAt] = [timeOf('first'), timeOf('last')];
   return {
     campaignId,
-    events: Object.fromEntries(named('e:').sort()),
-    reasons: Object.fromEntries(named('r:').sort()),
+    events: countsNamed('e:', fields),
+    reasons: countsNamed('r:', fields),
     messages: { accepted, delivered, failed, cancelled, pending: accepted - delivered - failed - cancelled },
-    latency: { p50: latency(0.5), p95: latency(0.95), p99: latency(0.99) },
+    latency: {
+      p50: percentile(attempts, 0.5),
+      p95: percentile(attempts, 0.95),
+      p99: percentile(attempts, 0.99),
+    },
     ...(firstEventAt !== undefined && { firstEventAt }),
     ...(lastEventAt !== undefined && { lastEventAt }),
   };
+}
+
+/** The fields that begin with `start`, without it, in order. */
+function countsNamed(start: string, fields: Fields): Record<string, number> {
+  const named = Object.entries(fields)
+    .filter(([field]) => field.startsWith(start))
+    .map(([field, count]): [string, number] => [field.slice(start.length), Number(count)]);
+  return Object.fromEntries(named.sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -1,0 +1,265 @@
+/**
+ * From a results job to the script calls that count it: one per campaign, with everything prepared that doesn't
+ * depend on what was counted before. Pure. Whether an entry counts is decided in apply-results.lua alone.
+ *
+ * The marks. Webhooks have dense positions within a run (contract/webhook-id.ts). Each position has a cell of 16 bits:
+ *
+ *     bit 0   accepted          bit 2   failed, and not delivered
+ *     bit 1   delivered         bit 3   cancelled (nothing cancels yet)
+ *     bits 4 to 15              attempts 1 to 12 are counted
+ *
+ * A run's cells are cut into pages, each a string of its own: so a position far off, by whatever mistake, costs one
+ * page and not a gigabyte, and no string grows large enough to stall Redis when it is copied.
+ */
+import { type Acceptance, type Outcome, parseWebhookId, positionOf, type Results } from '@hookfleet/contract';
+import { type CampaignKeys, campaignKeys } from './campaign-keys.ts';
+import { bucketOf } from './latency-histogram.ts';
+import {
+  AHEAD_MAX_MS,
+  chunkExpiresAtMs,
+  isKept,
+  placeOf,
+  SERIES_STEPS,
+  type SeriesRetention,
+} from './series-steps.ts';
+
+// 8,000 bytes fit an allocation of 8,192 with little waste.
+export const CELLS_PER_PAGE = 4_000;
+
+// A script call holds up everybody: with so many outcomes it takes about half a millisecond.
+const OUTCOMES_PER_CALL_MAX = 250;
+
+// The most that a producer accepts at once is far below; an acceptance beyond it is a mistake.
+const ACCEPTED_AT_ONCE_MAX = 1_000_000;
+
+const RUN = /^[0-9a-f]{12}$/;
+
+export interface CountingRetention {
+  /** How long the counts of a step are kept. */
+  readonly series: SeriesRetention;
+  /** How long a campaign's totals and marks outlive its last event. */
+  readonly campaignMs: number;
+}
+
+export interface CountingContext {
+  readonly prefix: string;
+  readonly retention: CountingRetention;
+  readonly nowMs: number;
+}
+
+/** A call of apply-results.lua, whose header describes `keys` and `plan`. */
+export interface CountingCall {
+  readonly campaignId: string;
+  readonly keys: readonly string[];
+  readonly plan: CountingPlan;
+}
+
+export interface CountingPlan {
+  readonly keepMs: number;
+  readonly pages: readonly PagePlan[];
+  readonly classes: readonly (readonly number[])[];
+  readonly fields: readonly (readonly [key: number, field: string])[];
+  readonly chunks: readonly (readonly [key: number, expiresAtMs: number])[];
+}
+
+interface PagePlan {
+  readonly key: number;
+  readonly run: string;
+  /** Position of the page's first cell. */
+  readonly base: number;
+  /** Disjoint: from, count, from, count, … */
+  readonly accepted: number[];
+  /** Seven numbers an outcome: cell, attempt, verdict, recipients, class, latency bucket, time. */
+  readonly outcomes: number[];
+}
+
+/** What an outcome means for its webhook's messages. */
+export const VERDICTS = { pending: 0, delivered: 1, failed: 2 } as const;
+
+export interface Counting {
+  readonly calls: readonly CountingCall[];
+  /** Entries that name no position: a bug of whoever wrote them. */
+  readonly uncountable: readonly (Outcome | Acceptance)[];
+}
+
+export function planCounting(results: Results, context: CountingContext): Counting {
+  const { acceptances = [], outcomes = [] } = results;
+  const [acceptable, oddAcceptances] = partition(
+    acceptances,
+    ({ run, count }) => RUN.test(run) && count <= ACCEPTED_AT_ONCE_MAX,
+  );
+  const [countable, oddOutcomes] = partition(
+    outcomes,
+    ({ webhookId }) => parseWebhookId(webhookId) !== undefined,
+  );
+  const acceptancesOf = Map.groupBy(acceptable, ({ campaignId }) => campaignId);
+  const outcomesOf = Map.groupBy(countable, ({ campaignId }) => campaignId);
+  const campaignIds = new Set([...acceptancesOf.keys(), ...outcomesOf.keys()]);
+  const calls = [...campaignIds].flatMap((campaignId) => {
+    const batches = inBatches(outcomesOf.get(campaignId) ?? [], OUTCOMES_PER_CALL_MAX);
+    const [first = [], ...others] = batches;
+    return [
+      planCall(campaignId, acceptancesOf.get(campaignId) ?? [], first, context),
+      ...others.map((batch) => planCall(campaignId, [], batch, context)),
+    ];
+  });
+  return { calls, uncountable: [...oddAcceptances, ...oddOutcomes] };
+}
+
+function planCall(
+  campaignId: string,
+  acceptances: readonly Acceptance[],
+  outcomes: readonly Outcome[],
+  context: CountingContext,
+): CountingCall {
+  const names = campaignKeys(context.prefix, campaignId);
+  const keys = createTable<string>();
+  for (const key of [names.totals, names.latency, names.late]) keys.indexOf(key, () => key);
+  const pages = createPages(names, keys);
+  const classes = createClasses(names, keys, context);
+  for (const { run, from, count } of mergeRanges(acceptances)) pages.accept(run, from, count);
+  for (const outcome of outcomes) {
+    const location = parseWebhookId(outcome.webhookId);
+    if (location === undefined) continue;
+    const occurredAtMs = Date.parse(outcome.occurredAt);
+    const position = positionOf(location);
+    const page = pages.of(location.run, position);
+    page.outcomes.push(
+      position - page.base,
+      outcome.attempt,
+      verdictOf(outcome),
+      outcome.recipients,
+      classes.of(outcome, occurredAtMs),
+      bucketOf(outcome.durationMs),
+      isPlausible(occurredAtMs, context) ? occurredAtMs : 0,
+    );
+  }
+  const { fields, chunks } = classes;
+  return {
+    campaignId,
+    keys: keys.items,
+    plan: { keepMs: context.retention.campaignMs, pages: pages.all, classes: classes.all, fields, chunks },
+  };
+}
+
+function verdictOf({ event, final }: Outcome): number {
+  if (event === 'webhook.delivered') return VERDICTS.delivered;
+  return final ? VERDICTS.failed : VERDICTS.pending;
+}
+
+/** A worker whose clock is years off must not make it the campaign's first or last event. */
+function isPlausible(atMs: number, { nowMs, retention }: CountingContext): boolean {
+  return atMs > nowMs - retention.campaignMs && atMs <= nowMs + AHEAD_MAX_MS;
+}
+
+/** The pages that a call touches. */
+function createPages(names: CampaignKeys, keys: Table<string>) {
+  const pages = createTable<PagePlan>();
+  function of(run: string, position: number): PagePlan {
+    const page = Math.floor(position / CELLS_PER_PAGE);
+    const name = names.marks(run, page);
+    const index = pages.indexOf(name, () => ({
+      key: keys.indexOf(name, () => name),
+      run,
+      base: page * CELLS_PER_PAGE,
+      accepted: [],
+      outcomes: [],
+    }));
+    return pages.items[index - 1] as PagePlan;
+  }
+  return {
+    all: pages.items,
+    of,
+    accept(run: string, from: number, count: number) {
+      for (let at = from; at < from + count; ) {
+        const page = of(run, at);
+        const cells = Math.min(from + count, page.base + CELLS_PER_PAGE) - at;
+        page.accepted.push(at - page.base, cells);
+        at += cells;
+      }
+    },
+  };
+}
+
+/** Outcomes that raise the same fields by one form a class: the script adds once per class and field. */
+function createClasses(names: CampaignKeys, keys: Table<string>, { nowMs, retention }: CountingContext) {
+  const classes = createTable<readonly number[]>();
+  const fields = createTable<readonly [number, string]>();
+  const chunks = createTable<readonly [number, number]>();
+  const field = (key: string, name: string) =>
+    fields.indexOf(`${key} ${name}`, () => [keys.indexOf(key, () => key), name]);
+  return {
+    all: classes.items,
+    fields: fields.items,
+    chunks: chunks.items,
+    of({ event, reason }: Outcome, atMs: number): number {
+      const minute = placeOf('minute', atMs);
+      return classes.indexOf(`${event} ${reason} ${minute.chunk} ${minute.offset}`, () => {
+        const counted = [`e:${event}`, ...(reason === undefined ? [] : [`r:${reason}`])];
+        const raised = counted.map((name) => field(names.totals, name));
+        for (const step of SERIES_STEPS) {
+          if (!isKept(step, atMs, nowMs, retention.series)) continue;
+          const { chunk, offset } = placeOf(step, atMs);
+          const key = names.chunk(step, chunk);
+          raised.push(...counted.map((name) => field(key, `${offset}:${name}`)));
+          chunks.indexOf(key, () => [
+            keys.indexOf(key, () => key),
+            chunkExpiresAtMs(step, chunk, retention.series),
+          ]);
+        }
+        return raised;
+      });
+    },
+  };
+}
+
+interface Range {
+  readonly run: string;
+  readonly from: number;
+  readonly count: number;
+}
+
+/** Each position once: the script takes ranges to be disjoint. */
+function mergeRanges(ranges: readonly Range[]): Range[] {
+  const merged: { run: string; from: number; count: number }[] = [];
+  const sorted = ranges.toSorted((a, b) => (a.run === b.run ? a.from - b.from : a.run < b.run ? -1 : 1));
+  for (const { run, from, count } of sorted) {
+    const last = merged.at(-1);
+    if (last?.run === run && from <= last.from + last.count)
+      last.count = Math.max(last.count, from + count - last.from);
+    else merged.push({ run, from, count });
+  }
+  return merged;
+}
+
+interface Table<T> {
+  readonly items: T[];
+  /** Counted from 1, as Lua does. `create` is called at the first use of the name. */
+  indexOf(name: string, create: () => T): number;
+}
+
+function createTable<T>(): Table<T> {
+  const items: T[] = [];
+  const indexes = new Map<string, number>();
+  return {
+    items,
+    indexOf(name, create) {
+      let index = indexes.get(name);
+      if (index === undefined) {
+        index = items.push(create());
+        indexes.set(name, index);
+      }
+      return index;
+    },
+  };
+}
+
+function partition<T>(items: readonly T[], fits: (item: T) => boolean): [T[], T[]] {
+  return [items.filter((item) => fits(item)), items.filter((item) => !fits(item))];
+}
+
+function inBatches<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
+    items.slice(i * size, (i + 1) * size),
+  );
+}

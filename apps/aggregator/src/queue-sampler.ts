@@ -1,0 +1,67 @@
+/**
+ * Looks at the queues every few seconds, for the metrics and the health check: neither asks Redis by itself, so a
+ * scrape or a probe costs nothing, and an outage of Redis is not taken for ours.
+ */
+import type { QueueMonitor, QueueSample } from '@hookfleet/queue';
+import type { CampaignReader } from './read-campaigns.ts';
+
+const SAMPLE_INTERVAL_MS = 5_000;
+
+export interface QueueSampler {
+  /** Since when every sample found results waiting. Undefined where none wait, or Redis is away. */
+  resultsWaitSinceMs(): number | undefined;
+  /** Samples no more. */
+  stop(): Promise<void>;
+}
+
+export interface QueueSamplerOptions {
+  readonly monitor: Pick<QueueMonitor, 'sample'>;
+  readonly reader: Pick<CampaignReader, 'pendingMessages'>;
+  readonly onSample: (sample: QueueSample) => void;
+  /** Messages pending though the queues are empty: no webhook in flight explains them. */
+  readonly onUnaccounted: (messages: number) => void;
+  readonly onError: (error: Error) => void;
+  readonly now: () => number;
+}
+
+export function startQueueSampler(options: QueueSamplerOptions): QueueSampler {
+  const { monitor, reader, onSample, onUnaccounted, onError, now } = options;
+  let resultsWaitSinceMs: number | undefined;
+
+  async function sampleOnce(): Promise<void> {
+    const sample = await monitor.sample();
+    onSample(sample);
+    resultsWaitSinceMs = resultsWait(sample) ? (resultsWaitSinceMs ?? now()) : undefined;
+    if (!sample.atRest) return;
+    const pending = await reader.pendingMessages();
+    // Something may have been accepted between the two readings: only what was at rest all the while tells.
+    if ((await monitor.sample()).atRest) onUnaccounted(pending);
+  }
+
+  let sampling: Promise<void> | undefined;
+  function sampleAgain(): void {
+    // While Redis is slow, one sample at a time.
+    sampling ??= sampleOnce()
+      .catch((error: Error) => {
+        resultsWaitSinceMs = undefined;
+        onError(error);
+      })
+      .finally(() => {
+        sampling = undefined;
+      });
+  }
+  sampleAgain();
+  const timer = setInterval(sampleAgain, SAMPLE_INTERVAL_MS);
+
+  return {
+    resultsWaitSinceMs: () => resultsWaitSinceMs,
+    async stop() {
+      clearInterval(timer);
+      await sampling;
+    },
+  };
+}
+
+function resultsWait({ queues }: QueueSample): boolean {
+  return queues.some(({ queue, state, jobs }) => queue === 'results' && state === 'waiting' && jobs > 0);
+}

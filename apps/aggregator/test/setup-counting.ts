@@ -1,0 +1,43 @@
+/** What counts and what reads, over one Redis, as main.ts puts them together. */
+import { randomUUID } from 'node:crypto';
+import { connectRedis, disconnectRedis, type RedisConnection } from '@hookfleet/queue';
+import { createCampaignIndex } from '../src/campaign-index.ts';
+import { type CountResults, createCountResults } from '../src/count-results.ts';
+import type { CountingRetention } from '../src/plan-counting.ts';
+import { type CampaignReader, createCampaignReader } from '../src/read-campaigns.ts';
+
+const DAY_MS = 86_400_000;
+
+export const RETENTION: CountingRetention = {
+  series: { minute: 2 * DAY_MS, hour: 60 * DAY_MS, day: 730 * DAY_MS },
+  campaignMs: 730 * DAY_MS,
+};
+
+export interface CountingSetup {
+  readonly connection: RedisConnection;
+  readonly prefix: string;
+  readonly countResults: CountResults;
+  readonly reader: CampaignReader;
+  readonly campaignId: string;
+  close(): void;
+}
+
+export function setupCounting(
+  url: string,
+  {
+    prefix = 'test',
+    retention = RETENTION,
+    now = Date.now,
+  }: { prefix?: string; retention?: CountingRetention; now?: () => number } = {},
+): CountingSetup {
+  const connection = connectRedis({ url, name: 'test', temper: 'patient', onError: () => undefined });
+  const index = createCampaignIndex({ connection, prefix, retentionMs: retention.campaignMs, now });
+  return {
+    connection,
+    prefix,
+    countResults: createCountResults({ connection, prefix, retention, index, now }),
+    reader: createCampaignReader(connection, prefix),
+    campaignId: `campaign-${randomUUID()}`,
+    close: () => disconnectRedis(connection),
+  };
+}

@@ -1,0 +1,96 @@
+/** A worker in this process, on a Redis of its own, and what it needs to be fed. */
+import {
+  createOutcomeRecorder,
+  claimWebhooks,
+  connectRedis,
+  consumeWebhooks,
+  disconnectRedis,
+  openChannels,
+  openWebhooksOut,
+  readBundleLog,
+  type RedisConnection,
+  shardPrefix,
+} from '@hookfleet/queue';
+import type { Outcome } from '@hookfleet/contract';
+import { createAttemptSlots } from '../src/attempt-slots.ts';
+import { createAttemptWebhook } from '../src/attempt-webhook.ts';
+import { createChannelCache } from '../src/channel-cache.ts';
+import { createDeliver } from '../src/deliver.ts';
+import { createEgressGuard } from '../src/egress-guard.ts';
+import { createGuardedAgents } from '../src/guarded-agents.ts';
+import { createProcessBundle } from '../src/process-bundle.ts';
+
+export interface WorkerUnderTest {
+  readonly outcomes: readonly Outcome[];
+  readonly errors: readonly Error[];
+  stop(): Promise<void>;
+}
+
+export interface WorkerOptions {
+  readonly concurrency?: number;
+  readonly allow?: readonly string[];
+  readonly prefix?: string;
+  readonly shards?: number;
+}
+
+export function connect(url: string, temper: 'patient' | 'failFast' = 'patient'): RedisConnection {
+  return connectRedis({ url, name: 'test', temper, onError: () => undefined });
+}
+
+export function startWorker(
+  url: string,
+  { concurrency = 50, allow = ['127.0.0.0/8'], prefix = 'test', shards = 1 }: WorkerOptions = {},
+): WorkerUnderTest {
+  const connection = connect(url);
+  const shardOptions = { connection, prefix, shards };
+  const outcomes: Outcome[] = [];
+  const errors: Error[] = [];
+  const onError = (error: Error) => void errors.push(error);
+  const agents = createGuardedAgents(createEgressGuard(allow), concurrency);
+  const recorder = createOutcomeRecorder({
+    ...shardOptions,
+    retention: { attemptsMs: 3_600_000, deadLettersMs: 7_200_000 },
+    onError,
+  });
+  const consumer = consumeWebhooks({
+    ...shardOptions,
+    webhooksMax: concurrency,
+    lockDurationMs: 2_000,
+    stalledIntervalMs: 500,
+    onError,
+    process: createProcessBundle({
+      slots: createAttemptSlots(concurrency),
+      channels: createChannelCache(openChannels({ connection, prefix })),
+      attempt: createAttemptWebhook({
+        deliver: createDeliver(agents),
+        workerId: 'test',
+        attemptTimeoutMs: 1_000,
+        now: Date.now,
+        random: Math.random,
+      }),
+      recorder,
+      readLog: ({ shard, jobId }, bundle) =>
+        bundle.claim
+          ? claimWebhooks(connection, shardPrefix(prefix, shard), bundle, jobId, 3_600_000)
+          : readBundleLog(connection, shardPrefix(prefix, shard), bundle),
+      onRecorded: (outcome) => void outcomes.push(outcome),
+    }),
+  });
+  return {
+    outcomes,
+    errors,
+    async stop() {
+      await consumer.stop();
+      await recorder.close();
+      agents.destroy();
+      disconnectRedis(connection);
+    },
+  };
+}
+
+export function openProducer(
+  connection: RedisConnection,
+  { prefix = 'test', shards = 1, bundleSize = 25 } = {},
+) {
+  return openWebhooksOut({ connection, prefix, shards, bundleSize, idempotencyRetentionMs: 60_000 });
+}
