@@ -6,8 +6,9 @@
  * so much is read as is kept (1 KiB of a response that is no 2xx); what is small enough is read to its end, so that
  * the connection can be used again.
  */
-import got, { type Agents, type Response } from 'got';
+import got, { type Response } from 'got';
 import type { AttemptFailure, AttemptResult } from './classify.ts';
+import type { GuardedAgents } from './guarded-agents.ts';
 import { excerptOf } from './response-excerpt.ts';
 
 // A body beyond this is cut off together with its connection: a new connection is cheaper than reading on.
@@ -27,9 +28,9 @@ export interface AttemptRequest {
 
 export type Deliver = (request: AttemptRequest) => Promise<AttemptResult>;
 
-export function createDeliver(agent: Agents): Deliver {
+export function createDeliver({ http, https }: Pick<GuardedAgents, 'http' | 'https'>): Deliver {
   const client = got.extend({
-    agent,
+    agent: { http, https },
     retry: { limit: 0 },
     throwHttpErrors: false,
     followRedirect: false,

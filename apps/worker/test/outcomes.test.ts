@@ -20,7 +20,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await worker.stop();
+  await worker?.stop();
   await webhooks.close();
   disconnectRedis(connection);
   await receiver.close();

@@ -20,7 +20,7 @@ import type { ShardOptions } from './shard-queues.ts';
 const STARTS_MAX = 100;
 // After an error of Redis or of ours, the same thing is tried again after this time.
 const PAUSE_AFTER_ERROR_MS = 1_000;
-// Seconds that a fetch blocks on an empty queue: also the longest that a stop waits for it.
+// Seconds that a fetch blocks on an empty queue.
 const DRAIN_DELAY_S = 5;
 
 export interface BundleRun {
@@ -206,11 +206,13 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
   return {
     async stop() {
       stopping.abort();
-      // A fetch that blocks on an empty queue ends with its connection; what it may have fetched is run to its end.
+      while (underWay.size > 0) await Promise.all(underWay);
+      // By force: a fetch that blocks on an empty queue would hold the stop for DRAIN_DELAY_S. No job is hurt by it.
+      await Promise.all(workers.map((worker) => worker.close(true)));
+      await Promise.all(loops);
+      // What was fetched while the stop began goes back.
       while (underWay.size > 0) await Promise.all(underWay);
       clearInterval(renewal);
-      await Promise.all(workers.map((worker) => worker.close()));
-      await Promise.all(loops);
     },
     lastProgressAt: () => lastProgressAt,
     inHand: capacity.inHand,
