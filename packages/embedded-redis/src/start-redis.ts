@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
@@ -44,7 +44,7 @@ const PORT_TRIES = 5;
 export async function startRedis(options: StartRedisOptions): Promise<EmbeddedRedis> {
   const server = options.server ?? (await locateRedis());
   await mkdir(options.directory, { recursive: true });
-  await refuseSecond(options.directory);
+  await endOrphan(options.directory);
   let port = options.port ?? 0;
   let child: ChildProcess | undefined;
   for (let tries = 1; child === undefined; tries += 1) {
@@ -145,14 +145,36 @@ async function untilServing(port: number): Promise<void> {
   }
 }
 
-/** Two servers on one append-only file would ruin it. */
-async function refuseSecond(directory: string): Promise<void> {
-  const pid = Number(await readFile(join(directory, 'redis.pid'), 'utf8').catch(() => ''));
-  if (!(pid > 0) || !isAlive(pid)) return;
-  // After a crash of the machine the number may belong to anybody.
+/**
+ * Two servers on one append-only file would ruin it. Rejects where another process uses the directory; ends a server
+ * that was left behind by one that was killed.
+ */
+async function endOrphan(directory: string): Promise<void> {
+  const [pid, owner] = await Promise.all(['redis.pid', 'owner.pid'].map((name) => readPid(directory, name)));
+  if (pid !== undefined && (await isRedis(pid))) {
+    if (owner !== undefined && isAlive(owner))
+      throw new Error(`process ${owner} already runs a Redis on ${directory}: is the fleet up already?`);
+    process.kill(pid, 'SIGTERM');
+    const deadline = performance.now() + STOP_TIMEOUT_MS;
+    while (isAlive(pid)) {
+      if (performance.now() > deadline)
+        throw new Error(`the Redis on ${directory}, process ${pid}, does not end`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+  await writeFile(join(directory, 'owner.pid'), String(process.pid));
+}
+
+async function readPid(directory: string, name: string): Promise<number | undefined> {
+  const pid = Number(await readFile(join(directory, name), 'utf8').catch(() => ''));
+  return pid > 0 ? pid : undefined;
+}
+
+/** After a restart of the machine the number may belong to anybody. */
+async function isRedis(pid: number): Promise<boolean> {
+  if (!isAlive(pid)) return false;
   const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => 'redis');
-  if (/redis|valkey/.test(command))
-    throw new Error(`a Redis (process ${pid}) already runs on ${directory}: is the fleet up already?`);
+  return /redis|valkey/.test(command);
 }
 
 function isAlive(pid: number): boolean {

@@ -1,0 +1,114 @@
+/**
+ * The whole fleet on one machine: Redis where none is given, a producer, workers, an aggregator, each a process of
+ * its own. Started in the order in which they need each other, stopped in the reverse one.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startRedis } from '@hookfleet/embedded-redis';
+import { checkRedis, connectRedis, disconnectRedis } from '@hookfleet/queue';
+import { type Child, choosePort, startChild } from './start-child.ts';
+
+export interface FleetOptions {
+  /** For Redis' data and the logs. */
+  readonly directory: string;
+  readonly workers: number;
+  /** What the processes see; REDIS_URL in it is used where it is set. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly onStarted: (what: string, where: string) => void;
+}
+
+export interface Fleet {
+  readonly redisUrl: string;
+  readonly producerUrl: string;
+  readonly aggregatorUrl: string;
+  readonly logDirectory: string;
+  /** Resolves when one of the processes ends by itself: the fleet is then no longer whole. */
+  readonly broken: Promise<string>;
+  stop(): Promise<void>;
+}
+
+const PRODUCER_PORT = 8080;
+const AGGREGATOR_PORT = 8081;
+const FIRST_WORKER_PORT = 8082;
+
+export async function startFleet({
+  directory,
+  workers,
+  environment,
+  onStarted,
+}: FleetOptions): Promise<Fleet> {
+  const logDirectory = join(directory, 'logs');
+  await mkdir(logDirectory, { recursive: true });
+  const closers: (() => Promise<unknown>)[] = [];
+  const children: Child[] = [];
+
+  async function stop(): Promise<void> {
+    for (const close of closers.splice(0).toReversed()) await close();
+  }
+
+  try {
+    const redisUrl = await openRedis();
+    const shared = { ...environment, REDIS_URL: redisUrl };
+    const start = async (application: Child['application'], preferredPort: number, name: string) => {
+      const child = await startChild({
+        application,
+        port: await choosePort(preferredPort),
+        environment: shared,
+        logFile: join(logDirectory, `${name}.log`),
+      });
+      children.push(child);
+      onStarted(name, child.url);
+      return child;
+    };
+    // What counts is up before what is counted, and what delivers before what accepts.
+    const aggregator = await start('aggregator', AGGREGATOR_PORT, 'aggregator');
+    closers.push(() => aggregator.stop());
+    const started: Child[] = [];
+    closers.push(() => Promise.all(started.map((worker) => worker.stop())));
+    for (let i = 0; i < workers; i += 1)
+      started.push(await start('worker', FIRST_WORKER_PORT + i, `worker-${i + 1}`));
+    const producer = await start('producer', PRODUCER_PORT, 'producer');
+    closers.push(() => producer.stop());
+    return {
+      redisUrl,
+      producerUrl: producer.url,
+      aggregatorUrl: aggregator.url,
+      logDirectory,
+      broken: Promise.race(children.map(({ ended }) => ended)),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+
+  async function openRedis(): Promise<string> {
+    const given = environment['REDIS_URL'];
+    if (given !== undefined && given !== '') {
+      await checkGiven(given);
+      onStarted('redis', 'as given by REDIS_URL');
+      return given;
+    }
+    const redis = await startRedis({ directory: join(directory, 'redis') });
+    closers.push(() => redis.stop());
+    onStarted('redis', redis.url);
+    return redis.url;
+  }
+}
+
+/** Told once, here, instead of by each process. */
+async function checkGiven(url: string): Promise<void> {
+  const connection = connectRedis({
+    url,
+    name: 'hookfleet-cli',
+    temper: 'failFast',
+    onError: () => undefined,
+  });
+  try {
+    await checkRedis(connection);
+  } catch (error) {
+    throw new Error(`REDIS_URL: ${(error as Error).message}`);
+  } finally {
+    disconnectRedis(connection);
+  }
+}

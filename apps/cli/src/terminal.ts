@@ -1,0 +1,39 @@
+/** What a person sees of the fleet, and how they stop it. */
+import type { Fleet } from './fleet.ts';
+
+export function write(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** A line that is written over on a terminal; elsewhere nothing, so that logs stay short. */
+export function writeProgress(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K${line}`);
+}
+
+export function describeFleet({ producerUrl, aggregatorUrl, logDirectory }: Fleet): string {
+  return [
+    '',
+    `  webhooks go in   ${producerUrl}/v1/webhooks      (${producerUrl}/docs)`,
+    `  numbers come out ${aggregatorUrl}/v1/campaigns     (${aggregatorUrl}/docs)`,
+    `  logs             ${logDirectory}`,
+    '',
+    '  Ctrl-C drains and stops the fleet.',
+  ].join('\n');
+}
+
+/**
+ * Waits for SIGINT or SIGTERM, or for a process of the fleet to end, then stops the fleet. Resolves to what broke,
+ * where something did. A second signal leaves at once: the processes then drain by themselves.
+ */
+export async function untilStopped(fleet: Fleet): Promise<string | undefined> {
+  const { promise: signalled, resolve } = Promise.withResolvers<undefined>();
+  const onSignal = () => resolve(undefined);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);
+  const broken = await Promise.race([signalled, fleet.broken]);
+  if (broken !== undefined) write(`${broken}: stopping the fleet. Its log is in ${fleet.logDirectory}`);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143));
+  write('stopping …');
+  await fleet.stop();
+  return broken;
+}

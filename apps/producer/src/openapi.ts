@@ -1,0 +1,31 @@
+/** The API's description needs the routes, but neither Redis nor a port. */
+import { createLogger, createMetricsRegistry } from '@hookfleet/runtime';
+import type { FastifyInstance } from 'fastify';
+import { buildApp } from './app.ts';
+import { createProducerMetrics } from './metrics.ts';
+
+export const OPENAPI_FILE = new URL('../openapi.json', import.meta.url);
+
+export function buildAppForDescription(): Promise<FastifyInstance> {
+  const unused = () => Promise.reject(new Error('only described, never called'));
+  const registry = createMetricsRegistry();
+  return buildApp({
+    logger: createLogger({ app: 'producer', level: 'silent' }),
+    apiKeys: [],
+    ops: { registry, healthy: {}, ready: {} },
+    webhooks: { enqueue: unused, find: unused, close: unused },
+    channels: {
+      put: unused,
+      get: unused,
+      getForDelivery: unused,
+      list: unused,
+      delete: unused,
+      exists: unused,
+    },
+    metrics: createProducerMetrics(registry),
+    requestsMax: 1,
+    bodyBytesHeldMax: 1,
+    isUnavailable: () => false,
+    now: Date.now,
+  });
+}
