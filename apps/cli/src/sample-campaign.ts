@@ -30,7 +30,7 @@ export async function sendCampaign(campaign: SampleCampaign, options: SendOption
     url: receiverUrl,
     signingSecrets: [`whsec_${Buffer.alloc(32, 'hookfleet').toString('base64')}`],
     // Far above what the receiver takes when it answers at all: only what hangs times out.
-    timeoutMs: 5_000,
+    timeoutMs: 3_000,
     retry: { delaysMs: [500, 1_000, 2_000], jitter: 0.2 },
   });
   let next = 0;
