@@ -1,0 +1,64 @@
+/** The fleet's real processes over a Redis of the test's own, told to recover fast. */
+import { fileURLToPath } from 'node:url';
+import type { CampaignTotals } from '@hookfleet/contract';
+import { type StartedProcess, startProcess } from '@hookfleet/testkit';
+
+export type Application = 'producer' | 'worker' | 'aggregator';
+
+export interface ProcessUnderTest extends StartedProcess {
+  readonly url: string;
+}
+
+const RECOVERY = {
+  HOOKFLEET_ATTEMPT_TIMEOUT: '2s',
+  HOOKFLEET_LOCK_DURATION: '3s',
+  HOOKFLEET_STALLED_INTERVAL: '500ms',
+};
+
+export async function startApplication(
+  application: Application,
+  redisUrl: string,
+  environment: Record<string, string> = {},
+): Promise<ProcessUnderTest> {
+  const entry = fileURLToPath(new URL(`../../${application}/src/main.ts`, import.meta.url));
+  const started = startProcess(entry, {
+    ...(application === 'producer' ? {} : RECOVERY),
+    ...(application === 'worker' && { HOOKFLEET_EGRESS_ALLOW: '127.0.0.0/8' }),
+    REDIS_URL: redisUrl,
+    PORT: '0',
+    ...environment,
+  });
+  const log = await started.waitForLog(({ msg }) => msg === `${application}.started`);
+  return { ...started, url: String(log['url']) };
+}
+
+export async function enqueue(
+  producer: ProcessUnderTest,
+  webhooks: readonly Record<string, unknown>[],
+): Promise<Response> {
+  return fetch(`${producer.url}/v1/webhooks/bulk`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ webhooks }),
+  });
+}
+
+export async function accepted(response: Response): Promise<string[]> {
+  if (response.status !== 202) throw new Error(`${response.status}: ${await response.text()}`);
+  return ((await response.json()) as { ids: string[] }).ids;
+}
+
+export async function totalsOf(aggregator: ProcessUnderTest, campaignId: string): Promise<CampaignTotals> {
+  const response = await fetch(`${aggregator.url}/v1/campaigns/${campaignId}`);
+  if (response.status !== 200) throw new Error(`${response.status}: ${await response.text()}`);
+  return (await response.json()) as CampaignTotals;
+}
+
+export function webhooksTo(url: string, campaignId: string, count: number, destination: object = {}) {
+  return Array.from({ length: count }, (_, i) => ({
+    campaignId,
+    messageId: `message-${i}`,
+    destination: { url, ...destination },
+    payload: { number: i },
+  }));
+}

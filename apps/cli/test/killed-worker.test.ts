@@ -1,0 +1,72 @@
+/** Promise 3: SIGKILL repeats at most what the worker had in flight, under the same webhook-id; SIGTERM nothing. */
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { eventually, startReceiver, startTestRedis } from '@hookfleet/testkit';
+import {
+  accepted,
+  enqueue,
+  type ProcessUnderTest,
+  startApplication,
+  totalsOf,
+  webhooksTo,
+} from './fleet-under-test.ts';
+
+const CONCURRENCY = 20;
+const WEBHOOKS = 400;
+
+let redis: Awaited<ReturnType<typeof startTestRedis>>;
+let producer: ProcessUnderTest;
+let aggregator: ProcessUnderTest;
+
+beforeAll(async () => {
+  redis = await startTestRedis();
+  [producer, aggregator] = await Promise.all([
+    startApplication('producer', redis.url),
+    startApplication('aggregator', redis.url),
+  ]);
+});
+
+afterAll(async () => {
+  await Promise.all([producer.stop(), aggregator.stop()]);
+  await redis.stop();
+});
+
+async function endWorkerMidway(campaignId: string, end: (worker: ProcessUnderTest) => Promise<unknown>) {
+  const receiver = await startReceiver(() => ({ status: 200, delayMs: 20 }));
+  const concurrency = { HOOKFLEET_CONCURRENCY: String(CONCURRENCY) };
+  const worker = await startApplication('worker', redis.url, concurrency);
+  const ids = await accepted(await enqueue(producer, webhooksTo(receiver.url, campaignId, WEBHOOKS)));
+  await receiver.received(WEBHOOKS / 4);
+  await end(worker);
+  const receivedByFirst = receiver.ledger.length;
+  const other = await startApplication('worker', redis.url, concurrency);
+  const totals = await eventually(
+    async () => {
+      const found = await totalsOf(aggregator, campaignId);
+      expect(found.messages).toMatchObject({ delivered: WEBHOOKS, pending: 0 });
+      return found;
+    },
+    { timeoutMs: 20_000 },
+  );
+  await other.stop();
+  await receiver.close();
+  const requests = receiver.ledger.map(({ request }) => request.webhookId);
+  expect(new Set(requests)).toEqual(new Set(ids));
+  expect(receivedByFirst).toBeLessThan(WEBHOOKS);
+  return { repeats: requests.length - WEBHOOKS, totals };
+}
+
+test('a worker that is killed repeats at most what it had in flight, and each delivery is counted once', async () => {
+  const { repeats, totals } = await endWorkerMidway('killed', (worker) => worker.kill());
+  // At this moment all slots were taken: had none been repeated, the kill would have hit nothing.
+  expect(repeats).toBeGreaterThan(0);
+  expect(repeats).toBeLessThanOrEqual(CONCURRENCY);
+  expect(totals.events).toEqual({ 'webhook.delivered': WEBHOOKS });
+});
+
+test('a worker that is told to stop repeats nothing, and exits 0', async () => {
+  const { repeats, totals } = await endWorkerMidway('stopped', async (worker) => {
+    expect(await worker.stop()).toEqual({ code: 0, signal: null });
+  });
+  expect(repeats).toBe(0);
+  expect(totals.events).toEqual({ 'webhook.delivered': WEBHOOKS });
+});

@@ -1,0 +1,98 @@
+/** Each process: SIGTERM drains and exits 0, a second signal leaves at once, a wrong configuration stops the start. */
+import { connect } from 'node:net';
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { eventually, startProcess, startReceiver, startTestRedis } from '@hookfleet/testkit';
+import { fileURLToPath } from 'node:url';
+import { accepted, enqueue, startApplication, webhooksTo } from './fleet-under-test.ts';
+
+let redis: Awaited<ReturnType<typeof startTestRedis>>;
+
+beforeAll(async () => {
+  redis = await startTestRedis();
+});
+
+afterAll(() => redis.stop());
+
+const began = ({ msg }: Record<string, unknown>) => msg === 'shutdown.began';
+
+describe.each(['producer', 'worker', 'aggregator'] as const)('%s', (application) => {
+  test('is healthy and ready, and exits 0 on SIGTERM', async () => {
+    const started = await startApplication(application, redis.url);
+    for (const path of ['/healthz', '/readyz']) expect((await fetch(started.url + path)).status).toBe(200);
+    expect(await started.stop()).toEqual({ code: 0, signal: null });
+    expect(started.lines).toEqual([]);
+    expect(started.logs.filter(({ level }) => level !== 'info')).toEqual([]);
+  });
+
+  test('tells a wrong configuration in one line that names the variable, and exits 1', async () => {
+    const entry = fileURLToPath(new URL(`../../${application}/src/main.ts`, import.meta.url));
+    const started = startProcess(entry, { REDIS_URL: redis.url, HOOKFLEET_SHARDS: 'many' });
+    expect(await started.exited).toEqual({ code: 1, signal: null });
+    expect(started.lines).toEqual([expect.stringMatching(/HOOKFLEET_SHARDS: .*1 to 1024.*"many"/)]);
+    expect(started.logs).toEqual([]);
+  });
+});
+
+test('a worker with an attempt in flight drains on SIGTERM; a second signal leaves at once', async () => {
+  const receiver = await startReceiver(() => 'hang');
+  const [producer, worker] = await Promise.all([
+    startApplication('producer', redis.url),
+    startApplication('worker', redis.url, {
+      HOOKFLEET_ATTEMPT_TIMEOUT: '30s',
+      HOOKFLEET_LOCK_DURATION: '40s',
+      HOOKFLEET_SHUTDOWN_TIMEOUT: '40s',
+    }),
+  ]);
+  await accepted(await enqueue(producer, webhooksTo(receiver.url, 'hangs', 1)));
+  await receiver.received(1);
+  worker.signal('SIGTERM');
+  await worker.waitForLog(began);
+  expect((await fetch(`${worker.url}/readyz`).catch(() => undefined))?.ok ?? false).toBe(false);
+  worker.signal('SIGTERM');
+  expect(await worker.exited).toEqual({ code: 143, signal: null });
+  await producer.stop();
+  await receiver.close();
+});
+
+test('a producer with a request in flight drains on SIGTERM; a second signal leaves at once', async () => {
+  const producer = await startApplication('producer', redis.url);
+  const { port } = new URL(producer.url);
+  const socket = connect(Number(port), '127.0.0.1');
+  await once(socket, 'connect');
+  socket.on('error', () => undefined);
+  socket.write(
+    'POST /v1/webhooks HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{',
+  );
+  await eventually(async () => {
+    const metrics = await (await fetch(`${producer.url}/metrics`)).text();
+    expect(metrics).toMatch(/nodejs_active_resources\{type="TCPSocketWrap"\} [2-9]/);
+  });
+  producer.signal('SIGTERM');
+  await producer.waitForLog(began);
+  producer.signal('SIGINT');
+  expect(await producer.exited).toEqual({ code: 130, signal: null });
+  socket.destroy();
+});
+
+test('an aggregator that hangs on Redis leaves at the second signal, and at the end of its time with status 1', async () => {
+  const own = await startTestRedis();
+  const aggregators = await Promise.all(
+    ['40s', '1s'].map((timeout) =>
+      startApplication('aggregator', own.url, { HOOKFLEET_SHUTDOWN_TIMEOUT: timeout }),
+    ),
+  );
+  own.suspend();
+  for (const aggregator of aggregators) {
+    aggregator.signal('SIGTERM');
+    await aggregator.waitForLog(began);
+  }
+  aggregators[0]?.signal('SIGTERM');
+  expect(await aggregators[0]?.exited).toEqual({ code: 143, signal: null });
+  expect(await aggregators[1]?.exited).toEqual({ code: 1, signal: null });
+  expect(aggregators[1]?.logs.at(-1)).toMatchObject({
+    msg: 'shutdown.timed_out',
+    closing: expect.any(String),
+  });
+  await own.stop();
+});
