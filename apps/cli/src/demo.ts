@@ -27,23 +27,23 @@ const POLL_INTERVAL_MS = 250;
 const GIVE_UP_AFTER_MS = 60_000;
 
 /** Resolves to the exit status: 0, or 1 where the columns differ or the fleet broke. */
-export async function demo(options: DemoOptions): Promise<number> {
+export async function demo(options: DemoOptions, environment: NodeJS.ProcessEnv): Promise<number> {
   const directory = resolve(DIRECTORY);
   const receiver = await startSampleReceiver();
   write('hookfleet demo');
   const fleet = await startFleet({
     directory,
     workers: options.workers,
-    environment: allowLoopback(process.env),
+    environment: allowLoopback(environment),
     onStarted: (what, where) => write(`  ${what.padEnd(12)} ${where}`),
   });
   write(`  ${'receiver'.padEnd(12)} ${receiver.url}`);
   try {
-    const { agree, result } = await runCampaign(fleet, receiver, options);
+    const { agree, result } = await runCampaign(fleet, receiver, options, keyOf(environment));
     let status = agree ? 0 : 1;
     if (!options.exit) {
       write(describeFleet(fleet));
-      write(`\n  Try it:\n${curlOf(fleet, receiver)}\n`);
+      write(`\n  Try it:\n${curlOf(fleet, receiver, keyOf(environment))}\n`);
       if ((await untilStopped(fleet)) !== undefined) status = 1;
     }
     await fleet.stop();
@@ -56,14 +56,19 @@ export async function demo(options: DemoOptions): Promise<number> {
   }
 }
 
-async function runCampaign(fleet: Fleet, receiver: SampleReceiver, options: DemoOptions) {
+async function runCampaign(
+  fleet: Fleet,
+  receiver: SampleReceiver,
+  options: DemoOptions,
+  key: string | undefined,
+) {
   const campaign: SampleCampaign = {
     campaignId: `sample-${randomBytes(4).toString('hex')}`,
     channelConfigId: 'sample-receiver',
     webhooks: options.webhooks ?? (options.short ? WEBHOOKS_SHORT : WEBHOOKS),
   };
   write(`\n  campaign ${campaign.campaignId}: ${campaign.webhooks} webhooks of @octokit/webhooks-examples`);
-  const headers = authorization(process.env['HOOKFLEET_API_KEYS']);
+  const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` };
   const startedAt = performance.now();
   let accepted = 0;
   const sending = sendCampaign(campaign, {
@@ -188,17 +193,21 @@ function progressOf(
   return `  accepted ${accepted}/${webhooks}   delivered ${delivered}   failed ${failed}   ${perSecond}/s`;
 }
 
-function curlOf({ producerUrl, aggregatorUrl }: Fleet, { url }: SampleReceiver): string {
+function curlOf(
+  { producerUrl, aggregatorUrl }: Fleet,
+  { url }: SampleReceiver,
+  key: string | undefined,
+): string {
   const body = JSON.stringify({
     campaignId: 'mine',
     messageId: 'first',
     destination: { url },
     payload: { hello: 'world' },
   });
-  const key = process.env['HOOKFLEET_API_KEYS'] === undefined ? '' : " -H 'authorization: Bearer <key>'";
+  const auth = key === undefined ? '' : " -H 'authorization: Bearer <key>'";
   return [
-    `    curl -s${key} ${producerUrl}/v1/webhooks -H 'content-type: application/json' -d '${body}'`,
-    `    curl -s${key} ${aggregatorUrl}/v1/campaigns/mine`,
+    `    curl -s${auth} ${producerUrl}/v1/webhooks -H 'content-type: application/json' -d '${body}'`,
+    `    curl -s${auth} ${aggregatorUrl}/v1/campaigns/mine`,
   ].join('\n');
 }
 
@@ -208,7 +217,6 @@ function allowLoopback(environment: NodeJS.ProcessEnv): Record<string, string | 
   return { ...environment, HOOKFLEET_EGRESS_ALLOW: [given, '127.0.0.0/8'].filter(Boolean).join(',') };
 }
 
-function authorization(keys: string | undefined): Record<string, string> {
-  const [key] = (keys ?? '').split(',').map((one) => one.trim());
-  return key === undefined || key === '' ? {} : { authorization: `Bearer ${key}` };
+function keyOf(environment: NodeJS.ProcessEnv): string | undefined {
+  return environment['HOOKFLEET_API_KEYS']?.split(',')[0]?.trim() || undefined;
 }

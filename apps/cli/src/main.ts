@@ -12,7 +12,7 @@ program
   .description('run the fleet on this machine; its data is kept between runs')
   .option('--workers <n>', 'worker processes', positiveInteger, 2)
   .option('--directory <path>', 'where data and logs are kept', '.hookfleet')
-  .action(async (options) => end(await up(options)));
+  .action(async (options) => end(await up(options, process.env)));
 
 program
   .command('demo')
@@ -22,7 +22,7 @@ program
   .option('--short', 'a small campaign of 1,000 webhooks', false)
   .option('--exit', 'leave when done: with status 0, or 1 where the counts differ', false)
   .option('--json', 'write the result as JSON, on the last line of standard output', false)
-  .action(async (options) => end(await demo(options)));
+  .action(async (options) => end(await demo(options, process.env)));
 
 try {
   await program.parseAsync();

@@ -9,11 +9,11 @@ export interface UpOptions {
 }
 
 /** Resolves to the exit status. */
-export async function up({ workers, directory }: UpOptions): Promise<number> {
+export async function up({ workers, directory }: UpOptions, environment: NodeJS.ProcessEnv): Promise<number> {
   const fleet = await startFleet({
     directory: resolve(directory),
     workers,
-    environment: process.env,
+    environment,
     onStarted: (what, where) => write(`  ${what.padEnd(12)} ${where}`),
   });
   write(describeFleet(fleet));

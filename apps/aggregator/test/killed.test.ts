@@ -1,0 +1,146 @@
+/**
+ * An aggregator dies between any two of its Redis calls, or its connection between a command and its reply: another
+ * one goes on, and each outcome is counted once. Real processes, a real Redis, and a proxy that stops the network.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { connectRedis, disconnectRedis, openResultsOut, type RedisConnection } from '@hookfleet/queue';
+import {
+  eventually,
+  type StartedProcess,
+  startProcess,
+  startTcpProxy,
+  startTestRedis,
+} from '@hookfleet/testkit';
+import { createCampaignReader } from '../src/read-campaigns.ts';
+import { acceptanceOf, outcomeOf, range } from './results-of.ts';
+
+const PREFIX = 'test';
+const EXPECTED = {
+  events: { 'webhook.delivered': 30, 'webhook.bounced': 10 },
+  reasons: { http_5xx: 10 },
+  messages: { accepted: 40, delivered: 30, failed: 0, cancelled: 0, pending: 10 },
+};
+
+let redis: Awaited<ReturnType<typeof startTestRedis>>;
+let proxy: Awaited<ReturnType<typeof startTcpProxy>>;
+let connection: RedisConnection;
+
+beforeAll(async () => {
+  redis = await startTestRedis();
+  proxy = await startTcpProxy(redis);
+  connection = connectRedis({ url: redis.url, name: 'test', temper: 'patient', onError: () => undefined });
+});
+
+afterAll(async () => {
+  disconnectRedis(connection);
+  await proxy.close();
+  await redis.stop();
+});
+
+async function startAggregator(redisUrl: string): Promise<StartedProcess> {
+  const entry = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+  const started = startProcess(entry, {
+    REDIS_URL: redisUrl,
+    PORT: '0',
+    HOOKFLEET_KEY_PREFIX: PREFIX,
+    HOOKFLEET_LOCK_DURATION: '1s',
+    HOOKFLEET_STALLED_INTERVAL: '500ms',
+    LOG_LEVEL: 'debug',
+  });
+  await started.waitForLog(({ msg }) => msg === 'aggregator.started');
+  return started;
+}
+
+async function addResults(campaignId: string): Promise<void> {
+  const results = openResultsOut({ connection, prefix: PREFIX, shards: 1 });
+  await results.add(0, {
+    acceptances: [acceptanceOf(campaignId, 0, 40)],
+    outcomes: range(0, 40).map((position) =>
+      position < 30
+        ? outcomeOf({ campaignId, position })
+        : outcomeOf({ campaignId, position, event: 'webhook.bounced', reason: 'http_5xx', final: false }),
+    ),
+  });
+  await results.close();
+}
+
+async function expectCountedOnce(campaignId: string): Promise<void> {
+  const reader = createCampaignReader(connection, PREFIX);
+  await eventually(async () => expect(await reader.totals(campaignId)).toMatchObject(EXPECTED), {
+    timeoutMs: 15_000,
+  });
+}
+
+/** How many pieces an aggregator sends to Redis from taking a results job to having finished it. */
+async function piecesOfAJob(): Promise<number> {
+  const aggregator = await startAggregator(`redis://127.0.0.1:${proxy.port}`);
+  let pieces = 0;
+  proxy.onRequest(() => {
+    pieces += 1;
+    return true;
+  });
+  await addResults('undisturbed');
+  await aggregator.waitForLog(({ msg }) => msg === 'results.counted');
+  await expectCountedOnce('undisturbed');
+  const counted = pieces;
+  await aggregator.kill();
+  proxy.onRequest(undefined);
+  // One more: the call after the counting, which finishes the job.
+  return counted + 1;
+}
+
+test('killed between any two of its Redis calls, an aggregator leaves each outcome counted once', async () => {
+  const pieces = await piecesOfAJob();
+  expect(pieces).toBeGreaterThanOrEqual(4);
+  const campaigns: string[] = [];
+  for (let nth = 0; nth < pieces; nth += 1) {
+    const aggregator = await startAggregator(`redis://127.0.0.1:${proxy.port}`);
+    const { promise: held, resolve } = Promise.withResolvers<void>();
+    let sent = 0;
+    proxy.onRequest(() => {
+      sent += 1;
+      if (sent > nth) resolve();
+      return sent <= nth;
+    });
+    const campaignId = `killed-before-${nth + 1}`;
+    campaigns.push(campaignId);
+    await addResults(campaignId);
+    await held;
+    await aggregator.kill();
+    proxy.onRequest(undefined);
+    proxy.cut();
+  }
+  const [one, other] = await Promise.all([startAggregator(redis.url), startAggregator(redis.url)]);
+  for (const campaignId of campaigns) await expectCountedOnce(campaignId);
+  // Whatever else comes, comes after: a job that would be counted twice now, would be by the end of the next one.
+  await addResults('afterwards');
+  await expectCountedOnce('afterwards');
+  for (const campaignId of campaigns) await expectCountedOnce(campaignId);
+  await Promise.all([one.stop(), other.stop()]);
+}, 60_000);
+
+test('a connection that is cut after a command was sent and before its reply, changes no count', async () => {
+  const lua = readFileSync(new URL('../src/apply-results.lua', import.meta.url), 'utf8');
+  const counting = createHash('sha1').update(lua).digest('hex');
+  const aggregator = await startAggregator(`redis://127.0.0.1:${proxy.port}`);
+  // Once undisturbed, so that Redis knows the script and the next call is an EVALSHA.
+  await addResults('before-the-cut');
+  await expectCountedOnce('before-the-cut');
+  for (const [i, campaignId] of ['cut-1', 'cut-2', 'cut-3'].entries()) {
+    const lost = proxy.loseReplyAfter(counting);
+    await addResults(campaignId);
+    await lost;
+    await expectCountedOnce(campaignId);
+    // The command is sent again on the next connection, and counts nothing.
+    await eventually(() => {
+      const repeats = aggregator.logs.filter(
+        ({ msg, ...counted }) => msg === 'results.counted' && counted['repeats'] === 40,
+      );
+      expect(repeats.map(({ outcomes }) => outcomes)).toEqual(range(0, i + 1).map(() => 0));
+    });
+  }
+  expect(await aggregator.stop()).toEqual({ code: 0, signal: null });
+});

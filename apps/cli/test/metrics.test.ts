@@ -1,0 +1,129 @@
+/** /metrics of each process, read as Prometheus reads it, after a campaign whose numbers are known. */
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import {
+  eventually,
+  parsePrometheus,
+  type Receiver,
+  sampleValue,
+  startReceiver,
+  startTestRedis,
+} from '@hookfleet/testkit';
+import {
+  accepted,
+  enqueue,
+  type ProcessUnderTest,
+  startApplication,
+  totalsOf,
+  webhooksTo,
+} from './fleet-under-test.ts';
+
+let redis: Awaited<ReturnType<typeof startTestRedis>>;
+let receiver: Receiver;
+let producer: ProcessUnderTest;
+let worker: ProcessUnderTest;
+let aggregator: ProcessUnderTest;
+
+beforeAll(async () => {
+  redis = await startTestRedis();
+  receiver = await startReceiver(({ nth, body }) => {
+    const { number } = JSON.parse(body.toString()) as { number: number };
+    if (number < 5) return { status: 404, delayMs: 10 };
+    return number < 15 && nth === 1 ? { status: 503, delayMs: 10 } : { status: 200, delayMs: 10 };
+  });
+  [producer, worker, aggregator] = await Promise.all([
+    startApplication('producer', redis.url),
+    startApplication('worker', redis.url),
+    startApplication('aggregator', redis.url),
+  ]);
+  const retry = { delaysMs: [20], jitter: 0 };
+  await accepted(await enqueue(producer, webhooksTo(receiver.url, 'measured', 50, { retry })));
+  await eventually(async () =>
+    expect((await totalsOf(aggregator, 'measured')).messages).toMatchObject({ delivered: 45, failed: 5 }),
+  );
+});
+
+afterAll(async () => {
+  await Promise.all([producer.stop(), worker.stop(), aggregator.stop()]);
+  await receiver.close();
+  await redis.stop();
+});
+
+async function metricsOf({ url }: ProcessUnderTest) {
+  const response = await fetch(`${url}/metrics`);
+  expect(response.headers.get('content-type')).toContain('text/plain; version=0.0.4');
+  return parsePrometheus(await response.text());
+}
+
+test('a producer tells what it accepted', async () => {
+  const families = await metricsOf(producer);
+  expect(families.get('hookfleet_webhooks_enqueued_total')?.type).toBe('counter');
+  expect(sampleValue(families, 'hookfleet_webhooks_enqueued_total')).toBe(50);
+});
+
+test('a worker tells its attempts by event and reason, their durations, and the latency of deliveries', async () => {
+  const families = await metricsOf(worker);
+  expect(families.get('hookfleet_attempts_total')?.type).toBe('counter');
+  const attempts = (labels: Record<string, string>) =>
+    sampleValue(families, 'hookfleet_attempts_total', labels);
+  expect(attempts({ event: 'webhook.delivered', reason: '' })).toBe(45);
+  expect(attempts({ event: 'webhook.bounced', reason: 'http_5xx' })).toBe(10);
+  expect(attempts({ event: 'webhook.error', reason: 'http_4xx' })).toBe(5);
+  expect(families.get('hookfleet_attempt_duration_seconds')?.type).toBe('histogram');
+  expect(sampleValue(families, 'hookfleet_attempt_duration_seconds_count')).toBe(60);
+  // The receiver waits 10 ms before each answer: in seconds, not in milliseconds.
+  const seconds = sampleValue(families, 'hookfleet_attempt_duration_seconds_sum');
+  expect(seconds).toBeGreaterThan(60 * 0.009);
+  expect(seconds).toBeLessThan(60);
+  expect(families.get('hookfleet_delivery_latency_seconds')?.type).toBe('histogram');
+  expect(sampleValue(families, 'hookfleet_delivery_latency_seconds_count')).toBe(45);
+  expect(families.get('hookfleet_in_flight')?.type).toBe('gauge');
+  expect(sampleValue(families, 'hookfleet_in_flight')).toBe(0);
+});
+
+test('an aggregator tells the queues, the backlog, the campaigns, and that nothing is unaccounted for', async () => {
+  const families = await eventually(async () => {
+    const found = await metricsOf(aggregator);
+    expect(sampleValue(found, 'hookfleet_queue_jobs', { queue: 'webhooks', state: 'waiting' })).toBe(0);
+    expect(
+      sampleValue(found, 'hookfleet_campaign_events_total', {
+        campaign_id: 'measured',
+        event: 'webhook.delivered',
+      }),
+    ).toBe(45);
+    return found;
+  });
+  expect(families.get('hookfleet_queue_jobs')?.type).toBe('gauge');
+  for (const queue of ['webhooks', 'results']) {
+    for (const state of ['waiting', 'active', 'delayed', 'failed'])
+      expect(sampleValue(families, 'hookfleet_queue_jobs', { queue, state })).toBe(0);
+    expect(sampleValue(families, 'hookfleet_queue_oldest_seconds', { queue })).toBe(0);
+  }
+  expect(sampleValue(families, 'hookfleet_backlog_seconds')).toBe(0);
+  expect(families.get('hookfleet_campaign_events_total')?.type).toBe('counter');
+  expect(families.get('hookfleet_unaccounted')?.type).toBe('gauge');
+  expect(sampleValue(families, 'hookfleet_unaccounted')).toBe(0);
+});
+
+test('every process tells the Node.js defaults', async () => {
+  for (const one of [producer, worker, aggregator])
+    expect((await metricsOf(one)).get('process_cpu_seconds_total')?.type).toBe('counter');
+});
+
+test('logs hold the ids of the webhook and the campaign, no payload, and no secret', async () => {
+  const logs = [producer, worker, aggregator].flatMap(({ logs: lines }) => lines);
+  const attempts = logs.filter(({ msg }) => msg === 'attempt.recorded');
+  // Deliveries are told at debug: of 60 attempts these 15 were none.
+  expect(attempts.length).toBe(15);
+  for (const log of attempts) {
+    expect(log).toMatchObject({
+      level: 'info',
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+      webhookId: expect.stringMatching(/^wh_/),
+      campaignId: 'measured',
+      messageId: expect.any(String),
+      attempt: expect.any(Number),
+      event: expect.any(String),
+    });
+  }
+  expect(JSON.stringify(logs)).not.toContain('"number"');
+});
