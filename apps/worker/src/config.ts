@@ -26,7 +26,7 @@ export const WORKER_VARIABLES = {
   attemptTimeoutMs: durationMs('HOOKFLEET_ATTEMPT_TIMEOUT', {
     default: '30s',
     min: '100ms',
-    max: `${ATTEMPT_TIMEOUT_MAX_MS}ms`,
+    max: `${ATTEMPT_TIMEOUT_MAX_MS / 1000}s`,
     help: 'For a whole attempt, where its destination sets none, and the most where it does.',
   }),
   attemptRetentionMs: durationMs('HOOKFLEET_ATTEMPT_RETENTION', {

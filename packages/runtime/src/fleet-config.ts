@@ -6,7 +6,7 @@ import { LOG_LEVELS } from './logger.ts';
 export function fleetVariables(options: { port: number; checkRedisUrl: (url: string) => unknown }) {
   return {
     redisUrl: required('REDIS_URL', {
-      help: 'redis:// or rediss:// address, or a comma-separated list for Redis Cluster',
+      help: 'redis:// or rediss:// address; several, by commas, for Redis Cluster.',
       check: (urls) => urls.split(',').forEach((url) => void options.checkRedisUrl(url.trim())),
     }),
     shards: integer('HOOKFLEET_SHARDS', {
@@ -27,9 +27,10 @@ export function fleetVariables(options: { port: number; checkRedisUrl: (url: str
     }),
     port: integer('PORT', {
       default: options.port,
+      defaultText: '8080, 8081, 8082',
       min: 0,
       max: 65_535,
-      help: 'HTTP port; 0 takes a free one.',
+      help: 'HTTP port of the producer, the aggregator, the worker; 0 takes a free one.',
     }),
     host: text('HOST', { default: '127.0.0.1', help: 'Address to listen on.' }),
     apiKeys: list('HOOKFLEET_API_KEYS', {

@@ -1,5 +1,6 @@
 /** How a process of ours lives: configuration, logs, start and stop, health and metrics. */
 export { bindProblems, createApiKeyCheck } from './api-keys.ts';
+export { variableRows } from './describe-variables.ts';
 export { createLifecycle, type Lifecycle, startApplication } from './lifecycle.ts';
 export * from './load-config.ts';
 export { fleetVariables, recoveryVariables } from './fleet-config.ts';

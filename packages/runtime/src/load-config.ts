@@ -109,15 +109,15 @@ export function required(
 
 export function integer(
   name: string,
-  options: Common<number> & { min: number; max: number },
+  options: Common<number> & { min: number; max: number; defaultText?: string },
 ): Variable<number> {
-  const { default: fallback, min, max, help } = options;
+  const { default: fallback, min, max, help, defaultText = String(fallback) } = options;
   return {
     name,
     help,
     type: `${min} to ${max}`,
     secret: false,
-    defaultText: String(fallback),
+    defaultText,
     parse(given) {
       if (given === undefined) return fallback;
       const value = /^-?\d+$/.test(given) ? Number(given) : Number.NaN;

@@ -1,0 +1,56 @@
+/** What the README states twice, held against what is: variables, metrics, and the files that it points to. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from '@jest/globals';
+import { fleetVariables, recoveryVariables, variableRows } from '@hookfleet/runtime';
+
+const ROOT = new URL('../../../', import.meta.url);
+const readme = readFileSync(new URL('README.md', ROOT), 'utf8');
+
+/** Names of variables or metrics that the sources declare. */
+function declared(pattern: RegExp): Set<string> {
+  const folders = readdirSync(fileURLToPath(new URL('apps', ROOT))).map((app) => `apps/${app}/src/`);
+  const texts = [...folders, 'packages/runtime/src/'].flatMap((folder) =>
+    readdirSync(fileURLToPath(new URL(folder, ROOT)))
+      .filter((name) => /config\.ts$|metrics\.ts$/.test(name) && !name.includes('.test.'))
+      .map((name) => readFileSync(new URL(folder + name, ROOT), 'utf8')),
+  );
+  return new Set(texts.flatMap((text) => [...text.matchAll(pattern)].map(([, name]) => name ?? '')));
+}
+
+function inTables(pattern: RegExp): string[] {
+  return [...readme.matchAll(pattern)].map(([, name]) => name ?? '');
+}
+
+test('the tables hold every variable, and no other', () => {
+  const names = inTables(/^\| `([A-Z_]+)` \|/gm);
+  expect(new Set(names)).toEqual(declared(/^\s+\w+: \w+\(\s*'([A-Z_]+)'/gm));
+  expect(names.length).toBe(new Set(names).size);
+});
+
+test('the rows of the variables that processes share are as the code has them', () => {
+  const shared = { ...fleetVariables({ port: 1, checkRedisUrl: () => undefined }), ...recoveryVariables() };
+  for (const row of variableRows(shared)) expect(readme).toContain(row);
+});
+
+test('the table of metrics holds every metric of ours, and no other', () => {
+  const names = inTables(/^\| `(hookfleet_\w+)` \|/gm);
+  expect(new Set(names)).toEqual(declared(/name: '(hookfleet_\w+)'/g));
+});
+
+test('every file that it points to is there', () => {
+  const links = inTables(/\]\(((?!http)[^)#]+)\)/g);
+  expect(links.length).toBeGreaterThan(10);
+  expect(links.filter((link) => !existsSync(new URL(link, ROOT)))).toEqual([]);
+});
+
+test('the folder tour names every package and application', () => {
+  for (const folder of ['apps', 'packages']) {
+    for (const name of readdirSync(fileURLToPath(new URL(folder, ROOT))))
+      expect(readme).toMatch(new RegExp(`^${folder}/${name}/ `, 'm'));
+  }
+});
+
+test('it can be read in one go', () => {
+  expect(readme.split('\n').length).toBeLessThan(200);
+});
