@@ -28,9 +28,15 @@ export function setupCounting(
     prefix = 'test',
     retention = RETENTION,
     now = Date.now,
-  }: { prefix?: string; retention?: CountingRetention; now?: () => number } = {},
+    temper = 'patient',
+  }: {
+    prefix?: string;
+    retention?: CountingRetention;
+    now?: () => number;
+    temper?: 'patient' | 'failFast';
+  } = {},
 ): CountingSetup {
-  const connection = connectRedis({ url, name: 'test', temper: 'patient', onError: () => undefined });
+  const connection = connectRedis({ url, name: 'test', temper, onError: () => undefined });
   const index = createCampaignIndex({ connection, prefix, retentionMs: retention.campaignMs, now });
   return {
     connection,
