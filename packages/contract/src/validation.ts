@@ -40,17 +40,17 @@ export function compileValidator<T>(schema: object): Validator<T> {
 }
 
 /** ajv's errors as fields at fault, each field once and its most telling error first. */
-export function toFieldErrors(errors: readonly ErrorObject[], prefix = ''): FieldError[] {
+export function toFieldErrors(errors: readonly ErrorObject[]): FieldError[] {
   const byField = new Map<string, FieldError>();
   for (const error of errors) {
-    const fieldError = toFieldError(error, prefix);
+    const fieldError = toFieldError(error);
     if (fieldError !== undefined && !byField.has(fieldError.field)) byField.set(fieldError.field, fieldError);
   }
   return [...byField.values()];
 }
 
-function toFieldError(error: ErrorObject, prefix: string): FieldError | undefined {
-  const path = fieldPath(error.instancePath, prefix);
+function toFieldError(error: ErrorObject): FieldError | undefined {
+  const path = fieldPath(error.instancePath);
   switch (error.keyword) {
     case 'required':
     case 'dependentRequired': {
@@ -106,12 +106,12 @@ function invalid(field: string, error: ErrorObject): FieldError {
 }
 
 /** JSON Pointer to the way that people write paths: /webhooks/3/url becomes webhooks[3].url. */
-function fieldPath(pointer: string, prefix: string): string {
+function fieldPath(pointer: string): string {
   return pointer
     .split('/')
     .slice(1)
     .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'))
-    .reduce((path, token) => (/^\d+$/.test(token) ? `${path}[${token}]` : join(path, token)), prefix);
+    .reduce((path, token) => (/^\d+$/.test(token) ? `${path}[${token}]` : join(path, token)), '');
 }
 
 function join(path: string, name: unknown): string {

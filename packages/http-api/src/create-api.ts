@@ -84,8 +84,10 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
       headers: { 'www-authenticate': 'Bearer' },
     });
   });
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', async (request, reply) => {
     reply.header('x-content-type-options', 'nosniff');
+    // Answered before all of it was read: what is still to come would hold the connection, and our shutdown.
+    if (!request.raw.complete) reply.header('connection', 'close');
   });
   return app;
 }

@@ -75,8 +75,7 @@ export function addProblemReplies(app: FastifyInstance, isUnavailable: (error: E
       return send(reply, error.statusCode, error.message, error.errors);
     }
     if (error.validation !== undefined) {
-      const prefix = error.validationContext === 'body' ? '' : (error.validationContext ?? '');
-      return send(reply, 400, 'Some fields are at fault.', toFieldErrors(error.validation as never, prefix));
+      return send(reply, 400, 'Some fields are at fault.', toFieldErrors(error.validation as never));
     }
     if (isUnavailable(error)) {
       request.log.warn({ err: error }, 'request.unavailable');

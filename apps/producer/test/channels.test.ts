@@ -1,0 +1,71 @@
+/** Channels: created, replaced, read, listed, deleted; their secrets are written and never read back. */
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { startTestRedis } from '@hookfleet/testkit';
+import { fieldsOf, type ProducerUnderTest, setupProducer, webhook } from './setup-producer.ts';
+
+let redis: Awaited<ReturnType<typeof startTestRedis>>;
+let producer: ProducerUnderTest;
+
+beforeAll(async () => {
+  redis = await startTestRedis();
+  producer = await setupProducer(redis.url);
+});
+
+afterAll(async () => {
+  await producer.close();
+  await redis.stop();
+});
+
+const SECRET = Buffer.alloc(32, 'planted').toString('base64');
+const CHANNEL = {
+  url: 'https://example.com/hook',
+  method: 'PUT',
+  auth: { type: 'bearer', token: SECRET },
+  signingSecrets: [`whsec_${SECRET}`],
+  timeoutMs: 5_000,
+  retry: { delaysMs: [100], jitter: 0 },
+};
+
+test('a channel is created, read without its secrets, replaced, listed and deleted', async () => {
+  const created = await producer.call('PUT', '/v1/channels/crm', CHANNEL);
+  expect(created.status).toBe(201);
+  expect((await producer.call('PUT', '/v1/channels/crm', { ...CHANNEL, timeoutMs: 6_000 })).status).toBe(200);
+  const read = await producer.call('GET', '/v1/channels/crm');
+  expect(read.json).toMatchObject({
+    channelConfigId: 'crm',
+    url: CHANNEL.url,
+    method: 'PUT',
+    timeoutMs: 6_000,
+  });
+  const listed = await producer.call('GET', '/v1/channels');
+  expect(listed.json.channels).toEqual([read.json]);
+  for (const { json } of [created, read, listed]) expect(JSON.stringify(json)).not.toContain(SECRET);
+
+  expect((await producer.call('DELETE', '/v1/channels/crm')).status).toBe(204);
+  expect((await producer.call('DELETE', '/v1/channels/crm')).status).toBe(404);
+  expect((await producer.call('GET', '/v1/channels/crm')).status).toBe(404);
+  expect((await producer.call('GET', '/v1/channels')).json.channels).toEqual([]);
+});
+
+test('a deleted channel takes no new webhooks, and one that comes back does', async () => {
+  const send = () =>
+    producer.call('POST', '/v1/webhooks', webhook({ destination: undefined, channelConfigId: 'brief' }));
+  await producer.call('PUT', '/v1/channels/brief', CHANNEL);
+  expect((await send()).status).toBe(202);
+  await producer.call('DELETE', '/v1/channels/brief');
+  const refused = await send();
+  expect(refused.status).toBe(400);
+  expect(fieldsOf(refused)).toEqual(['channelConfigId']);
+  expect((await producer.call('PUT', '/v1/channels/brief', CHANNEL)).status).toBe(201);
+  expect((await send()).status).toBe(202);
+});
+
+test.each([
+  ['no URL', {}, 'url'],
+  ['an unknown field', { ...CHANNEL, colour: 'red' }, 'colour'],
+  ['a wrong type', { ...CHANNEL, timeoutMs: 'long' }, 'timeoutMs'],
+])('a channel with %s is refused, and the field named', async (_, body, field) => {
+  const answer = await producer.call('PUT', '/v1/channels/wrong', body);
+  expect(answer.status).toBe(400);
+  expect(fieldsOf(answer)).toEqual([field]);
+});

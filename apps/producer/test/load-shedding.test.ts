@@ -1,0 +1,57 @@
+/** Overload is turned away at once, and memory doesn't grow with it. */
+import { once } from 'node:events';
+import { request as httpRequest } from 'node:http';
+import { expect, test } from '@jest/globals';
+import { eventually, startTestRedis } from '@hookfleet/testkit';
+import { setupProducer, webhook } from './setup-producer.ts';
+
+const body = JSON.stringify({ webhooks: [webhook({ payload: 'x'.repeat(900) })] });
+
+/** A call that has sent its headers and a piece of its body, and holds the rest back. */
+async function beginCall(url: string) {
+  const request = httpRequest(`${url}/v1/webhooks/bulk`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+  });
+  request.on('error', () => undefined);
+  const { promise: sent, resolve } = Promise.withResolvers<void>();
+  request.write(body.slice(0, 10), () => resolve());
+  await sent;
+  return {
+    async finish(): Promise<number> {
+      request.end(body.slice(10));
+      const [response] = await once(request, 'response');
+      response.resume();
+      return response.statusCode;
+    },
+    abort: () => request.destroy(),
+  };
+}
+
+test.each([
+  ['requests in flight', { requestsMax: 2 }],
+  ['bytes of their bodies', { bodyBytesHeldMax: 2 * body.length + 1 }],
+])('beyond its bound of %s a call gets 503, and room that is given back is used again', async (_, bounds) => {
+  const redis = await startTestRedis();
+  const producer = await setupProducer(redis.url, bounds);
+  const small = () => producer.call('POST', '/v1/webhooks', webhook());
+  const calls = [await beginCall(producer.url), await beginCall(producer.url)];
+  const shed = await eventually(async () => {
+    const answer = await small();
+    expect(answer.status).toBe(503);
+    return answer;
+  });
+  expect(shed.headers.get('retry-after')).toBe('1');
+  expect(shed.json.detail).toBe('Too much at once. Try again.');
+  // What SREs and Kubernetes ask is answered all the same.
+  expect((await producer.call('GET', '/healthz')).status).toBe(200);
+
+  expect(await calls[0]?.finish()).toBe(202);
+  expect((await small()).status).toBe(202);
+  calls[1]?.abort();
+  const third = await beginCall(producer.url);
+  await eventually(async () => expect((await small()).status).toBe(202));
+  expect(await third.finish()).toBe(202);
+  await producer.close();
+  await redis.stop();
+});
