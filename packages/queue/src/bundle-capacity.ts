@@ -20,9 +20,10 @@ export function createBundleCapacity(webhooksMax: number): BundleCapacity {
     async untilRoom(signal) {
       while (inHand >= webhooksMax && !signal.aborted) {
         const { promise: aborted, resolve } = Promise.withResolvers<void>();
-        signal.addEventListener('abort', () => resolve(), { once: true });
+        const onAbort = () => resolve();
+        signal.addEventListener('abort', onAbort, { once: true });
         await Promise.race([waiting.promise, aborted]);
-        signal.removeEventListener('abort', () => resolve());
+        signal.removeEventListener('abort', onAbort);
       }
     },
     take(webhooks) {

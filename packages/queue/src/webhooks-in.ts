@@ -231,7 +231,9 @@ function isLockLost(error: Error): boolean {
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, ms);
-  signal.addEventListener('abort', () => resolve(), { once: true });
+  const onAbort = () => resolve();
+  signal.addEventListener('abort', onAbort, { once: true });
   await promise;
   clearTimeout(timer);
+  signal.removeEventListener('abort', onAbort);
 }

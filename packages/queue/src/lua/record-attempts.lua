@@ -22,13 +22,17 @@
   Returns an array: 1 where the record is new, 0 where the attempt had one.
 ]]
 local fresh = {}
+-- Lifetime that each log shall have, by its position in KEYS: set once, after all records.
+local lifetimes = {}
 local at = 2
 for i = 1, tonumber(ARGV[1]) do
-  local log = KEYS[tonumber(ARGV[at])]
+  local position = tonumber(ARGV[at])
+  local log = KEYS[position]
   local lifetime = tonumber(ARGV[at + 3])
   local dead = tonumber(ARGV[at + 5])
   fresh[i] = redis.call('HSETNX', log, ARGV[at + 1], ARGV[at + 2])
   if fresh[i] == 1 then
+    lifetimes[position] = math.max(lifetimes[position] or 0, lifetime)
     if dead > 0 then
       redis.call('HSET', log, ARGV[at + 6], ARGV[at + 7])
       redis.call('ZADD', KEYS[dead], ARGV[at + 9], ARGV[at + 8])
@@ -39,13 +43,15 @@ for i = 1, tonumber(ARGV[1]) do
     if ARGV[at + 4] ~= '' then
       redis.call('HSETNX', log, 'bundle', ARGV[at + 4])
     end
-    if redis.call('PTTL', log) < lifetime then
-      redis.call('PEXPIRE', log, lifetime)
-    end
   end
   at = at + 6
   if dead > 0 then
     at = at + 4
+  end
+end
+for position, lifetime in pairs(lifetimes) do
+  if redis.call('PTTL', KEYS[position]) < lifetime then
+    redis.call('PEXPIRE', KEYS[position], lifetime)
   end
 end
 redis.call('INCRBY', KEYS[1], #fresh)

@@ -1,0 +1,48 @@
+/** The results queue: what can't be applied comes back until it can, and what is no results is set aside. */
+import { expect, test } from '@jest/globals';
+import { eventually, startTestRedis } from '@hookfleet/testkit';
+import { Queue } from 'bullmq';
+import { consumeResults, disconnectRedis, openResultsOut } from '../src/index.ts';
+import { bundleOf, connect, outcomeOf } from './setup-queue.ts';
+
+test('results that fail to be applied are applied again; poison fails once, with its reason', async () => {
+  const redis = await startTestRedis();
+  const connection = connect(redis.url);
+  const options = { connection, prefix: 'test', shards: 1 };
+  const out = openResultsOut(options);
+  const bundle = bundleOf(1);
+  const outcomes = bundle.webhooks.map((webhook) => outcomeOf(bundle, webhook));
+  await out.add(0, { outcomes });
+  const queue = new Queue('results', { connection, prefix: '{test:0}' });
+  await queue.add('results', { version: 1, outcomes: 'many' });
+
+  const errors: string[] = [];
+  let tries = 0;
+  const { promise: applied, resolve } = Promise.withResolvers<unknown>();
+  const consumer = consumeResults({
+    ...options,
+    concurrency: 4,
+    lockDurationMs: 30_000,
+    stalledIntervalMs: 30_000,
+    onError: (error) => void errors.push(error.message),
+    async apply(results) {
+      tries += 1;
+      if (tries === 1) throw new Error('OOM command not allowed');
+      resolve(results);
+    },
+  });
+  expect(await applied).toEqual({ version: 1, outcomes });
+  await eventually(async () => expect(await queue.getFailedCount()).toBe(1));
+  expect(errors).toContain('OOM command not allowed');
+  const [failed] = await queue.getFailed();
+  expect(failed?.failedReason).toBe('not results: outcomes must be array');
+  await eventually(async () =>
+    expect(await queue.getJobCountByTypes('waiting', 'active', 'delayed')).toBe(0),
+  );
+
+  await consumer.stop();
+  await out.close();
+  await queue.close();
+  disconnectRedis(connection);
+  await redis.stop();
+});
