@@ -119,8 +119,8 @@ async function launch(server: RedisServer, options: StartRedisOptions, port: num
         .join(' | ');
       throw new Error(`Redis ended with status ${String(code)} while starting: ${tail}`);
     });
-    exited.catch(() => undefined);
-    await Promise.race([untilServing(port), exited]);
+    const { serving, giveUp } = untilServing(port);
+    await Promise.race([serving, exited.finally(giveUp)]);
   } catch (error) {
     child.kill('SIGKILL');
     throw error;
@@ -132,17 +132,28 @@ async function launch(server: RedisServer, options: StartRedisOptions, port: num
 }
 
 /** Up, and done with loading its data. */
-async function untilServing(port: number): Promise<void> {
-  const redis = new Redis({ host: '127.0.0.1', port, retryStrategy: () => 20, maxRetriesPerRequest: null });
+function untilServing(port: number): { serving: Promise<unknown>; giveUp: () => void } {
+  const redis = new Redis({
+    host: '127.0.0.1',
+    port,
+    retryStrategy: () => 20,
+    maxRetriesPerRequest: null,
+    // How long a socket that is already closed is waited for.
+    disconnectTimeout: 10,
+  });
   redis.on('error', () => undefined);
-  const timer = setTimeout(() => redis.disconnect(), START_TIMEOUT_MS);
-  try {
-    // ioredis is ready only when INFO says that nothing is being loaded.
-    await redis.ping();
-  } finally {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(new Error(`Redis did not serve within ${START_TIMEOUT_MS} ms`)),
+    START_TIMEOUT_MS,
+  );
+  const giveUp = () => {
     clearTimeout(timer);
     redis.disconnect();
-  }
+  };
+  // ioredis is ready only when INFO says that nothing is being loaded.
+  const serving = Promise.race([redis.ping(), late]).finally(giveUp);
+  return { serving, giveUp };
 }
 
 /**
