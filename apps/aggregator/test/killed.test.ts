@@ -2,10 +2,10 @@
  * An aggregator dies between any two of its Redis calls, or its connection between a command and its reply: another
  * one goes on, and each outcome is counted once. Real processes, a real Redis, and a proxy that stops the network.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { connectRedis, disconnectRedis, openResultsOut, type RedisConnection } from '@hookfleet/queue';
 import {
   eventually,
@@ -17,7 +17,6 @@ import {
 import { createCampaignReader } from '../src/read-campaigns.ts';
 import { acceptanceOf, outcomeOf, range } from './results-of.ts';
 
-const PREFIX = 'test';
 const EXPECTED = {
   events: { 'webhook.delivered': 30, 'webhook.bounced': 10 },
   reasons: { http_5xx: 10 },
@@ -27,11 +26,17 @@ const EXPECTED = {
 let redis: Awaited<ReturnType<typeof startTestRedis>>;
 let proxy: Awaited<ReturnType<typeof startTcpProxy>>;
 let connection: RedisConnection;
+// Each test has its own: jobs that the one before left stalled are not its.
+let prefix: string;
 
 beforeAll(async () => {
   redis = await startTestRedis();
   proxy = await startTcpProxy(redis);
   connection = connectRedis({ url: redis.url, name: 'test', temper: 'patient', onError: () => undefined });
+});
+
+beforeEach(() => {
+  prefix = `test-${randomUUID()}`;
 });
 
 afterAll(async () => {
@@ -45,7 +50,7 @@ async function startAggregator(redisUrl: string): Promise<StartedProcess> {
   const started = startProcess(entry, {
     REDIS_URL: redisUrl,
     PORT: '0',
-    HOOKFLEET_KEY_PREFIX: PREFIX,
+    HOOKFLEET_KEY_PREFIX: prefix,
     HOOKFLEET_LOCK_DURATION: '1s',
     HOOKFLEET_STALLED_INTERVAL: '500ms',
     LOG_LEVEL: 'debug',
@@ -55,7 +60,7 @@ async function startAggregator(redisUrl: string): Promise<StartedProcess> {
 }
 
 async function addResults(campaignId: string): Promise<void> {
-  const results = openResultsOut({ connection, prefix: PREFIX, shards: 1 });
+  const results = openResultsOut({ connection, prefix, shards: 1 });
   await results.add(0, {
     acceptances: [acceptanceOf(campaignId, 0, 40)],
     outcomes: range(0, 40).map((position) =>
@@ -68,7 +73,7 @@ async function addResults(campaignId: string): Promise<void> {
 }
 
 async function expectCountedOnce(campaignId: string): Promise<void> {
-  const reader = createCampaignReader(connection, PREFIX);
+  const reader = createCampaignReader(connection, prefix);
   await eventually(async () => expect(await reader.totals(campaignId)).toMatchObject(EXPECTED), {
     timeoutMs: 15_000,
   });
