@@ -86,11 +86,3 @@ test('a producer with a request in flight leaves at a second signal, and at the 
   expect(producers[1]?.logs.at(-1)).toMatchObject({ msg: 'shutdown.timed_out', closing: 'server' });
   for (const socket of sockets) socket.destroy();
 });
-
-test('an aggregator with nothing in hand ends at once, though Redis answers nothing', async () => {
-  const own = await startTestRedis();
-  const aggregator = await startApplication('aggregator', own.url);
-  own.suspend();
-  expect(await aggregator.stop()).toEqual({ code: 0, signal: null });
-  await own.stop();
-});
