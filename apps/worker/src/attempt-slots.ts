@@ -1,51 +1,147 @@
 /**
  * HOOKFLEET_CONCURRENCY: attempts in flight in this process, over all bundles. A slot is held until the attempt is
  * recorded, so a killed worker repeats at most so many, and unrecorded outcomes can't pile up while Redis is away.
+ *
+ * No lane gets all of them: it may hold at most SHARE times as many as are free. Alone that is three quarters of the
+ * slots; each further lane finds a share of the rest, however many others hang. (Dynamic thresholds, as switches share
+ * their buffers: Choudhury and Hahne, 1998.) Lanes that wait are served in turn.
+ *
+ * A lane is congested where it has used up its share and its attempts take long: what waits for it here should leave,
+ * for it holds the room of others. A lane that is only busy frees its slots soon, and is waited for.
  */
 export interface AttemptSlots {
-  /** Resolves to the slot's release, in the order of asking; undefined where `signal` aborts first. */
-  acquire(signal: AbortSignal): Promise<(() => void) | undefined>;
+  /**
+   * Resolves to the slot's release. `aborted` where the signal aborts first; `evicted` where the lane is congested and
+   * the caller can leave.
+   */
+  acquire(lane: string, options: AcquireOptions): Promise<(() => void) | 'aborted' | 'evicted'>;
   inFlight(): number;
+  /** Webhooks of the lane that wait for a slot here. */
+  waitingOf(lane: string): number;
+  isCongested(lane: string): boolean;
+  /** Sends away who waits for a congested lane and can leave. To be called every so often. */
+  evictCongested(): void;
 }
 
-export function createAttemptSlots(slotsMax: number): AttemptSlots {
-  let inFlight = 0;
-  const waiting = new Set<() => void>();
+export interface AcquireOptions {
+  readonly signal: AbortSignal;
+  readonly evictable: boolean;
+}
 
-  function release(): void {
-    inFlight -= 1;
-    const [next] = waiting;
-    if (next !== undefined) {
-      waiting.delete(next);
-      next();
+// Three quarters of the slots for a lane that is alone, a third of what is left for each of three others.
+const SHARE = 3;
+// An attempt that takes longer is a slow one.
+const SLOW_MS = 500;
+
+interface Waiter {
+  readonly evictable: boolean;
+  readonly answer: (answer: (() => void) | 'aborted' | 'evicted') => void;
+}
+
+interface Lane {
+  /** In the order of their start, so that the first is the oldest. */
+  readonly startedAt: Map<symbol, number>;
+  readonly waiting: Set<Waiter>;
+}
+
+export function createAttemptSlots(
+  slotsMax: number,
+  now: () => number = performance.now.bind(performance),
+): AttemptSlots {
+  const lanes = new Map<string, Lane>();
+  // Those with waiters, in the order in which they are served next.
+  const turns = new Set<string>();
+  let inFlight = 0;
+
+  function laneAt(name: string): Lane {
+    let lane = lanes.get(name);
+    if (lane === undefined) {
+      lane = { startedAt: new Map(), waiting: new Set() };
+      lanes.set(name, lane);
+    }
+    return lane;
+  }
+
+  function mayTake({ startedAt }: Lane): boolean {
+    return inFlight < slotsMax && startedAt.size < SHARE * (slotsMax - inFlight);
+  }
+
+  function take(name: string, lane: Lane): () => void {
+    const slot = Symbol(name);
+    inFlight += 1;
+    lane.startedAt.set(slot, now());
+    return () => {
+      if (!lane.startedAt.delete(slot)) return;
+      inFlight -= 1;
+      serveWaiting();
+      forgetIfIdle(name, lane);
+    };
+  }
+
+  function forgetIfIdle(name: string, lane: Lane): void {
+    if (lane.startedAt.size === 0 && lane.waiting.size === 0) lanes.delete(name);
+  }
+
+  /** One for each lane in turn, as long as any may take one: a slot that is freed may raise several lanes' shares. */
+  function serveWaiting(): void {
+    let served = true;
+    while (served && inFlight < slotsMax) {
+      served = false;
+      for (const name of [...turns]) {
+        const lane = laneAt(name);
+        const [waiter] = lane.waiting;
+        if (waiter !== undefined && !mayTake(lane)) continue;
+        turns.delete(name);
+        if (waiter === undefined) continue;
+        lane.waiting.delete(waiter);
+        if (lane.waiting.size > 0) turns.add(name);
+        waiter.answer(take(name, lane));
+        served = true;
+      }
     }
   }
 
-  function take(): () => void {
-    inFlight += 1;
-    let released = false;
-    return () => {
-      if (!released) release();
-      released = true;
-    };
+  function isCongested(name: string): boolean {
+    const lane = lanes.get(name);
+    if (lane === undefined || mayTake(lane)) return false;
+    const [oldest] = lane.startedAt.values();
+    return oldest !== undefined && now() - oldest > SLOW_MS;
   }
 
   return {
     inFlight: () => inFlight,
-    async acquire(signal) {
-      if (signal.aborted) return undefined;
-      if (inFlight < slotsMax && waiting.size === 0) return take();
-      const { promise, resolve } = Promise.withResolvers<(() => void) | undefined>();
-      const grant = () => resolve(take());
+    waitingOf: (name) => lanes.get(name)?.waiting.size ?? 0,
+    isCongested,
+    async acquire(name, { signal, evictable }) {
+      if (signal.aborted) return 'aborted';
+      const lane = laneAt(name);
+      if (lane.waiting.size === 0 && mayTake(lane)) return take(name, lane);
+      const { promise, resolve } = Promise.withResolvers<(() => void) | 'aborted' | 'evicted'>();
+      const waiter: Waiter = { evictable, answer: resolve };
       const onAbort = () => {
-        waiting.delete(grant);
-        resolve(undefined);
+        lane.waiting.delete(waiter);
+        forgetIfIdle(name, lane);
+        resolve('aborted');
       };
-      waiting.add(grant);
+      lane.waiting.add(waiter);
+      turns.add(name);
       signal.addEventListener('abort', onAbort, { once: true });
-      const slot = await promise;
+      const answer = await promise;
       signal.removeEventListener('abort', onAbort);
-      return slot;
+      return answer;
+    },
+    evictCongested() {
+      for (const name of [...turns]) {
+        if (!isCongested(name)) continue;
+        const lane = laneAt(name);
+        for (const waiter of lane.waiting) {
+          if (!waiter.evictable) continue;
+          lane.waiting.delete(waiter);
+          waiter.answer('evicted');
+        }
+        if (lane.waiting.size === 0) turns.delete(name);
+        forgetIfIdle(name, lane);
+      }
     },
   };
 }

@@ -3,7 +3,8 @@
  * a busy channel costs one read in that time instead of one per webhook.
  */
 import type { Channel } from '@hookfleet/contract';
-import type { Channels } from '@hookfleet/queue';
+import { type Channels, channelOfLane, type LaneLimits } from '@hookfleet/queue';
+import { laneLimits, NO_LIMITS } from './lane-limits.ts';
 
 const FRESH_MS = 2_000;
 const CHANNELS_MAX = 1_000;
@@ -16,6 +17,8 @@ export class ChannelMissingError extends Error {
 export interface ChannelCache {
   /** Throws ChannelMissingError, or Redis' error. */
   get(channelConfigId: string): Promise<Channel>;
+  /** Of a channel's lane; an inline destination's has none. */
+  limitsOf(lane: string): Promise<LaneLimits>;
 }
 
 export function createChannelCache(
@@ -31,16 +34,22 @@ export function createChannelCache(
     return channel;
   }
 
+  function get(id: string): Promise<Channel> {
+    const entry = entries.get(id);
+    if (entry !== undefined && now() - entry.readAt < FRESH_MS) return entry.channel;
+    const channel = read(id);
+    channel.catch(() => entries.delete(id));
+    entries.delete(id);
+    entries.set(id, { readAt: now(), channel });
+    if (entries.size > CHANNELS_MAX) entries.delete(entries.keys().next().value as string);
+    return channel;
+  }
+
   return {
-    get(id) {
-      const entry = entries.get(id);
-      if (entry !== undefined && now() - entry.readAt < FRESH_MS) return entry.channel;
-      const channel = read(id);
-      channel.catch(() => entries.delete(id));
-      entries.delete(id);
-      entries.set(id, { readAt: now(), channel });
-      if (entries.size > CHANNELS_MAX) entries.delete(entries.keys().next().value as string);
-      return channel;
+    get,
+    async limitsOf(lane) {
+      const id = channelOfLane(lane);
+      return id === undefined ? NO_LIMITS : laneLimits(await get(id));
     },
   };
 }

@@ -9,6 +9,8 @@ import {
   createQueueMonitor,
   disconnectRedis,
   openChannels,
+  openCircuits,
+  openLanes,
   readBundleLog,
   shardPrefix,
 } from '@hookfleet/queue';
@@ -29,6 +31,7 @@ import { createConsumptionCheck } from './consumption-check.ts';
 import { createDeliver } from './deliver.ts';
 import { createEgressGuard } from './egress-guard.ts';
 import { createGuardedAgents } from './guarded-agents.ts';
+import { createLaneScheduler } from './lane-scheduler.ts';
 import { createWorkerMetrics } from './metrics.ts';
 import { createProcessBundle } from './process-bundle.ts';
 
@@ -63,9 +66,30 @@ await startApplication('worker', async () => {
   const registry = createMetricsRegistry();
   const slots = createAttemptSlots(config.concurrency);
   const metrics = createWorkerMetrics(registry, slots.inFlight);
+  const channels = createChannelCache(openChannels({ connection, prefix: config.keyPrefix }));
+  const lanes = openLanes({
+    ...shardOptions,
+    retentionMs: config.deadLetterRetentionMs,
+    // A job lives as long as its slowest attempt, and may be run again after a worker's death.
+    leaseMs: 2 * (config.lockDurationMs + config.attemptTimeoutMs + config.stalledIntervalMs),
+  });
+  lifecycle.onClose('lanes', () => lanes.close());
+  const scheduler = createLaneScheduler({
+    lanes,
+    circuits: openCircuits({ connection, prefix: config.keyPrefix }),
+    slots,
+    limitsOf: channels.limitsOf,
+    onCircuitChanged(lane, state, why) {
+      metrics.circuitChanged(state);
+      logger.warn({ lane, state, why }, 'circuit.changed');
+    },
+    onError,
+    now: Date.now,
+  });
+  lifecycle.onClose('lane scheduler', () => scheduler.stop());
   const processBundle = createProcessBundle({
     slots,
-    channels: createChannelCache(openChannels({ connection, prefix: config.keyPrefix })),
+    channels,
     attempt: createAttemptWebhook({
       deliver: createDeliver(agents),
       workerId: `${hostname()}:${process.pid}`,
@@ -74,10 +98,12 @@ await startApplication('worker', async () => {
       random: Math.random,
     }),
     recorder,
+    lanes,
+    scheduler,
     readLog: ({ shard, jobId }, bundle) => {
       const shardTag = shardPrefix(config.keyPrefix, shard);
       return bundle.claim
-        ? claimWebhooks(connection, shardTag, bundle, jobId, config.attemptRetentionMs)
+        ? claimWebhooks(connection, shardTag, bundle, bundle.claimedBy ?? jobId, config.attemptRetentionMs)
         : readBundleLog(connection, shardTag, bundle);
     },
     onRecorded(outcome, bundle) {

@@ -1,9 +1,11 @@
 /** What a worker tells Prometheus, beside the Node.js defaults. */
 import type { Bundle, Outcome } from '@hookfleet/contract';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { CircuitState } from './lane-scheduler.ts';
 
 export interface WorkerMetrics {
   recorded(outcome: Outcome, bundle: Bundle): void;
+  circuitChanged(state: CircuitState): void;
 }
 
 export function createWorkerMetrics(registry: Registry, inFlight: () => number): WorkerMetrics {
@@ -26,6 +28,12 @@ export function createWorkerMetrics(registry: Registry, inFlight: () => number):
     buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21_600, 86_400],
     registers,
   });
+  const circuits = new Counter({
+    name: 'hookfleet_circuit_changes_total',
+    help: 'Circuits that this worker opened, closed or paused, by the state they changed to.',
+    labelNames: ['state'],
+    registers,
+  });
   new Gauge({
     name: 'hookfleet_in_flight',
     help: 'Attempts in flight in this worker, counted until they are recorded.',
@@ -35,6 +43,7 @@ export function createWorkerMetrics(registry: Registry, inFlight: () => number):
     },
   });
   return {
+    circuitChanged: (state) => circuits.inc({ state }),
     recorded(outcome, bundle) {
       attempts.inc({ event: outcome.event, reason: outcome.reason ?? '' });
       duration.observe(outcome.durationMs / 1000);

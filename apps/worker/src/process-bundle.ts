@@ -2,6 +2,7 @@
  * What a worker does with a bundle, as in the picture: take it, attempt each webhook, record each outcome, be done.
  *
  *   bundle ──▶ read the log, where somebody may have been here before
+ *          ──▶ must its lane wait? ──▶ park its webhooks
  *          ──▶ for each webhook: slot ──▶ attempt ──▶ record ──▶ slot back
  *          ──▶ finished, or released with some webhooks left
  *
@@ -9,11 +10,13 @@
  *   before the attempt: the bundle runs again and nothing has happened.
  *   between attempt and record: the attempt is repeated, under the same webhook-id. At most one per slot.
  *   after the record: the next run finds it in the log and makes sure of its retry and its outcome.
+ *   after parking: the next run parks the same pieces under the same ids.
  *   after the last record: the same, and the bundle is finished then.
  */
 import {
   Bundle,
   type BundledWebhook,
+  type Channel,
   compileValidator,
   type Destination,
   type Outcome,
@@ -22,6 +25,10 @@ import {
   type BundleLog,
   type BundleRun,
   type BundleRunEnd,
+  isLaterPiece,
+  type LaneLimits,
+  type Lanes,
+  laneOf,
   type LoggedAttempt,
   type OutcomeRecorder,
   UnreadableBundleError,
@@ -29,6 +36,8 @@ import {
 import type { AttemptSlots } from './attempt-slots.ts';
 import type { AttemptWebhook } from './attempt-webhook.ts';
 import type { ChannelCache } from './channel-cache.ts';
+import { laneLimits, NO_LIMITS } from './lane-limits.ts';
+import type { LaneScheduler } from './lane-scheduler.ts';
 import { outcomeFromLog } from './outcome-from-log.ts';
 
 export interface ProcessBundleOptions {
@@ -36,9 +45,22 @@ export interface ProcessBundleOptions {
   readonly channels: ChannelCache;
   readonly attempt: AttemptWebhook;
   readonly recorder: Pick<OutcomeRecorder, 'record' | 'resume'>;
+  readonly lanes: Pick<Lanes, 'park' | 'parkAgain' | 'finish'>;
+  readonly scheduler: Pick<LaneScheduler, 'mustWait' | 'mayProbe' | 'parked' | 'recorded' | 'finished'>;
   /** The bundle's log; claims its webhooks for the job first where the bundle asks for it. */
   readonly readLog: (run: BundleRun, bundle: Bundle) => Promise<BundleLog>;
   readonly onRecorded: (outcome: Outcome, bundle: Bundle) => void;
+}
+
+type WebhookEnd = 'finished' | 'released' | 'evicted';
+
+/** A bundle under way, with what its webhooks need. */
+interface Work {
+  readonly run: BundleRun;
+  readonly bundle: Bundle;
+  readonly destination: Destination;
+  readonly lane: string;
+  readonly limits: LaneLimits;
 }
 
 const validateBundle = compileValidator<Bundle>(Bundle);
@@ -46,34 +68,90 @@ const validateBundle = compileValidator<Bundle>(Bundle);
 export function createProcessBundle(
   options: ProcessBundleOptions,
 ): (run: BundleRun) => Promise<BundleRunEnd> {
-  const { slots, channels, attempt, recorder, readLog, onRecorded } = options;
+  const { slots, channels, attempt, recorder, lanes, scheduler, readLog, onRecorded } = options;
 
-  async function processWebhook(
-    run: BundleRun,
-    bundle: Bundle,
-    webhook: BundledWebhook,
-    destination: Destination,
-  ): Promise<BundleRunEnd> {
-    const release = await slots.acquire(run.signal);
-    if (release === undefined) return 'released';
+  async function processWebhook(work: Work, webhook: BundledWebhook): Promise<WebhookEnd> {
+    const { run, bundle, destination, lane } = work;
+    // A piece that its lane has released stays: it would only come back.
+    const slot = await slots.acquire(lane, { signal: run.signal, evictable: bundle.lane === undefined });
+    if (slot === 'aborted') return 'released';
+    if (slot === 'evicted') return 'evicted';
     try {
       const recorded = await attempt(run.shard, bundle, webhook, destination);
       await recorder.record(run.shard, bundle, webhook, recorded);
       onRecorded(recorded.outcome, bundle);
+      const settled = scheduler.recorded(lane, recorded.outcome, bundle.probe === true);
+      if (bundle.probe) await settled;
       return 'finished';
     } finally {
-      release();
+      slot();
       run.settled(1);
     }
   }
 
+  async function park(
+    { run, bundle, lane, limits }: Work,
+    webhooks: readonly BundledWebhook[],
+  ): Promise<void> {
+    if (webhooks.length === 0) return;
+    await lanes.park(run.shard, bundle, lane, webhooks, limits.pieceSize);
+    run.settled(webhooks.length);
+    scheduler.parked(lane);
+  }
+
+  /** Of what was parked by an earlier run of this job, the same pieces: they may be gone, or may never have got there. */
+  async function parkAgain(
+    { run, bundle, lane }: Work,
+    waits: ReadonlyMap<string, BundledWebhook[]>,
+  ): Promise<void> {
+    for (const [piece, webhooks] of waits) {
+      await lanes.parkAgain(run.shard, bundle, lane, webhooks, piece);
+      run.settled(webhooks.length);
+      scheduler.parked(lane);
+    }
+  }
+
+  /** All at once, but for a probe: then the first alone, and the others if the circuit has closed by then. */
+  async function processWebhooks(work: Work, webhooks: readonly BundledWebhook[]): Promise<BundleRunEnd> {
+    const { bundle, lane, limits } = work;
+    const first = bundle.probe && scheduler.mayProbe(lane) ? webhooks.slice(0, 1) : [];
+    const firstEnds = await Promise.all(first.map((webhook) => processWebhook(work, webhook)));
+    const others = webhooks.slice(first.length);
+    if (scheduler.mustWait(lane, limits, bundle.lane !== undefined) && !firstEnds.includes('released')) {
+      await park(work, others);
+      return 'finished';
+    }
+    // All are waited for, also where one throws: a bundle that is set aside must have nothing in flight.
+    const evicted: BundledWebhook[] = [];
+    let parking: Promise<void> | undefined;
+    const ends = await Promise.allSettled([
+      ...firstEnds,
+      ...others.map(async (webhook) => {
+        const end = await processWebhook(work, webhook);
+        if (end !== 'evicted') return end;
+        evicted.push(webhook);
+        // Those of a bundle are evicted together, and leave together.
+        parking ??= Promise.resolve().then(() => {
+          parking = undefined;
+          return park(work, evicted.splice(0));
+        });
+        await parking;
+        return end;
+      }),
+    ]);
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    return ends.some((end) => end.status === 'fulfilled' && end.value === 'released')
+      ? 'released'
+      : 'finished';
+  }
+
   /** For a webhook that this bundle's attempt is recorded of: what follows a record may be missing. */
   async function resume(
-    run: BundleRun,
-    bundle: Bundle,
+    { run, bundle }: Work,
     webhook: BundledWebhook,
     logged: readonly LoggedAttempt[],
-  ): Promise<BundleRunEnd> {
+  ): Promise<void> {
     const recorded = logged.find((entry) => entry.attempt === bundle.attempt) as LoggedAttempt;
     const goesOn = logged.some((entry) => entry.attempt > bundle.attempt);
     await recorder.resume(run.shard, bundle, webhook, {
@@ -81,32 +159,50 @@ export function createProcessBundle(
       nextAttemptAtMs: goesOn ? undefined : recorded.nextAttemptAtMs,
     });
     run.settled(1);
-    return 'finished';
   }
 
   return async (run) => {
-    const bundle = readBundle(run.data);
-    const destination = bundle.destination ?? (await channels.get(bundle.channelConfigId as string));
-    const somebodyWasHere = run.repeated || bundle.claim === true || bundle.recheck === true;
-    const log = somebodyWasHere ? await readLog(run, bundle) : undefined;
-    // All are waited for, also where one throws: a bundle that is set aside must have nothing in flight.
-    const ends = await Promise.allSettled(
-      bundle.webhooks.map(async (webhook) => {
-        const claim = log?.claims.get(webhook.index);
-        if (bundle.claim && claim !== undefined && claim !== run.jobId) return 'finished';
-        const logged = log?.attempts.get(webhook.index) ?? [];
-        const isRecorded = logged.some((entry) => entry.attempt === bundle.attempt);
-        return isRecorded
-          ? resume(run, bundle, webhook, logged)
-          : processWebhook(run, bundle, webhook, destination);
-      }),
-    );
-    const failed = ends.find((end) => end.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
-    return ends.some((end) => end.status === 'fulfilled' && end.value === 'released')
-      ? 'released'
-      : 'finished';
+    const given = readBundle(run.data);
+    const channel =
+      given.destination === undefined ? await channels.get(given.channelConfigId as string) : undefined;
+    const destination = given.destination ?? (channel as Channel);
+    const limits = channel === undefined ? NO_LIMITS : laneLimits(channel);
+    const lane = laneOf(given.channelConfigId, destination.url);
+    const somebodyWasHere = run.repeated || given.claim === true || given.recheck === true;
+    const log = somebodyWasHere ? await readLog(run, given) : undefined;
+    // Once claimed, the claim goes with the webhooks, into their lane too.
+    const bundle = given.claim ? { ...given, claimedBy: given.claimedBy ?? run.jobId } : given;
+    const work: Work = { run, bundle, destination, lane, limits };
+    const { left, recorded, waits } = sortWebhooks(bundle, log);
+    const [end] = await Promise.all([
+      left.length === 0 ? ('finished' as const) : processWebhooks(work, left),
+      parkAgain(work, waits),
+      ...recorded.map(({ webhook, logged }) => resume(work, webhook, logged)),
+    ]);
+    if (end === 'finished' && bundle.lane !== undefined) {
+      await lanes.finish(bundle.lane, run.jobId);
+      scheduler.finished(bundle.lane, limits);
+    }
+    return end;
   };
+}
+
+/** What is left to do for a bundle's webhooks, by what its log says. Those that another job has claimed are not ours. */
+function sortWebhooks(bundle: Bundle, log: BundleLog | undefined) {
+  const left: BundledWebhook[] = [];
+  const recorded: { webhook: BundledWebhook; logged: readonly LoggedAttempt[] }[] = [];
+  const waits = new Map<string, BundledWebhook[]>();
+  for (const webhook of bundle.webhooks) {
+    const claim = log?.claims.get(webhook.index);
+    if (bundle.claim && claim !== undefined && claim !== bundle.claimedBy) continue;
+    const logged = log?.attempts.get(webhook.index) ?? [];
+    const piece = log?.waits.get(webhook.index);
+    if (logged.some((entry) => entry.attempt === bundle.attempt)) recorded.push({ webhook, logged });
+    else if (piece !== undefined && isLaterPiece(piece, bundle))
+      waits.set(piece, [...(waits.get(piece) ?? []), webhook]);
+    else left.push(webhook);
+  }
+  return { left, recorded, waits };
 }
 
 /** A job is only as trustworthy as whoever can write to Redis. */

@@ -6,6 +6,8 @@ import {
   consumeWebhooks,
   disconnectRedis,
   openChannels,
+  openCircuits,
+  openLanes,
   openWebhooksOut,
   readBundleLog,
   type RedisConnection,
@@ -18,11 +20,14 @@ import { createChannelCache } from '../src/channel-cache.ts';
 import { createDeliver } from '../src/deliver.ts';
 import { createEgressGuard } from '../src/egress-guard.ts';
 import { createGuardedAgents } from '../src/guarded-agents.ts';
+import { createLaneScheduler } from '../src/lane-scheduler.ts';
 import { createProcessBundle } from '../src/process-bundle.ts';
 
 export interface WorkerUnderTest {
   readonly outcomes: readonly Outcome[];
   readonly errors: readonly Error[];
+  /** As "lane state why". */
+  readonly circuitChanges: readonly string[];
   stop(): Promise<void>;
 }
 
@@ -52,6 +57,19 @@ export function startWorker(
     retention: { attemptsMs: 3_600_000, deadLettersMs: 7_200_000 },
     onError,
   });
+  const slots = createAttemptSlots(concurrency);
+  const channels = createChannelCache(openChannels({ connection, prefix }));
+  const lanes = openLanes({ ...shardOptions, retentionMs: 7_200_000, leaseMs: 20_000 });
+  const circuitChanges: string[] = [];
+  const scheduler = createLaneScheduler({
+    lanes,
+    circuits: openCircuits({ connection, prefix }),
+    slots,
+    limitsOf: channels.limitsOf,
+    onCircuitChanged: (lane, state, why) => void circuitChanges.push(`${lane} ${state} ${why}`),
+    onError,
+    now: Date.now,
+  });
   const consumer = consumeWebhooks({
     ...shardOptions,
     webhooksMax: concurrency,
@@ -59,8 +77,10 @@ export function startWorker(
     stalledIntervalMs: 500,
     onError,
     process: createProcessBundle({
-      slots: createAttemptSlots(concurrency),
-      channels: createChannelCache(openChannels({ connection, prefix })),
+      slots,
+      channels,
+      lanes,
+      scheduler,
       attempt: createAttemptWebhook({
         deliver: createDeliver(agents),
         workerId: 'test',
@@ -71,7 +91,13 @@ export function startWorker(
       recorder,
       readLog: ({ shard, jobId }, bundle) =>
         bundle.claim
-          ? claimWebhooks(connection, shardPrefix(prefix, shard), bundle, jobId, 3_600_000)
+          ? claimWebhooks(
+              connection,
+              shardPrefix(prefix, shard),
+              bundle,
+              bundle.claimedBy ?? jobId,
+              3_600_000,
+            )
           : readBundleLog(connection, shardPrefix(prefix, shard), bundle),
       onRecorded: (outcome) => void outcomes.push(outcome),
     }),
@@ -79,8 +105,11 @@ export function startWorker(
   return {
     outcomes,
     errors,
+    circuitChanges,
     async stop() {
       await consumer.stop();
+      await scheduler.stop();
+      await lanes.close();
       await recorder.close();
       agents.destroy();
       disconnectRedis(connection);

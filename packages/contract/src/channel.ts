@@ -5,9 +5,36 @@
 import { type Static, Type } from 'typebox';
 import { Destination } from './destination.ts';
 
+export const RateLimit = Type.Object(
+  {
+    limit: Type.Integer({
+      minimum: 1,
+      maximum: 100_000,
+      description: 'Webhooks sent per unit of time, by all workers.',
+    }),
+    per: Type.Enum(['second', 'minute']),
+    burst: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 100_000,
+        description: "So many may go at once after a pause; a second's worth when absent.",
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
 export const Channel = Type.Object(
   {
     ...Destination.properties,
+    rateLimit: Type.Optional(RateLimit),
+    concurrencyLimit: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 10_000,
+        description: 'Attempts in flight at most, over all workers.',
+      }),
+    ),
     externalReferenceId: Type.Optional(
       Type.String({
         minLength: 1,
@@ -20,4 +47,5 @@ export const Channel = Type.Object(
   { additionalProperties: false },
 );
 
+export type RateLimit = Static<typeof RateLimit>;
 export type Channel = Static<typeof Channel>;

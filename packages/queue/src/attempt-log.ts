@@ -4,6 +4,7 @@
  *     bundle           what its webhooks have in common: campaign, channel, time of acceptance
  *     <index>.<n>      the n-th attempt of the webhook at <index>, as a short array (see encodeAttempt)
  *     <index>.claim    the job that may attempt the webhook, where two might (claim-webhooks.lua)
+ *     <index>.waits    the piece that the webhook waits in (lanes.ts), and its message
  *     <index>.webhook  the webhook itself, once it is a dead letter: what a replay needs
  *
  * It answers three questions: what became of a webhook (the API), what has been done already (a bundle that runs
@@ -34,6 +35,8 @@ export interface BundleLog {
   readonly attempts: ReadonlyMap<number, readonly LoggedAttempt[]>;
   /** By the webhook's index: the job that claimed it. */
   readonly claims: ReadonlyMap<number, string>;
+  /** By the webhook's index: the piece that it was parked in last. */
+  readonly waits: ReadonlyMap<number, string>;
 }
 
 export interface AttemptRecord {
@@ -103,6 +106,26 @@ export async function recordAttempts(
   await runScript(connection, 'recordAttempts', keys, args);
 }
 
+/** Notes that webhooks of the bundle wait in a lane, so that they are found without a job. */
+export async function noteWaiting(
+  connection: RedisConnection,
+  shardTag: string,
+  bundle: Bundle,
+  waits: readonly { readonly webhook: BundledWebhook; readonly piece: string }[],
+  lifetimeMs: number,
+): Promise<void> {
+  await runScript(
+    connection,
+    'noteWaiting',
+    [attemptLogKey(shardTag, bundle.run, bundle.first)],
+    [
+      lifetimeMs,
+      JSON.stringify(toHead(bundle)),
+      ...waits.flatMap(({ webhook, piece }) => [`${webhook.index}.waits`, `${piece} ${webhook.messageId}`]),
+    ],
+  );
+}
+
 export async function readBundleLog(
   connection: RedisConnection,
   shardTag: string,
@@ -132,19 +155,30 @@ export async function claimWebhooks(
   );
 }
 
+export interface WebhookLog {
+  readonly head: BundleHead;
+  readonly messageId: string;
+  readonly attempts: readonly LoggedAttempt[];
+}
+
 /** One webhook's part of the log, and what the bundle had in common; undefined where nothing was attempted. */
 export async function readWebhookLog(
   connection: RedisConnection,
   key: string,
   index: number,
-): Promise<{ head: BundleHead; attempts: readonly LoggedAttempt[] } | undefined> {
+): Promise<WebhookLog | undefined> {
   // Names first: the log of a dead letter holds whole webhooks, which are not wanted here.
-  const fields = (await connection.hkeys(key)).filter((field) => new RegExp(`^${index}\\.\\d+$`).test(field));
+  const fields = (await connection.hkeys(key)).filter((field) =>
+    new RegExp(`^${index}\\.(?:\\d+|waits)$`).test(field),
+  );
   if (fields.length === 0) return undefined;
   const [head, ...values] = await connection.hmget(key, 'bundle', ...fields);
   if (head === null || head === undefined) return undefined;
   const log = parseLog(Object.fromEntries(fields.map((field, i) => [field, values[i] ?? ''])));
-  return { head: JSON.parse(head) as BundleHead, attempts: log.attempts.get(index) ?? [] };
+  const attempts = log.attempts.get(index) ?? [];
+  const waits = values[fields.indexOf(`${index}.waits`)];
+  const messageId = attempts.at(-1)?.messageId ?? waits?.slice(waits.indexOf(' ') + 1) ?? '';
+  return { head: JSON.parse(head) as BundleHead, messageId, attempts };
 }
 
 /** A webhook that waits for its next attempt must still find its log then. */
@@ -228,10 +262,12 @@ function decodeAttempt(attempt: number, text: string): LoggedAttempt {
 function parseLog(fields: Record<string, string>): BundleLog {
   const attempts = new Map<number, LoggedAttempt[]>();
   const claims = new Map<number, string>();
+  const waits = new Map<number, string>();
   for (const [field, value] of Object.entries(fields)) {
-    const [, index, what] = /^(\d+)\.(\d+|claim)$/.exec(field) ?? [];
+    const [, index, what] = /^(\d+)\.(\d+|claim|waits)$/.exec(field) ?? [];
     if (index === undefined || what === undefined) continue;
     if (what === 'claim') claims.set(Number(index), value);
+    else if (what === 'waits') waits.set(Number(index), value.slice(0, value.indexOf(' ')));
     else {
       const entries = attempts.get(Number(index)) ?? [];
       entries.push(decodeAttempt(Number(what), value));
@@ -239,5 +275,5 @@ function parseLog(fields: Record<string, string>): BundleLog {
     }
   }
   for (const entries of attempts.values()) entries.sort((a, b) => a.attempt - b.attempt);
-  return { attempts, claims };
+  return { attempts, claims, waits };
 }

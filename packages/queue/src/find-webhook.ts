@@ -1,6 +1,6 @@
 /** What is known of a webhook: from its attempt log, and while it waits from its job. */
 import { type Bundle, type OutcomeEvent, type OutcomeReason, parseWebhookId } from '@hookfleet/contract';
-import { type LoggedAttempt, readWebhookLog } from './attempt-log.ts';
+import { readWebhookLog, type WebhookLog } from './attempt-log.ts';
 import type { RedisConnection } from './connection.ts';
 import { attemptLogKey, bundleName, shardPrefix } from './keys.ts';
 import type { ShardQueues } from './shard-queues.ts';
@@ -46,7 +46,7 @@ export async function findWebhook(
   // The job before the log: a webhook that moves on between the two look-ups is then found in the log.
   const waiting = await findInJob(queues, shard, bundleName(run, first), index);
   const log = await readWebhookLog(connection, key, index);
-  if (log !== undefined) return fromLog(id, log.head, log.attempts);
+  if (log !== undefined) return fromLog(id, log);
   return waiting === undefined ? undefined : fromBundle(id, waiting, index);
 }
 
@@ -69,8 +69,10 @@ function fromBundle(id: string, bundle: Bundle, index: number): WebhookView {
   return { id, messageId, ...headView(bundle), state: scheduled ? 'scheduled' : 'pending', attempts: [] };
 }
 
-function fromLog(id: string, head: Head, attempts: readonly LoggedAttempt[]): WebhookView {
-  const last = attempts.at(-1) as LoggedAttempt;
+function fromLog(id: string, { head, messageId, attempts }: WebhookLog): WebhookView {
+  const last = attempts.at(-1);
+  // Without an attempt it waits in a lane.
+  if (last === undefined) return { id, messageId, ...headView(head), state: 'pending', attempts: [] };
   const state = attempts.some(({ event }) => event === 'webhook.delivered')
     ? 'delivered'
     : last.final
@@ -78,7 +80,7 @@ function fromLog(id: string, head: Head, attempts: readonly LoggedAttempt[]): We
       : 'retrying';
   return {
     id,
-    messageId: last.messageId,
+    messageId,
     ...headView(head),
     state,
     ...(state === 'retrying' &&

@@ -1,6 +1,7 @@
 /** The arrows of the picture: webhooks out and in, results out and in, over Redis. The only home of bullmq. */
 export { type BundleLog, claimWebhooks, type LoggedAttempt, readBundleLog } from './attempt-log.ts';
 export { type Channels, openChannels } from './channels.ts';
+export { channelOfLane, type Circuit, type Circuits, laneOf, openCircuits } from './circuits.ts';
 export { checkRedis, RedisUnfitError, RedisUnreachableError } from './check-redis.ts';
 export {
   type ConnectOptions,
@@ -12,6 +13,14 @@ export {
 } from './connection.ts';
 export { type AttemptView, WEBHOOK_STATES, type WebhookState, type WebhookView } from './find-webhook.ts';
 export { shardPrefix } from './keys.ts';
+export {
+  isLaterPiece,
+  type LaneLimits,
+  type Lanes,
+  openLanes,
+  type Released,
+  type ReleaseOptions,
+} from './lanes.ts';
 export { createOutcomeRecorder, type OutcomeRecorder, type RecordedAttempt } from './outcome-recorder.ts';
 export type { WebhookToEnqueue } from './pack-bundles.ts';
 export { createQueueMonitor, QUEUE_STATES, type QueueMonitor, type QueueSample } from './queue-monitor.ts';

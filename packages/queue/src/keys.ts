@@ -9,6 +9,10 @@
  *     {hookfleet:0}:idempotency:…
  *     {hookfleet:0}:attempts     how many were recorded
  *     {hookfleet}:channels
+ *     {hookfleet}:circuits       of lanes, where they are not closed
+ *     {hookfleet}:lanes          that have something to do, by the time to look at them
+ *     {hookfleet}:parked         webhooks parked, by lane
+ *     {hookfleet}:lane:…         a lane's parking lot
  */
 import { createHash } from 'node:crypto';
 
@@ -41,6 +45,31 @@ export function idempotencyKeyName(shardTag: string, digest: Buffer): string {
 
 export function channelsKey(prefix: string): string {
   return `{${prefix}}:channels`;
+}
+
+export function circuitsKey(prefix: string): string {
+  return `{${prefix}}:circuits`;
+}
+
+/** The keys of the lanes' parking lots: all in one slot, so that a script may touch a lane and what is due. */
+export function laneKeys(prefix: string, lane: string) {
+  const own = `{${prefix}}:lane:${lane}`;
+  return {
+    due: dueLanesKey(prefix),
+    parked: parkedKey(prefix),
+    order: `${own}:order`,
+    data: `${own}:data`,
+    state: `${own}:state`,
+    leases: `${own}:leases`,
+  };
+}
+
+export function dueLanesKey(prefix: string): string {
+  return `{${prefix}}:lanes`;
+}
+
+export function parkedKey(prefix: string): string {
+  return `{${prefix}}:parked`;
 }
 
 /** Names a bundle, its first job and its log. Job ids of BullMQ must hold no colon and not be a number. */

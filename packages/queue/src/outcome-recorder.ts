@@ -101,7 +101,15 @@ export function createOutcomeRecorder(options: OutcomeRecorderOptions): OutcomeR
 
 /** The webhook leaves its bundle: a bundle of one, under an id made of the webhook's and the attempt's. */
 function toRetryJob({ bundle, webhook, outcome, nextAttemptAtMs, logged }: Item) {
-  const { claim: _claim, recheck: _recheck, ...rest } = bundle;
+  const {
+    claim: _claim,
+    claimedBy: _by,
+    recheck: _recheck,
+    lane: _lane,
+    probe: _probe,
+    parked: _parked,
+    ...rest
+  } = bundle;
   const attempt = outcome.attempt + 1;
   const data: Bundle = { ...rest, attempt, ...(logged && { recheck: true as const }), webhooks: [webhook] };
   return {

@@ -1,7 +1,7 @@
 /** What the queues hold: for metrics and for scaling. Costs a few commands a sample, none of them scans. */
 import { type Bundle, RESULTS_QUEUE, WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import type { Job, Queue } from 'bullmq';
-import { attemptsCounterKey, shardPrefix } from './keys.ts';
+import { attemptsCounterKey, parkedKey, shardPrefix } from './keys.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
 
 export type QueueName = typeof WEBHOOKS_QUEUE | typeof RESULTS_QUEUE;
@@ -18,7 +18,9 @@ export interface QueueSample {
   readonly attemptsPerSecond: number;
   /** Time to drain what waits at the rate of late. Where nothing is attempted at all: the age of the oldest. */
   readonly backlogSeconds: number;
-  /** No job waits, is delayed or active, in either queue: every accepted webhook must have ended. */
+  /** Webhooks that wait in lanes. */
+  readonly parkedWebhooks: number;
+  /** No job waits, is delayed or active, in either queue, and nothing is parked: every accepted webhook must have ended. */
   readonly atRest: boolean;
 }
 
@@ -75,11 +77,13 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
         }),
       );
       const attemptsPerSecond = rate.update(await attemptsTotal());
+      const parkedCounts = await options.connection.hvals(parkedKey(options.prefix));
+      const parkedWebhooks = parkedCounts.reduce((sum, count) => sum + Number(count), 0);
       const oldestSeconds = perQueue.map(({ name, oldestMs }) => ({
         queue: name as QueueName,
         seconds: Number.isFinite(oldestMs) ? Math.max(0, (now() - oldestMs) / 1000) : 0,
       }));
-      const waitingWebhooks = perQueue[0]?.webhooks ?? 0;
+      const waitingWebhooks = (perQueue[0]?.webhooks ?? 0) + parkedWebhooks;
       return {
         queues: perQueue.flatMap(({ counts }) => counts),
         oldestSeconds,
@@ -90,7 +94,8 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
             : attemptsPerSecond > 0.01
               ? waitingWebhooks / attemptsPerSecond
               : (oldestSeconds[0]?.seconds ?? 0),
-        atRest: perQueue.every(({ busy }) => !busy),
+        parkedWebhooks,
+        atRest: parkedWebhooks === 0 && perQueue.every(({ busy }) => !busy),
       };
     },
     waitingWebhookJobs: () => waitingJobs(WEBHOOKS_QUEUE),

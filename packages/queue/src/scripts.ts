@@ -3,9 +3,15 @@ import { readFileSync } from 'node:fs';
 import type { RedisConnection } from './connection.ts';
 
 const SOURCES = {
+  changeCircuit: 'change-circuit',
+  claimLanes: 'claim-lanes',
   claimWebhooks: 'claim-webhooks',
   commitWebhookIds: 'commit-webhook-ids',
+  finishPieces: 'finish-pieces',
+  noteWaiting: 'note-waiting',
+  parkPieces: 'park-pieces',
   recordAttempts: 'record-attempts',
+  releasePieces: 'release-pieces',
   reserveWebhookIds: 'reserve-webhook-ids',
 } as const;
 

@@ -128,6 +128,8 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
       const end = await process(job, shard, AbortSignal.any([stopping.signal, lost.signal]), settled);
       settled(owed);
       if (lost.signal.aborted) return undefined;
+      // Its lock ends with the next call: from here on there is none to renew, or to miss.
+      running.delete(job);
       if (end === 'released') return void (await job.moveToWait(token));
       const fetchNext = capacity.hasRoom() && !stopping.signal.aborted;
       return await complete(worker, job, token, fetchNext);

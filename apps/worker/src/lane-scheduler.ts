@@ -1,0 +1,263 @@
+/**
+ * Decides which webhooks are sent now and which wait in their lane, and releases those that wait.
+ *
+ * A lane is released from
+ *   - by its limits, where its channel has any: all of its webhooks pass through it
+ *   - by a probe, where its circuit is open
+ *   - else as attempts of it end: a success releases two, a failure a half (as TCP's slow start grows its window), so a
+ *     destination that recovers is not swamped, and one that hangs gets nothing
+ * and every second somebody looks at each lane that has something parked, so that none is forgotten when a worker dies.
+ */
+import type { Outcome } from '@hookfleet/contract';
+import { type Circuit, type Circuits, channelOfLane, type LaneLimits, type Lanes } from '@hookfleet/queue';
+import type { AttemptSlots } from './attempt-slots.ts';
+import {
+  type Health,
+  healthAfter,
+  isFailure,
+  opened,
+  probing,
+  shouldOpen,
+  stillOpen,
+} from './circuit-breaker.ts';
+import { isLimited } from './lane-limits.ts';
+
+export type CircuitState = 'closed' | Circuit['state'];
+
+export interface LaneSchedulerOptions {
+  readonly lanes: Pick<Lanes, 'release' | 'claimDue'>;
+  readonly circuits: Circuits;
+  readonly slots: Pick<AttemptSlots, 'isCongested' | 'waitingOf' | 'evictCongested'>;
+  readonly limitsOf: (lane: string) => Promise<LaneLimits>;
+  /** Called by the one worker that made the change. */
+  readonly onCircuitChanged: (lane: string, state: CircuitState, why: string) => void;
+  readonly onError: (error: Error, context: Record<string, unknown>) => void;
+  readonly now: () => number;
+}
+
+export interface LaneScheduler {
+  /** Must the lane's webhooks wait, for now? `released`: the lane let them go already. */
+  mustWait(lane: string, limits: LaneLimits, released: boolean): boolean;
+  /** False where the lane was paused after its probe was released. */
+  mayProbe(lane: string): boolean;
+  /** Something of the lane was parked. */
+  parked(lane: string): void;
+  /** An attempt of the lane was recorded. Resolves when the circuit is as it should be. */
+  recorded(lane: string, outcome: Outcome, wasProbe: boolean): Promise<void>;
+  /** A released piece was finished: where what is in flight is limited, another may go. */
+  finished(lane: string, limits: LaneLimits): void;
+  stop(): Promise<void>;
+}
+
+const TICK_MS = 1_000;
+const EVICTION_MS = 100;
+const LANES_PER_TICK = 100;
+// A lane without limits is asked for more no more often than this.
+const RELEASE_PAUSE_MS = 25;
+const RELEASED_AT_ONCE_MAX = 200;
+const CREDIT_MAX = 1_000;
+const CREDIT_OF_SUCCESS = 2;
+const CREDIT_OF_FAILURE = 0.5;
+// Lanes whose health is remembered here.
+const LANES_MAX = 10_000;
+const CHANGE_TRIES = 3;
+const UNCHANGED = Promise.resolve();
+
+export function createLaneScheduler(options: LaneSchedulerOptions): LaneScheduler {
+  const { lanes, circuits, slots, limitsOf, onCircuitChanged, onError, now } = options;
+  let known: ReadonlyMap<string, Circuit> = new Map();
+  const health = new Map<string, Health>();
+  /** Lanes with something parked, as far as this worker knows, and how much more their attempts allow. */
+  const credits = new Map<string, number>();
+  const timers = new Map<string, NodeJS.Timeout>();
+  const releasing = new Set<string>();
+  const askedAgain = new Set<string>();
+  const underWay = new Set<Promise<void>>();
+  let stopped = false;
+
+  function inBackground(doing: string, lane: string, work: () => Promise<void>): Promise<void> {
+    const done = work()
+      .catch((error: Error) => onError(error, { doing, lane }))
+      .finally(() => underWay.delete(done));
+    underWay.add(done);
+    return done;
+  }
+
+  function see(lane: string, circuit: Circuit | undefined): void {
+    const latest = new Map(known);
+    if (circuit === undefined) latest.delete(lane);
+    else latest.set(lane, circuit);
+    known = latest;
+  }
+
+  /** `wanted`: what is to follow the circuit as it is, or `unchanged`. True where this worker made the change. */
+  async function changeCircuit(
+    lane: string,
+    why: string,
+    wanted: (circuit: Circuit | undefined) => Circuit | undefined | 'unchanged',
+  ): Promise<boolean> {
+    for (let tries = 0; tries < CHANGE_TRIES; tries += 1) {
+      const seen = known.get(lane);
+      const next = wanted(seen);
+      if (next === 'unchanged') return false;
+      if (await circuits.change(lane, seen, next)) {
+        see(lane, next);
+        if (seen?.state !== next?.state) onCircuitChanged(lane, next?.state ?? 'closed', why);
+        return true;
+      }
+      // Another worker was here: decide again by what it left.
+      see(lane, await circuits.get(lane));
+    }
+    return false;
+  }
+
+  /** At most one release of a lane at a time; what is asked for meanwhile comes right after it. */
+  function release(lane: string): void {
+    if (stopped) return;
+    if (releasing.has(lane)) return void askedAgain.add(lane);
+    clearTimeout(timers.get(lane));
+    timers.delete(lane);
+    releasing.add(lane);
+    void inBackground('release', lane, () => releaseNow(lane)).then(() => {
+      releasing.delete(lane);
+      if (askedAgain.delete(lane)) release(lane);
+    });
+  }
+
+  function releaseIn(lane: string, delayMs: number): void {
+    if (stopped || timers.has(lane)) return;
+    timers.set(
+      lane,
+      setTimeout(() => {
+        timers.delete(lane);
+        release(lane);
+      }, delayMs),
+    );
+  }
+
+  async function releaseNow(lane: string): Promise<void> {
+    const circuit = known.get(lane);
+    if (circuit?.state === 'paused') return;
+    const limits = await limitsOf(lane);
+    if (circuit?.state === 'open') return probe(lane, circuit, limits);
+    if (slots.waitingOf(lane) > 0) return releaseIn(lane, RELEASE_PAUSE_MS);
+    const limited = isLimited(limits);
+    const credit = credits.get(lane) ?? 0;
+    const { webhooks, nextInMs } = await lanes.release(lane, {
+      limits,
+      webhooksMax: limited ? RELEASED_AT_ONCE_MAX : Math.min(Math.floor(credit), RELEASED_AT_ONCE_MAX),
+      piecesMax: RELEASED_AT_ONCE_MAX,
+      begin: true,
+      probe: false,
+    });
+    if (nextInMs === undefined) return void credits.delete(lane);
+    credits.set(lane, Math.max(0, (credits.get(lane) ?? 0) - webhooks));
+    if (limited) releaseIn(lane, webhooks >= RELEASED_AT_ONCE_MAX ? 0 : nextInMs);
+  }
+
+  async function probe(
+    lane: string,
+    circuit: Extract<Circuit, { state: 'open' }>,
+    limits: LaneLimits,
+  ): Promise<void> {
+    const nowMs = now();
+    if (nowMs < circuit.probeAtMs) return releaseIn(lane, circuit.probeAtMs - nowMs);
+    const isOurs = await changeCircuit(lane, circuit.why, (latest) =>
+      latest?.state === 'open' && latest.probeAtMs <= nowMs ? probing(latest, nowMs) : 'unchanged',
+    );
+    if (!isOurs) return;
+    await lanes.release(lane, {
+      limits: { ...limits, concurrency: 0 },
+      webhooksMax: RELEASED_AT_ONCE_MAX,
+      piecesMax: 1,
+      begin: true,
+      probe: true,
+    });
+  }
+
+  async function lookAround(): Promise<void> {
+    known = await circuits.all();
+    for (const lane of await lanes.claimDue(LANES_PER_TICK)) {
+      if (!credits.has(lane)) credits.set(lane, 0);
+      release(lane);
+    }
+  }
+
+  let isLooking = false;
+  const tick = setInterval(() => {
+    // While Redis is slow, one look at a time.
+    if (isLooking) return;
+    isLooking = true;
+    void inBackground('look at lanes', '', lookAround).then(() => {
+      isLooking = false;
+    });
+  }, TICK_MS);
+  const eviction = setInterval(() => slots.evictCongested(), EVICTION_MS);
+
+  function remember(lane: string, failed: boolean): Health {
+    const latest = healthAfter(health.get(lane), failed, now());
+    // Taken out and put in again: those that were not heard of for longest are forgotten first.
+    health.delete(lane);
+    health.set(lane, latest);
+    if (health.size > LANES_MAX) health.delete(health.keys().next().value as string);
+    return latest;
+  }
+
+  /** What an outcome makes of the lane's circuit. */
+  function circuitAfter(
+    circuit: Circuit | undefined,
+    lane: string,
+    outcome: Outcome,
+    latest: Health,
+    wasProbe: boolean,
+  ): Circuit | undefined | 'unchanged' {
+    if (circuit?.state === 'paused') return 'unchanged';
+    if (outcome.reason === 'gone' && channelOfLane(lane) !== undefined)
+      return { state: 'paused', sinceMs: now(), why: 'gone' };
+    const failed = isFailure(outcome);
+    if (circuit === undefined)
+      return failed && shouldOpen(latest, now())
+        ? opened(outcome.reason ?? outcome.event, now())
+        : 'unchanged';
+    if (!failed) return undefined;
+    return wasProbe ? stillOpen(circuit, now()) : 'unchanged';
+  }
+
+  return {
+    mustWait(lane, limits, released) {
+      if (known.has(lane)) return true;
+      return !released && (isLimited(limits) || slots.isCongested(lane));
+    },
+    mayProbe: (lane) => known.get(lane)?.state !== 'paused',
+    parked(lane) {
+      if (!credits.has(lane)) credits.set(lane, 0);
+      releaseIn(lane, 0);
+    },
+    recorded(lane, outcome, wasProbe) {
+      const credit = credits.get(lane);
+      if (credit !== undefined) {
+        const more = isFailure(outcome) ? CREDIT_OF_FAILURE : CREDIT_OF_SUCCESS;
+        credits.set(lane, Math.min(credit + more, CREDIT_MAX));
+        releaseIn(lane, RELEASE_PAUSE_MS);
+      }
+      const latest = remember(lane, isFailure(outcome));
+      const after = (circuit: Circuit | undefined) => circuitAfter(circuit, lane, outcome, latest, wasProbe);
+      if (after(known.get(lane)) === 'unchanged') return UNCHANGED;
+      return inBackground('change circuit', lane, async () => {
+        const isChanged = await changeCircuit(lane, outcome.reason ?? 'delivered', after);
+        if (isChanged && !known.has(lane)) release(lane);
+      });
+    },
+    finished(lane, { concurrency }) {
+      if (concurrency > 0) release(lane);
+    },
+    async stop() {
+      stopped = true;
+      clearInterval(tick);
+      clearInterval(eviction);
+      for (const timer of timers.values()) clearTimeout(timer);
+      timers.clear();
+      while (underWay.size > 0) await Promise.all(underWay);
+    },
+  };
+}

@@ -1,0 +1,18 @@
+--[[
+  Notes in a bundle's log that webhooks of it wait in a lane: their job is gone, and they must still be found.
+
+  KEYS[1]  attempt log of the bundle
+  ARGV[1]  lifetime in milliseconds that the log has at least
+  ARGV[2]  what the bundle's webhooks have in common
+  then for each webhook two arguments: "<index>.waits", and its message's id
+
+  Returns nothing of use.
+]]
+redis.call('HSETNX', KEYS[1], 'bundle', ARGV[2])
+for i = 3, #ARGV, 2 do
+  redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+end
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])
+end
+return 0

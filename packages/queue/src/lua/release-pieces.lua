@@ -1,0 +1,96 @@
+--[[
+  Releases pieces of a lane in their order, as far as its limits allow. A released piece is on lease until it is done
+  (finish-pieces.lua): its data stays here, and if the caller dies before the piece is in the queue, or the queue
+  loses it, it is released again. The job's id and the attempt log make the repeat harmless.
+
+  The rate is held by GCRA: "tat" is the time at which all that was released would have been sent, one webhook after
+  the other. A piece may go while that time is no further ahead than the burst.
+
+  KEYS[1]  lanes that have something to do
+  KEYS[2]  the lane's order
+  KEYS[3]  the lane's data
+  KEYS[4]  the lane's state
+  KEYS[5]  webhooks parked, by lane
+  KEYS[6]  the lane's leases: ids by the time of their release
+
+  ARGV[1]  lane
+  ARGV[2]  webhooks to release at most
+  ARGV[3]  milliseconds between webhooks by the lane's rate; 0: no rate
+  ARGV[4]  milliseconds that the lane may run ahead of its rate
+  ARGV[5]  webhooks in flight at most; 0: no limit
+  ARGV[6]  a lease is stale after so many milliseconds
+  ARGV[7]  milliseconds after which the lane is looked at again, where nothing better is known
+  ARGV[8]  pieces to release at most
+  ARGV[9]  "1": where nothing is in flight, release one piece however heavy it is
+
+  Returns { milliseconds until the lane is to be looked at again, or -1 where it has nothing left to do,
+            webhooks in flight, id, data, id, data, … }.
+]]
+local lane = ARGV[1]
+local wanted, interval, burst = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local concurrency, stale, later = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local tat = math.max(now, tonumber(redis.call('HGET', KEYS[4], 'tat') or '0'))
+local inFlight = tonumber(redis.call('HGET', KEYS[4], 'inFlight') or '0')
+local released = { 0, 0 }
+
+local function weightOf(id)
+  return tonumber(string.match(id, 'x(%d+)$'))
+end
+
+-- Leases whose job may be lost: a few at a time, for most of them are only slow.
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', now - stale, 'LIMIT', 0, 10)) do
+  redis.call('ZADD', KEYS[6], now, id)
+  released[#released + 1] = id
+  released[#released + 1] = redis.call('HGET', KEYS[3], id)
+end
+
+local next = later
+local taken, webhooks = 0, 0
+local begins = ARGV[9] == '1' and inFlight == 0
+while true do
+  local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+  local id = first[1]
+  if not id then
+    next = -1
+    break
+  end
+  local weight = weightOf(id)
+  if taken == tonumber(ARGV[8]) or (webhooks + weight > wanted and not (begins and taken == 0)) then
+    break
+  end
+  if concurrency > 0 and inFlight + weight > concurrency and inFlight > 0 then
+    break
+  end
+  if interval > 0 and tat - now > burst then
+    next = tat - now - burst
+    break
+  end
+  tat = tat + weight * interval
+  inFlight = inFlight + weight
+  webhooks = webhooks + weight
+  taken = taken + 1
+  redis.call('ZREM', KEYS[2], id)
+  redis.call('ZADD', KEYS[6], now, id)
+  redis.call('HSET', KEYS[4], 'virtual', first[2])
+  released[#released + 1] = id
+  released[#released + 1] = redis.call('HGET', KEYS[3], id)
+end
+if taken > 0 then
+  redis.call('HSET', KEYS[4], 'tat', string.format('%.3f', tat), 'inFlight', inFlight)
+  if redis.call('HINCRBY', KEYS[5], lane, -webhooks) <= 0 then
+    redis.call('HDEL', KEYS[5], lane)
+  end
+end
+if next == -1 and redis.call('ZCARD', KEYS[6]) == 0 then
+  redis.call('ZREM', KEYS[1], lane)
+  -- Kept for a while for its rate: what was sent a moment ago still counts.
+  redis.call('PEXPIRE', KEYS[4], math.ceil(tat - now) + 60000)
+else
+  redis.call('PERSIST', KEYS[4])
+  redis.call('ZADD', KEYS[1], now + (next == -1 and stale or next), lane)
+end
+released[1] = math.ceil(next)
+released[2] = inFlight
+return released
