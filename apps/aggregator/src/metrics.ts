@@ -57,6 +57,11 @@ export function createAggregatorMetrics(options: MetricsOptions): AggregatorMetr
     labelNames: ['queue'],
     registers,
   });
+  const parked = new Gauge({
+    name: 'hookfleet_parked_webhooks',
+    help: 'Webhooks that wait in lanes: for a limit, a circuit, a paused channel, or their share of the workers.',
+    registers,
+  });
   const backlog = new Gauge({
     name: 'hookfleet_backlog_seconds',
     help: 'Time to drain the waiting webhooks at the rate of late.',
@@ -93,6 +98,7 @@ export function createAggregatorMetrics(options: MetricsOptions): AggregatorMetr
     sampled(sample) {
       for (const { queue, state, jobs: count } of sample.queues) jobs.set({ queue, state }, count);
       for (const { queue, seconds } of sample.oldestSeconds) oldest.set({ queue }, seconds);
+      parked.set(sample.parkedWebhooks);
       backlog.set(sample.backlogSeconds);
     },
     unaccounted: (messages) => unaccounted.set(messages),

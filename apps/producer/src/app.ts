@@ -1,6 +1,6 @@
 /** The producer's HTTP API, built but not listening. */
 import { createApi } from '@hookfleet/http-api';
-import type { Channels, WebhooksOut } from '@hookfleet/queue';
+import type { Channels, Circuits, WebhooksOut } from '@hookfleet/queue';
 import type { Logger, OpsOptions } from '@hookfleet/runtime';
 import type { FastifyInstance } from 'fastify';
 import { createKnownChannels } from './known-channels.ts';
@@ -15,6 +15,7 @@ export interface AppOptions {
   readonly ops: OpsOptions;
   readonly webhooks: WebhooksOut;
   readonly channels: Channels;
+  readonly circuits: Circuits;
   readonly metrics: ProducerMetrics;
   readonly requestsMax: number;
   readonly bodyBytesHeldMax: number;
@@ -23,7 +24,7 @@ export interface AppOptions {
 }
 
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
-  const { webhooks, channels, metrics, requestsMax, bodyBytesHeldMax, now, ...api } = options;
+  const { webhooks, channels, circuits, metrics, requestsMax, bodyBytesHeldMax, now, ...api } = options;
   const app = await createApi({
     ...api,
     title: 'hookfleet producer',
@@ -36,6 +37,6 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   addLoadShedding(app, { requestsMax, bodyBytesHeldMax, unknownBodyBytes: BULK_BYTES_MAX });
   const known = createKnownChannels(channels, now);
   addWebhookRoutes(app, { webhooks, channels: known, onEnqueued: metrics.enqueued, now });
-  addChannelRoutes(app, channels, known);
+  addChannelRoutes(app, { channels, circuits, known, now });
   return app;
 }

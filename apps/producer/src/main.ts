@@ -5,6 +5,7 @@ import {
   disconnectRedis,
   isRedisUnavailable,
   openChannels,
+  openCircuits,
   openWebhooksOut,
 } from '@hookfleet/queue';
 import {
@@ -52,6 +53,7 @@ await startApplication('producer', async () => {
     apiKeys: config.apiKeys,
     webhooks,
     channels: openChannels({ connection, prefix: config.keyPrefix }),
+    circuits: openCircuits({ connection, prefix: config.keyPrefix }),
     metrics: createProducerMetrics(registry),
     requestsMax: config.requestsMax,
     bodyBytesHeldMax: config.bodyBytesHeldMax,

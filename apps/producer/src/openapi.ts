@@ -22,6 +22,7 @@ export function buildAppForDescription(): Promise<FastifyInstance> {
       delete: unused,
       exists: unused,
     },
+    circuits: { all: unused, get: unused, change: unused, set: unused },
     metrics: createProducerMetrics(registry),
     requestsMax: 1,
     bodyBytesHeldMax: 1,

@@ -60,10 +60,35 @@ test('a deleted channel takes no new webhooks, and one that comes back does', as
   expect((await send()).status).toBe(202);
 });
 
+test('a channel is paused and resumed by hand, and says so; it takes webhooks all the while', async () => {
+  await producer.call('PUT', '/v1/channels/held', CHANNEL);
+  const paused = await producer.call('POST', '/v1/channels/held/pause');
+  expect(paused.status).toBe(200);
+  expect(paused.json.circuit).toMatchObject({ state: 'paused', why: 'operator' });
+  expect((await producer.call('GET', '/v1/channels/held')).json).toEqual(paused.json);
+  const sent = await producer.call(
+    'POST',
+    '/v1/webhooks',
+    webhook({ destination: undefined, channelConfigId: 'held' }),
+  );
+  expect(sent.status).toBe(202);
+  const resumed = await producer.call('POST', '/v1/channels/held/resume');
+  expect(resumed.json.circuit).toEqual({ state: 'closed' });
+  expect((await producer.call('GET', '/v1/channels/held')).json.circuit).toEqual({ state: 'closed' });
+  for (const verb of ['pause', 'resume'])
+    expect((await producer.call('POST', `/v1/channels/nowhere/${verb}`)).status).toBe(404);
+});
+
 test.each([
   ['no URL', {}, 'url'],
   ['an unknown field', { ...CHANNEL, colour: 'red' }, 'colour'],
   ['a wrong type', { ...CHANNEL, timeoutMs: 'long' }, 'timeoutMs'],
+  ['a rate of nothing', { ...CHANNEL, rateLimit: { limit: 0, per: 'second' } }, 'rateLimit.limit'],
+  ['a rate per hour', { ...CHANNEL, rateLimit: { limit: 5, per: 'hour' } }, 'rateLimit.per'],
+  ['a rate without its unit', { ...CHANNEL, rateLimit: { limit: 5 } }, 'rateLimit.per'],
+  ['a burst of nothing', { ...CHANNEL, rateLimit: { limit: 5, per: 'minute', burst: 0 } }, 'rateLimit.burst'],
+  ['no attempt in flight allowed', { ...CHANNEL, concurrencyLimit: 0 }, 'concurrencyLimit'],
+  ['half an attempt in flight allowed', { ...CHANNEL, concurrencyLimit: 1.5 }, 'concurrencyLimit'],
 ])('a channel with %s is refused, and the field named', async (_, body, field) => {
   const answer = await producer.call('PUT', '/v1/channels/wrong', body);
   expect(answer.status).toBe(400);

@@ -5,6 +5,7 @@ import {
   disconnectRedis,
   isRedisUnavailable,
   openChannels,
+  openCircuits,
   openWebhooksOut,
   type RedisConnection,
 } from '@hookfleet/queue';
@@ -64,6 +65,7 @@ export async function setupProducer(
     apiKeys: options.apiKeys ?? [],
     webhooks,
     channels: openChannels({ connection, prefix }),
+    circuits: openCircuits({ connection, prefix }),
     metrics: createProducerMetrics(registry),
     requestsMax: options.requestsMax ?? 1_000,
     bodyBytesHeldMax: options.bodyBytesHeldMax ?? 256 * 1024 * 1024,

@@ -23,6 +23,8 @@ export interface Circuits {
   get(lane: string): Promise<Circuit | undefined>;
   /** Undefined stands for closed. False where the circuit is no longer as it was seen. */
   change(lane: string, seen: Circuit | undefined, wanted: Circuit | undefined): Promise<boolean>;
+  /** Whatever the circuit is: an operator's word stands. */
+  set(lane: string, wanted: Circuit | undefined): Promise<void>;
 }
 
 export function openCircuits({
@@ -34,27 +36,38 @@ export function openCircuits({
 }): Circuits {
   defineScripts(connection);
   const key = circuitsKey(prefix);
+
+  async function get(lane: string): Promise<Circuit | undefined> {
+    const text = await connection.hget(key, lane);
+    return text === null ? undefined : (JSON.parse(text) as Circuit);
+  }
+
+  async function change(
+    lane: string,
+    seen: Circuit | undefined,
+    wanted: Circuit | undefined,
+  ): Promise<boolean> {
+    const [from, to] = [seen, wanted].map((circuit) =>
+      circuit === undefined ? '' : JSON.stringify(circuit),
+    );
+    const changed = await runScript(
+      connection,
+      'changeCircuit',
+      [key, dueLanesKey(prefix)],
+      [lane, from ?? '', to ?? ''],
+    );
+    return changed === 1;
+  }
+
   return {
+    get,
+    change,
+    async set(lane, wanted) {
+      while (!(await change(lane, await get(lane), wanted)));
+    },
     async all() {
       const texts = await connection.hgetall(key);
       return new Map(Object.entries(texts).map(([lane, text]) => [lane, JSON.parse(text) as Circuit]));
-    },
-    async get(lane) {
-      const text = await connection.hget(key, lane);
-      return text === null ? undefined : (JSON.parse(text) as Circuit);
-    },
-    async change(lane, seen, wanted) {
-      const [from, to] = [seen, wanted].map((circuit) =>
-        circuit === undefined ? '' : JSON.stringify(circuit),
-      );
-      return (
-        (await runScript(
-          connection,
-          'changeCircuit',
-          [key, dueLanesKey(prefix)],
-          [lane, from ?? '', to ?? ''],
-        )) === 1
-      );
     },
   };
 }

@@ -1,0 +1,104 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { createAttemptSlots } from './attempt-slots.ts';
+
+const { signal } = new AbortController();
+const CAN_LEAVE = { signal, evictable: true };
+
+/** Asks for slots and keeps what was given, in the order in which it was. */
+function setup(slotsMax: number) {
+  let nowMs = 0;
+  const slots = createAttemptSlots(slotsMax, () => nowMs);
+  const given: { lane: string; release: () => void }[] = [];
+  const evicted: string[] = [];
+  return {
+    slots,
+    given,
+    evicted,
+    pass: (ms: number) => {
+      nowMs += ms;
+    },
+    ask(lane: string, options: { signal: AbortSignal; evictable: boolean } = CAN_LEAVE): void {
+      void slots.acquire(lane, options).then((answer) => {
+        if (typeof answer === 'function') given.push({ lane, release: answer });
+        else if (answer === 'evicted') evicted.push(lane);
+      });
+    },
+    held: (lane: string) => given.filter((one) => one.lane === lane).length,
+    settle: () => new Promise((resolve) => setImmediate(resolve)),
+  };
+}
+
+test('a lane that is alone gets three quarters of the slots, and leaves room for each that comes', async () => {
+  const { ask, held, settle } = setup(200);
+  for (let i = 0; i < 300; i += 1) ask('hangs');
+  await settle();
+  expect(held('hangs')).toBe(150);
+  for (let lane = 1; lane <= 10; lane += 1) {
+    ask(`other-${lane}`);
+    await settle();
+    expect(held(`other-${lane}`)).toBe(1);
+  }
+});
+
+test('no more slots are held than there are, and none is left unused while somebody may have it', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 1, max: 20 }),
+      fc.array(fc.oneof(fc.constantFrom('a', 'b', 'c'), fc.nat({ max: 50 })), { maxLength: 80 }),
+      async (slotsMax, steps) => {
+        const { slots, ask, given, held, settle } = setup(slotsMax);
+        for (const step of steps) {
+          if (typeof step === 'string') ask(step);
+          else given.splice(step % Math.max(1, given.length), 1)[0]?.release();
+          await settle();
+          expect(slots.inFlight()).toBe(given.length);
+          expect(given.length).toBeLessThanOrEqual(slotsMax);
+          for (const lane of ['a', 'b', 'c']) {
+            const mayHaveMore = given.length < slotsMax && held(lane) < 3 * (slotsMax - given.length);
+            if (mayHaveMore) expect(slots.waitingOf(lane)).toBe(0);
+          }
+        }
+        // Whoever waits is served in the end.
+        while (given.length > 0) {
+          given.pop()?.release();
+          await settle();
+        }
+        expect(['a', 'b', 'c'].map(slots.waitingOf)).toEqual([0, 0, 0]);
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+test('who waits for a lane whose attempts are slow is sent away; who waits for a quick one stays', async () => {
+  const { slots, ask, pass, given, evicted, settle } = setup(4);
+  for (let i = 0; i < 6; i += 1) ask('hangs');
+  ask('hangs', { signal, evictable: false });
+  await settle();
+  expect(given).toHaveLength(3);
+  pass(400);
+  slots.evictCongested();
+  await settle();
+  expect(evicted).toEqual([]);
+  expect(slots.isCongested('hangs')).toBe(false);
+  pass(200);
+  expect(slots.isCongested('hangs')).toBe(true);
+  slots.evictCongested();
+  await settle();
+  expect(evicted).toEqual(['hangs', 'hangs', 'hangs']);
+  expect(slots.waitingOf('hangs')).toBe(1);
+});
+
+test('who waits when the process stops, waits no longer, and a slot given back twice is one slot', async () => {
+  const slots = createAttemptSlots(1);
+  const release = await slots.acquire('a', CAN_LEAVE);
+  const stopping = new AbortController();
+  const waiting = slots.acquire('a', { signal: stopping.signal, evictable: true });
+  stopping.abort();
+  expect(await waiting).toBe('aborted');
+  if (typeof release !== 'function') throw new Error('the first slot is free');
+  release();
+  release();
+  expect(slots.inFlight()).toBe(0);
+});

@@ -1,0 +1,194 @@
+/** A lane's parking lot: order, limits, leases, and what is left behind by whoever dies. */
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import type { Bundle } from '@hookfleet/contract';
+import { eventually, startTestRedis } from '@hookfleet/testkit';
+import { Queue } from 'bullmq';
+import {
+  createQueueMonitor,
+  disconnectRedis,
+  isLaterPiece,
+  type Lanes,
+  openLanes,
+  openWebhooksOut,
+  readBundleLog,
+  type RedisConnection,
+  type ReleaseOptions,
+} from '../src/index.ts';
+import { bundleOf, connect } from './setup-queue.ts';
+
+const LANE = 'channel:c';
+const ALL: ReleaseOptions = {
+  limits: { pieceSize: 200, intervalMs: 0, burstMs: 0, concurrency: 0 },
+  webhooksMax: 10_000,
+  piecesMax: 10_000,
+  begin: true,
+  probe: false,
+};
+
+let redis: Awaited<ReturnType<typeof startTestRedis>>;
+let connection: RedisConnection;
+let lanes: Lanes;
+let queue: Queue;
+let prefix: string;
+let prefixes = 0;
+
+beforeAll(async () => {
+  redis = await startTestRedis();
+  connection = connect(redis.url);
+});
+
+afterAll(async () => {
+  disconnectRedis(connection);
+  await redis.stop();
+});
+
+beforeEach(() => {
+  prefixes += 1;
+  prefix = `t${prefixes}`;
+  lanes = open();
+  queue = new Queue('webhooks', { connection, prefix: `{${prefix}:0}` });
+});
+
+function open(leaseMs = 60_000): Lanes {
+  return openLanes({ connection, prefix, shards: 1, retentionMs: 3_600_000, leaseMs });
+}
+
+let runs = 0;
+function newBundle(webhooks: number, campaignId = 'c'): Bundle {
+  runs += 1;
+  return bundleOf(webhooks, { campaignId, run: runs.toString(16).padStart(12, '0'), channelConfigId: 'c' });
+}
+
+async function park(bundle: Bundle, pieceSize = 200): Promise<void> {
+  await lanes.park(0, bundle, LANE, bundle.webhooks, pieceSize);
+}
+
+/** The released jobs' bundles, the first to be run first. */
+async function releasedBundles(): Promise<(Bundle & { jobId: string })[]> {
+  const jobs = await queue.getJobs(['waiting'], 0, -1, false);
+  return jobs.map((job) => ({ ...(job.data as Bundle), jobId: job.id ?? '' }));
+}
+
+test('what is parked comes back as jobs with all their webhooks, and the lane is empty when they are finished', async () => {
+  const bundle = newBundle(25);
+  await park(bundle, 10);
+  expect([...(await lanes.parked())]).toEqual([[LANE, 25]]);
+  expect(await lanes.release(LANE, ALL)).toMatchObject({ webhooks: 25, inFlight: 25 });
+  const pieces = await releasedBundles();
+  expect(pieces.map(({ webhooks }) => webhooks.length).sort()).toEqual([10, 10, 5]);
+  expect(pieces.flatMap(({ webhooks }) => webhooks.map(({ index }) => index)).sort((a, b) => a - b)).toEqual(
+    bundle.webhooks.map(({ index }) => index),
+  );
+  expect(pieces.every(({ lane, recheck }) => lane === LANE && recheck === true)).toBe(true);
+  expect([...(await lanes.parked())]).toEqual([]);
+  for (const { jobId } of pieces) await lanes.finish(LANE, jobId);
+  expect(await lanes.release(LANE, ALL)).toEqual({ webhooks: 0, inFlight: 0, nextInMs: undefined });
+  const left = await connection.keys(`{${prefix}}:*`);
+  // Only the lane's rate is remembered, and forgotten by and by.
+  expect(left).toEqual([`{${prefix}}:lane:${LANE}:state`]);
+  expect(await connection.pttl(left[0] as string)).toBeGreaterThan(0);
+});
+
+test('parking again, as a run after a crash does, changes nothing', async () => {
+  const bundle = newBundle(5);
+  await park(bundle);
+  await park(bundle);
+  expect(await lanes.parked()).toEqual(new Map([[LANE, 5]]));
+  await lanes.release(LANE, ALL);
+  // Released, but not finished: still known.
+  await park(bundle);
+  expect(await lanes.release(LANE, ALL)).toMatchObject({ webhooks: 0 });
+  expect(await releasedBundles()).toHaveLength(1);
+});
+
+test('a run after a crash finds in the log what was parked, and parks the same piece', async () => {
+  const bundle = newBundle(4);
+  await lanes.park(0, bundle, LANE, bundle.webhooks.slice(1, 3), 200);
+  const { waits } = await readBundleLog(connection, `{${prefix}:0}`, bundle);
+  expect([...waits.keys()].sort()).toEqual([1, 2]);
+  const [piece = ''] = waits.values();
+  expect(isLaterPiece(piece, bundle)).toBe(true);
+  expect(isLaterPiece(piece, { ...bundle, parked: 1 })).toBe(false);
+  expect(isLaterPiece(piece, { ...bundle, attempt: 2 })).toBe(false);
+  await lanes.parkAgain(0, bundle, LANE, bundle.webhooks.slice(1, 3), piece);
+  expect(await lanes.parked()).toEqual(new Map([[LANE, 2]]));
+});
+
+test('a piece whose releaser died is released again; one that is finished is not', async () => {
+  const impatient = open(200);
+  await park(newBundle(3));
+  await park(newBundle(4));
+  await impatient.release(LANE, ALL);
+  const [first, second] = await releasedBundles();
+  // As if the releaser had died before the first piece was in the queue.
+  await queue.remove(first?.jobId as string);
+  await impatient.finish(LANE, second?.jobId as string);
+  await queue.remove(second?.jobId as string);
+  await eventually(async () => {
+    await impatient.release(LANE, ALL);
+    expect((await releasedBundles()).map(({ jobId }) => jobId)).toEqual([first?.jobId]);
+  });
+  await impatient.close();
+});
+
+test('the rate is held, whoever asks and however often', async () => {
+  for (let i = 0; i < 20; i += 1) await park(newBundle(5));
+  const limits = { pieceSize: 5, intervalMs: 20, burstMs: 100, concurrency: 0 };
+  const startedAt = performance.now();
+  let webhooks = 0;
+  await eventually(async () => {
+    webhooks += (await lanes.release(LANE, { ...ALL, limits })).webhooks;
+    expect(webhooks).toBe(100);
+  });
+  // Ten at once (a piece, and what the lane may run ahead), then fifty a second.
+  const elapsedMs = performance.now() - startedAt;
+  expect(elapsedMs).toBeGreaterThan(1_700);
+  expect(elapsedMs).toBeLessThan(2_400);
+});
+
+test('no more are in flight than allowed, until some are finished', async () => {
+  for (let i = 0; i < 5; i += 1) await park(newBundle(2));
+  const limited = { ...ALL, limits: { ...ALL.limits, concurrency: 5 } };
+  expect(await lanes.release(LANE, limited)).toMatchObject({ webhooks: 4, inFlight: 4 });
+  expect(await lanes.release(LANE, limited)).toMatchObject({ webhooks: 0 });
+  const [piece] = await releasedBundles();
+  await lanes.finish(LANE, piece?.jobId as string);
+  await lanes.finish(LANE, piece?.jobId as string);
+  expect(await lanes.release(LANE, limited)).toMatchObject({ webhooks: 2, inFlight: 4 });
+});
+
+test('a small campaign that comes late does not wait behind all of a large one', async () => {
+  for (let i = 0; i < 10; i += 1) await park(newBundle(10, 'large'));
+  await lanes.release(LANE, { ...ALL, piecesMax: 2 });
+  await park(newBundle(10, 'small'));
+  await lanes.release(LANE, { ...ALL, piecesMax: 2 });
+  const campaigns = (await releasedBundles()).map(({ campaignId }) => campaignId);
+  expect(campaigns.slice().sort()).toEqual(['large', 'large', 'large', 'small']);
+});
+
+test('of many workers one looks at each lane that is due', async () => {
+  await park(newBundle(1));
+  const claimed = await Promise.all(Array.from({ length: 5 }, () => lanes.claimDue(10)));
+  expect(claimed.flat()).toEqual([LANE]);
+});
+
+test('a webhook that waits in a lane is found, counted as backlog, and the queues are not at rest', async () => {
+  const bundle = newBundle(2);
+  await park(bundle);
+  const out = openWebhooksOut({
+    connection,
+    prefix,
+    shards: 1,
+    bundleSize: 5,
+    idempotencyRetentionMs: 60_000,
+  });
+  expect(await out.find(`wh_0_${bundle.run}_0_1`)).toMatchObject({
+    state: 'pending',
+    messageId: 'm-1',
+    attempts: [],
+  });
+  const monitor = createQueueMonitor({ connection, prefix, shards: 1 });
+  expect(await monitor.sample()).toMatchObject({ parkedWebhooks: 2, atRest: false });
+  await out.close();
+  await monitor.close();
+});
