@@ -6,8 +6,9 @@
  * slots; each further lane finds a share of the rest, however many others hang. (Dynamic thresholds, as switches share
  * their buffers: Choudhury and Hahne, 1998.) Lanes that wait are served in turn.
  *
- * A lane is congested where it has used up its share and its attempts take long: what waits for it here should leave,
- * for it holds the room of others. A lane that is only busy frees its slots soon, and is waited for.
+ * A lane is congested where it has used up its share and somebody has waited for it: who waits here should leave then,
+ * for they hold the room of others. A lane that is only busy frees its slots soon. It stays congested until it has
+ * room again.
  */
 export interface AttemptSlots {
   /**
@@ -30,18 +31,20 @@ export interface AcquireOptions {
 
 // Three quarters of the slots for a lane that is alone, a third of what is left for each of three others.
 const SHARE = 3;
-// An attempt that takes longer is a slow one.
-const SLOW_MS = 500;
+// Who has waited for so long shows that the lane is stuck: a busy one serves those that fit in hand in half of it.
+const WAIT_MAX_MS = 40;
 
 interface Waiter {
   readonly evictable: boolean;
+  readonly sinceMs: number;
   readonly answer: (answer: (() => void) | 'aborted' | 'evicted') => void;
 }
 
 interface Lane {
-  /** In the order of their start, so that the first is the oldest. */
-  readonly startedAt: Map<symbol, number>;
+  inFlight: number;
+  /** In the order of their coming. */
   readonly waiting: Set<Waiter>;
+  isCongested: boolean;
 }
 
 export function createAttemptSlots(
@@ -56,30 +59,32 @@ export function createAttemptSlots(
   function laneAt(name: string): Lane {
     let lane = lanes.get(name);
     if (lane === undefined) {
-      lane = { startedAt: new Map(), waiting: new Set() };
+      lane = { inFlight: 0, waiting: new Set(), isCongested: false };
       lanes.set(name, lane);
     }
     return lane;
   }
 
-  function mayTake({ startedAt }: Lane): boolean {
-    return inFlight < slotsMax && startedAt.size < SHARE * (slotsMax - inFlight);
+  function mayTake(lane: Lane): boolean {
+    return inFlight < slotsMax && lane.inFlight < SHARE * (slotsMax - inFlight);
   }
 
   function take(name: string, lane: Lane): () => void {
-    const slot = Symbol(name);
     inFlight += 1;
-    lane.startedAt.set(slot, now());
+    lane.inFlight += 1;
+    let isHeld = true;
     return () => {
-      if (!lane.startedAt.delete(slot)) return;
+      if (!isHeld) return;
+      isHeld = false;
       inFlight -= 1;
+      lane.inFlight -= 1;
       serveWaiting();
       forgetIfIdle(name, lane);
     };
   }
 
   function forgetIfIdle(name: string, lane: Lane): void {
-    if (lane.startedAt.size === 0 && lane.waiting.size === 0) lanes.delete(name);
+    if (lane.inFlight === 0 && lane.waiting.size === 0) lanes.delete(name);
   }
 
   /** One for each lane in turn, as long as any may take one: a slot that is freed may raise several lanes' shares. */
@@ -103,9 +108,11 @@ export function createAttemptSlots(
 
   function isCongested(name: string): boolean {
     const lane = lanes.get(name);
-    if (lane === undefined || mayTake(lane)) return false;
-    const [oldest] = lane.startedAt.values();
-    return oldest !== undefined && now() - oldest > SLOW_MS;
+    if (lane === undefined) return false;
+    const [longest] = lane.waiting;
+    const isStuck = longest !== undefined && now() - longest.sinceMs > WAIT_MAX_MS;
+    lane.isCongested = !mayTake(lane) && (lane.isCongested || isStuck);
+    return lane.isCongested;
   }
 
   return {
@@ -117,7 +124,7 @@ export function createAttemptSlots(
       const lane = laneAt(name);
       if (lane.waiting.size === 0 && mayTake(lane)) return take(name, lane);
       const { promise, resolve } = Promise.withResolvers<(() => void) | 'aborted' | 'evicted'>();
-      const waiter: Waiter = { evictable, answer: resolve };
+      const waiter: Waiter = { evictable, sinceMs: now(), answer: resolve };
       const onAbort = () => {
         lane.waiting.delete(waiter);
         forgetIfIdle(name, lane);

@@ -50,7 +50,7 @@ export interface LaneScheduler {
 }
 
 const TICK_MS = 1_000;
-const EVICTION_MS = 100;
+const EVICTION_MS = 20;
 const LANES_PER_TICK = 100;
 // A lane without limits is asked for more no more often than this.
 const RELEASE_PAUSE_MS = 25;
