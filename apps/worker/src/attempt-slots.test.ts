@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { createAttemptSlots } from './attempt-slots.ts';
+import { createAttemptSlots, type Release } from './attempt-slots.ts';
 
 const { signal } = new AbortController();
 const CAN_LEAVE = { signal, evictable: true };
@@ -9,7 +9,7 @@ const CAN_LEAVE = { signal, evictable: true };
 function setup(slotsMax: number) {
   let nowMs = 0;
   const slots = createAttemptSlots(slotsMax, () => nowMs);
-  const given: { lane: string; release: () => void }[] = [];
+  const given: { lane: string; release: Release }[] = [];
   const evicted: string[] = [];
   return {
     slots,
@@ -29,16 +29,33 @@ function setup(slotsMax: number) {
   };
 }
 
-test('a lane that is alone gets three quarters of the slots, and leaves room for each that comes', async () => {
-  const { ask, held, settle } = setup(200);
-  for (let i = 0; i < 300; i += 1) ask('hangs');
+test('a lane that is alone gets three quarters of the slots once it answers, and leaves room for each that comes', async () => {
+  const { ask, given, held, settle } = setup(200);
+  for (let i = 0; i < 1_000; i += 1) ask('answers');
   await settle();
-  expect(held('hangs')).toBe(150);
+  expect(held('answers')).toBe(32);
+  for (let trips = 0; trips < 3; trips += 1) {
+    for (const { release } of given.splice(0)) release('answered');
+    await settle();
+  }
+  expect(held('answers')).toBe(150);
   for (let lane = 1; lane <= 10; lane += 1) {
     ask(`other-${lane}`);
     await settle();
     expect(held(`other-${lane}`)).toBe(1);
   }
+});
+
+test('a lane that does not answer in time holds fewer slots each time, down to four', async () => {
+  const { ask, given, held, settle } = setup(200);
+  for (let i = 0; i < 500; i += 1) ask('hangs');
+  await settle();
+  for (const { release } of given.splice(0)) release('silent');
+  await settle();
+  expect(held('hangs')).toBe(4);
+  for (const { release } of given.splice(0)) release('answered');
+  await settle();
+  expect(held('hangs')).toBe(8);
 });
 
 test('no more slots are held than there are, and none is left unused while somebody may have it', async () => {
@@ -50,10 +67,11 @@ test('no more slots are held than there are, and none is left unused while someb
         const { slots, ask, given, held, settle } = setup(slotsMax);
         for (const step of steps) {
           if (typeof step === 'string') ask(step);
-          else given.splice(step % Math.max(1, given.length), 1)[0]?.release();
+          else given.splice(step % Math.max(1, given.length), 1)[0]?.release('answered');
           await settle();
           expect(slots.inFlight()).toBe(given.length);
           expect(given.length).toBeLessThanOrEqual(slotsMax);
+          // Nobody has more than twenty slots here: the windows, which begin at 32, do not count.
           for (const lane of ['a', 'b', 'c']) {
             const mayHaveMore = given.length < slotsMax && held(lane) < 3 * (slotsMax - given.length);
             if (mayHaveMore) expect(slots.waitingOf(lane)).toBe(0);
@@ -61,7 +79,7 @@ test('no more slots are held than there are, and none is left unused while someb
         }
         // Whoever waits is served in the end.
         while (given.length > 0) {
-          given.pop()?.release();
+          given.pop()?.release('answered');
           await settle();
         }
         expect(['a', 'b', 'c'].map(slots.waitingOf)).toEqual([0, 0, 0]);
@@ -89,7 +107,7 @@ test('who waits long for a lane is sent away, and the lane is congested until it
   expect(evicted).toEqual(['hangs', 'hangs', 'hangs']);
   expect(slots.waitingOf('hangs')).toBe(1);
   expect(slots.isCongested('hangs')).toBe(true);
-  for (const { release } of given.splice(0)) release();
+  for (const { release } of given.splice(0)) release('answered');
   expect(slots.isCongested('hangs')).toBe(false);
 });
 
@@ -101,7 +119,7 @@ test('who waits when the process stops, waits no longer, and a slot given back t
   stopping.abort();
   expect(await waiting).toBe('aborted');
   if (typeof release !== 'function') throw new Error('the first slot is free');
-  release();
-  release();
+  release('answered');
+  release('answered');
   expect(slots.inFlight()).toBe(0);
 });

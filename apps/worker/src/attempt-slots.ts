@@ -6,7 +6,11 @@
  * slots; each further lane finds a share of the rest, however many others hang. (Dynamic thresholds, as switches share
  * their buffers: Choudhury and Hahne, 1998.) Lanes that wait are served in turn.
  *
- * A lane is congested where it has used up its share and somebody has waited for it: who waits here should leave then,
+ * Nor does it get its share before it has shown that it answers: its window begins small, grows by one with each answer
+ * and is halved by each time-out (as TCP's congestion window). So a destination that hangs holds few slots, and one that
+ * answers has its share after two or three round trips.
+ *
+ * A lane is congested where it has used up its window or share and somebody has waited for it: who waits here should leave then,
  * for they hold the room of others. A lane that is only busy frees its slots soon. It stays congested until it has
  * room again.
  */
@@ -15,7 +19,7 @@ export interface AttemptSlots {
    * Resolves to the slot's release. `aborted` where the signal aborts first; `evicted` where the lane is congested and
    * the caller can leave.
    */
-  acquire(lane: string, options: AcquireOptions): Promise<(() => void) | 'aborted' | 'evicted'>;
+  acquire(lane: string, options: AcquireOptions): Promise<Release | 'aborted' | 'evicted'>;
   inFlight(): number;
   /** Webhooks of the lane that wait for a slot here. */
   waitingOf(lane: string): number;
@@ -23,6 +27,9 @@ export interface AttemptSlots {
   /** Sends away who waits for a congested lane and can leave. To be called every so often. */
   evictCongested(): void;
 }
+
+/** Gives a slot back. `silent`: the destination did not answer in time. */
+export type Release = (end: 'answered' | 'silent') => void;
 
 export interface AcquireOptions {
   readonly signal: AbortSignal;
@@ -37,11 +44,15 @@ const WAIT_MAX_MS = 40;
 interface Waiter {
   readonly evictable: boolean;
   readonly sinceMs: number;
-  readonly answer: (answer: (() => void) | 'aborted' | 'evicted') => void;
+  readonly answer: (answer: Release | 'aborted' | 'evicted') => void;
 }
+
+const WINDOW_FIRST = 32;
+const WINDOW_MIN = 4;
 
 interface Lane {
   inFlight: number;
+  window: number;
   /** In the order of their coming. */
   readonly waiting: Set<Waiter>;
   isCongested: boolean;
@@ -59,23 +70,27 @@ export function createAttemptSlots(
   function laneAt(name: string): Lane {
     let lane = lanes.get(name);
     if (lane === undefined) {
-      lane = { inFlight: 0, waiting: new Set(), isCongested: false };
+      lane = { inFlight: 0, window: WINDOW_FIRST, waiting: new Set(), isCongested: false };
       lanes.set(name, lane);
     }
     return lane;
   }
 
   function mayTake(lane: Lane): boolean {
-    return inFlight < slotsMax && lane.inFlight < SHARE * (slotsMax - inFlight);
+    return (
+      lane.inFlight < lane.window && inFlight < slotsMax && lane.inFlight < SHARE * (slotsMax - inFlight)
+    );
   }
 
-  function take(name: string, lane: Lane): () => void {
+  function take(name: string, lane: Lane): Release {
     inFlight += 1;
     lane.inFlight += 1;
     let isHeld = true;
-    return () => {
+    return (end) => {
       if (!isHeld) return;
       isHeld = false;
+      lane.window =
+        end === 'answered' ? Math.min(lane.window + 1, slotsMax) : Math.max(lane.window >> 1, WINDOW_MIN);
       inFlight -= 1;
       lane.inFlight -= 1;
       serveWaiting();
@@ -123,7 +138,7 @@ export function createAttemptSlots(
       if (signal.aborted) return 'aborted';
       const lane = laneAt(name);
       if (lane.waiting.size === 0 && mayTake(lane)) return take(name, lane);
-      const { promise, resolve } = Promise.withResolvers<(() => void) | 'aborted' | 'evicted'>();
+      const { promise, resolve } = Promise.withResolvers<Release | 'aborted' | 'evicted'>();
       const waiter: Waiter = { evictable, sinceMs: now(), answer: resolve };
       const onAbort = () => {
         lane.waiting.delete(waiter);

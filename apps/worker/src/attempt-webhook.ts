@@ -57,7 +57,7 @@ export function createAttemptWebhook({
     const classification = classify(result);
     const delayMs = classification.retriable
       ? retryDelayMs({
-          attempt,
+          attempt: attempt - (bundle.attemptsBefore ?? 0),
           policy: destination.retry,
           retryAfter: retryAfterOf(result),
           nowMs: endedAtMs,

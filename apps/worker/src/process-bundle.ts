@@ -76,15 +76,17 @@ export function createProcessBundle(
     const slot = await slots.acquire(lane, { signal: run.signal, evictable: bundle.lane === undefined });
     if (slot === 'aborted') return 'released';
     if (slot === 'evicted') return 'evicted';
+    let answer: 'answered' | 'silent' = 'answered';
     try {
       const recorded = await attempt(run.shard, bundle, webhook, destination);
+      if (recorded.outcome.reason === 'timeout') answer = 'silent';
       await recorder.record(run.shard, bundle, webhook, recorded);
       onRecorded(recorded.outcome, bundle);
       const settled = scheduler.recorded(lane, recorded.outcome, bundle.probe === true);
       if (bundle.probe) await settled;
       return 'finished';
     } finally {
-      slot();
+      slot(answer);
       run.settled(1);
     }
   }

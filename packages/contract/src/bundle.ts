@@ -26,6 +26,12 @@ export const Bundle = Type.Object({
   acceptedAt: Type.Integer({ description: "Milliseconds since 1970, by the producer's clock." }),
   deliverAt: Type.Optional(Type.Integer({ description: 'Milliseconds since 1970; not sent before.' })),
   attempt: Type.Integer({ minimum: 1 }),
+  attemptsBefore: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      description: 'Of a replay: attempts that its retry schedule does not count.',
+    }),
+  ),
   claim: Type.Optional(
     Type.Literal(true, {
       description:

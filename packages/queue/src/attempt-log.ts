@@ -5,6 +5,7 @@
  *     <index>.<n>      the n-th attempt of the webhook at <index>, as a short array (see encodeAttempt)
  *     <index>.claim    the job that may attempt the webhook, where two might (claim-webhooks.lua)
  *     <index>.waits    the piece that the webhook waits in (lanes.ts), and its message
+ *     <index>.replay   the attempt that a replay will make, or made
  *     <index>.webhook  the webhook itself, once it is a dead letter: what a replay needs
  *
  * It answers three questions: what became of a webhook (the API), what has been done already (a bundle that runs
@@ -90,14 +91,15 @@ export async function recordAttempts(
       lifetimeMs,
       head,
     );
-    if (!isDeadLetter) args.push(0);
+    const leaves = bundle.attemptsBefore !== undefined && outcome.event === 'webhook.delivered';
+    if (!isDeadLetter && !leaves) args.push(0);
     else {
       const { run, first } = bundle;
       const shard = Number(shardTag.slice(shardTag.lastIndexOf(':') + 1, -1));
       args.push(
         positionOfKey(deadLettersKey(shardTag, bundle.campaignId)),
-        `${webhook.index}.webhook`,
-        JSON.stringify(webhook),
+        leaves ? '' : `${webhook.index}.webhook`,
+        leaves ? '' : JSON.stringify(webhook),
         formatWebhookId({ shard, run, first, index: webhook.index }),
         Date.parse(outcome.occurredAt),
       );
@@ -155,8 +157,20 @@ export async function claimWebhooks(
   );
 }
 
+/** Notes that the webhook's replay is on its way. */
+export async function noteReplay(
+  connection: RedisConnection,
+  key: string,
+  index: number,
+  attempt: number,
+): Promise<void> {
+  await connection.hset(key, `${index}.replay`, attempt);
+}
+
 export interface WebhookLog {
   readonly head: BundleHead;
+  /** The attempt of the latest replay. */
+  readonly replay: number | undefined;
   readonly messageId: string;
   readonly attempts: readonly LoggedAttempt[];
 }
@@ -169,7 +183,7 @@ export async function readWebhookLog(
 ): Promise<WebhookLog | undefined> {
   // Names first: the log of a dead letter holds whole webhooks, which are not wanted here.
   const fields = (await connection.hkeys(key)).filter((field) =>
-    new RegExp(`^${index}\\.(?:\\d+|waits)$`).test(field),
+    new RegExp(`^${index}\\.(?:\\d+|waits|replay)$`).test(field),
   );
   if (fields.length === 0) return undefined;
   const [head, ...values] = await connection.hmget(key, 'bundle', ...fields);
@@ -178,7 +192,13 @@ export async function readWebhookLog(
   const attempts = log.attempts.get(index) ?? [];
   const waits = values[fields.indexOf(`${index}.waits`)];
   const messageId = attempts.at(-1)?.messageId ?? waits?.slice(waits.indexOf(' ') + 1) ?? '';
-  return { head: JSON.parse(head) as BundleHead, messageId, attempts };
+  const replay = values[fields.indexOf(`${index}.replay`)];
+  return {
+    head: JSON.parse(head) as BundleHead,
+    messageId,
+    attempts,
+    replay: replay === null || replay === undefined ? undefined : Number(replay),
+  };
 }
 
 /** A webhook that waits for its next attempt must still find its log then. */

@@ -69,13 +69,13 @@ function fromBundle(id: string, bundle: Bundle, index: number): WebhookView {
   return { id, messageId, ...headView(bundle), state: scheduled ? 'scheduled' : 'pending', attempts: [] };
 }
 
-function fromLog(id: string, { head, messageId, attempts }: WebhookLog): WebhookView {
+function fromLog(id: string, { head, messageId, attempts, replay = 0 }: WebhookLog): WebhookView {
   const last = attempts.at(-1);
   // Without an attempt it waits in a lane.
   if (last === undefined) return { id, messageId, ...headView(head), state: 'pending', attempts: [] };
   const state = attempts.some(({ event }) => event === 'webhook.delivered')
     ? 'delivered'
-    : last.final
+    : last.final && replay <= last.attempt
       ? 'failed'
       : 'retrying';
   return {

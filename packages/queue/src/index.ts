@@ -11,6 +11,13 @@ export {
   parseAddress,
   type RedisConnection,
 } from './connection.ts';
+export {
+  type DeadLetter,
+  type DeadLetterFilter,
+  type DeadLetters,
+  openDeadLetters,
+  parseCursor,
+} from './dead-letters.ts';
 export { type AttemptView, WEBHOOK_STATES, type WebhookState, type WebhookView } from './find-webhook.ts';
 export { shardPrefix } from './keys.ts';
 export {

@@ -12,9 +12,9 @@
     value, the entry
     lifetime in milliseconds that the log has at least from now on
     what the bundle's webhooks have in common, to be kept once in the log; "" where another record brings it
-    position in KEYS of the dead-letter set, or "0" where the webhook did not end undelivered
+    position in KEYS of the dead-letter set, or "0" where the webhook neither enters nor leaves it
   and where that position is not "0", four more:
-    field, "<index>.webhook"
+    field, "<index>.webhook"; "" where a replay delivered it, and it leaves the set
     the webhook itself, for a replay
     member of the dead-letter set: the webhook's id
     its score: milliseconds since 1970
@@ -33,7 +33,9 @@ for i = 1, tonumber(ARGV[1]) do
   fresh[i] = redis.call('HSETNX', log, ARGV[at + 1], ARGV[at + 2])
   if fresh[i] == 1 then
     lifetimes[position] = math.max(lifetimes[position] or 0, lifetime)
-    if dead > 0 then
+    if dead > 0 and ARGV[at + 6] == '' then
+      redis.call('ZREM', KEYS[dead], ARGV[at + 8])
+    elseif dead > 0 then
       redis.call('HSET', log, ARGV[at + 6], ARGV[at + 7])
       redis.call('ZADD', KEYS[dead], ARGV[at + 9], ARGV[at + 8])
       -- What is older than the lifetime has lost its log: drop it, so that the set is bounded too.

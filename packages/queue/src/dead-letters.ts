@@ -1,0 +1,272 @@
+/**
+ * Dead letters: webhooks that ended undelivered, with their attempts, until they are delivered after all or forgotten.
+ *
+ * A replay is one more attempt, with a retry schedule of its own: a job whose id is made of the webhook's and the
+ * attempt's, so that two clicks make one replay. The letter stays where it is until an attempt delivers; the
+ * campaign's marks see to it that its message, which was counted as failed, is then counted as delivered instead.
+ */
+import {
+  type Bundle,
+  type BundledWebhook,
+  type OutcomeEvent,
+  type OutcomeReason,
+  parseWebhookId,
+  type WebhookLocation,
+  WEBHOOKS_QUEUE,
+} from '@hookfleet/contract';
+import { type BundleHead, noteReplay, readWebhookLog, type WebhookLog } from './attempt-log.ts';
+import { attemptLogKey, deadLettersKey, retryJobId, shardPrefix } from './keys.ts';
+import { openShardQueues, type ShardOptions } from './shard-queues.ts';
+
+export interface DeadLetterFilter {
+  readonly event?: OutcomeEvent | undefined;
+  readonly reason?: OutcomeReason | undefined;
+  readonly channelConfigId?: string | undefined;
+  /** When the last attempt ended, in milliseconds since 1970; `toMs` exclusive. */
+  readonly fromMs?: number | undefined;
+  readonly toMs?: number | undefined;
+}
+
+export interface DeadLetter {
+  readonly webhookId: string;
+  readonly messageId: string;
+  readonly channelConfigId?: string;
+  readonly event: OutcomeEvent;
+  readonly reason?: OutcomeReason;
+  readonly statusCode?: number;
+  readonly attempts: number;
+  readonly endedAt: string;
+  readonly responseBody?: string;
+}
+
+export interface DeadLetterPage {
+  readonly failures: readonly DeadLetter[];
+  /** Where the next page begins; undefined after the last. */
+  readonly cursor: string | undefined;
+}
+
+export interface ReplayOptions {
+  readonly webhooksMax: number;
+  /** They are spread over time, so that a destination that has just recovered is not swamped. */
+  readonly perSecond: number;
+}
+
+export interface DeadLetters {
+  /** The latest first. A page may be short of the limit where a filter passes few. */
+  list(campaignId: string, filter: DeadLetterFilter, limit: number, cursor?: string): Promise<DeadLetterPage>;
+  /** `notFailed`: it is delivered, or will be attempted anyway. */
+  replay(webhookId: string): Promise<'replayed' | 'notFailed' | 'unknown'>;
+  /** `more`: not all were looked at; the same call goes on. */
+  replayCampaign(
+    campaignId: string,
+    filter: DeadLetterFilter,
+    options: ReplayOptions,
+  ): Promise<{ replayed: number; more: boolean }>;
+  close(): Promise<void>;
+}
+
+const CHUNK = 200;
+// One call looks at so many letters at most, whatever its filter passes.
+const LOOKED_AT_MAX = 5_000;
+
+interface Place {
+  readonly webhookId: string;
+  readonly endedAtMs: number;
+}
+
+interface Found extends Place {
+  readonly location: WebhookLocation;
+  readonly log: WebhookLog;
+}
+
+export function openDeadLetters(options: ShardOptions): DeadLetters {
+  const { connection, prefix, shards } = options;
+  const queues = openShardQueues(WEBHOOKS_QUEUE, options);
+
+  function logKey({ shard, run, first }: WebhookLocation): string {
+    return attemptLogKey(shardPrefix(prefix, shard), run, first);
+  }
+
+  /** All shards' letters in one order: by time, the latest first, then by id. */
+  async function* places(
+    campaignId: string,
+    { fromMs, toMs }: DeadLetterFilter,
+    after?: Place,
+  ): AsyncGenerator<Place> {
+    const heads = await Promise.all(
+      Array.from({ length: shards }, async (_, shard) => {
+        const letters = ofShard(
+          deadLettersKey(shardPrefix(prefix, shard), campaignId),
+          fromMs,
+          after?.endedAtMs,
+          toMs,
+        );
+        return { letters, next: await letters.next() };
+      }),
+    );
+    for (;;) {
+      let latest: (typeof heads)[0] | undefined;
+      for (const head of heads) {
+        if (head.next.done) continue;
+        if (latest === undefined || comesBefore(head.next.value, latest.next.value as Place)) latest = head;
+      }
+      if (latest === undefined) return;
+      const place = latest.next.value as Place;
+      latest.next = await latest.letters.next();
+      if (after === undefined || comesBefore(after, place)) yield place;
+    }
+  }
+
+  async function* ofShard(
+    key: string,
+    fromMs?: number,
+    untilMs?: number,
+    toMs?: number,
+  ): AsyncGenerator<Place, undefined> {
+    const max = untilMs ?? (toMs === undefined ? '+inf' : `(${toMs}`);
+    for (let offset = 0; ; offset += CHUNK) {
+      const flat = await connection.zrevrangebyscore(
+        key,
+        max,
+        fromMs ?? '-inf',
+        'WITHSCORES',
+        'LIMIT',
+        offset,
+        CHUNK,
+      );
+      for (let i = 0; i < flat.length; i += 2)
+        yield { webhookId: flat[i] as string, endedAtMs: Number(flat[i + 1]) };
+      if (flat.length < 2 * CHUNK) return undefined;
+    }
+  }
+
+  /** The letter, if it is still one and passes the filter. */
+  async function read(place: Place, filter: DeadLetterFilter): Promise<Found | undefined> {
+    const location = parseWebhookId(place.webhookId);
+    if (location === undefined) return undefined;
+    const log = await readWebhookLog(connection, logKey(location), location.index);
+    const last = log?.attempts.at(-1);
+    if (log === undefined || last === undefined || !isFailed(log)) return undefined;
+    const { event, reason, channelConfigId } = filter;
+    const passes =
+      (event === undefined || event === last.event) &&
+      (reason === undefined || reason === last.reason) &&
+      (channelConfigId === undefined || channelConfigId === log.head.channelConfigId);
+    return passes ? { ...place, location, log } : undefined;
+  }
+
+  /** Adds the job, then notes it: between the two the letter is still listed, and a second replay makes the same job. */
+  async function replayOne(
+    { location, log }: Pick<Found, 'location' | 'log'>,
+    delayMs: number,
+  ): Promise<boolean> {
+    const { shard, run, first, index } = location;
+    const text = await connection.hget(logKey(location), `${index}.webhook`);
+    if (text === null) return false;
+    const attemptsBefore = (log.attempts.at(-1) as { attempt: number }).attempt;
+    const attempt = attemptsBefore + 1;
+    const data: Bundle = {
+      version: 1,
+      ...headOf(log.head),
+      run,
+      first,
+      attempt,
+      attemptsBefore,
+      recheck: true,
+      webhooks: [JSON.parse(text) as BundledWebhook],
+    };
+    await queues.of(shard).add('replay', data, {
+      jobId: retryJobId(run, first, index, attempt),
+      delay: delayMs,
+      removeOnComplete: true,
+      attempts: 1,
+    });
+    await noteReplay(connection, logKey(location), index, attempt);
+    return true;
+  }
+
+  return {
+    async list(campaignId, filter, limit, cursor) {
+      const failures: DeadLetter[] = [];
+      let lookedAt = 0;
+      let last: Place | undefined;
+      for await (const place of places(
+        campaignId,
+        filter,
+        cursor === undefined ? undefined : parseCursor(cursor),
+      )) {
+        if (failures.length === limit || lookedAt === LOOKED_AT_MAX)
+          return { failures, cursor: last === undefined ? undefined : `${last.endedAtMs}_${last.webhookId}` };
+        lookedAt += 1;
+        last = place;
+        const found = await read(place, filter);
+        if (found !== undefined) failures.push(toDeadLetter(found));
+      }
+      return { failures, cursor: undefined };
+    },
+
+    async replay(webhookId) {
+      const location = parseWebhookId(webhookId);
+      if (location === undefined || location.shard >= shards) return 'unknown';
+      const log = await readWebhookLog(connection, logKey(location), location.index);
+      if (log === undefined) return 'unknown';
+      if (!isFailed(log)) return 'notFailed';
+      return (await replayOne({ location, log }, 0)) ? 'replayed' : 'unknown';
+    },
+
+    async replayCampaign(campaignId, filter, { webhooksMax, perSecond }) {
+      let replayed = 0;
+      let lookedAt = 0;
+      for await (const place of places(campaignId, filter)) {
+        if (replayed === webhooksMax || lookedAt === LOOKED_AT_MAX) return { replayed, more: true };
+        lookedAt += 1;
+        const found = await read(place, filter);
+        if (found === undefined) continue;
+        if (await replayOne(found, Math.round((replayed * 1_000) / perSecond))) replayed += 1;
+      }
+      return { replayed, more: false };
+    },
+
+    close: queues.close,
+  };
+}
+
+function comesBefore(a: Place, b: Place): boolean {
+  return a.endedAtMs > b.endedAtMs || (a.endedAtMs === b.endedAtMs && a.webhookId > b.webhookId);
+}
+
+/** Undefined for a text that is no cursor. */
+export function parseCursor(cursor: string): Place | undefined {
+  const [, endedAtMs, webhookId] = /^(\d{1,15})_(wh_[0-9a-z_]{1,60})$/.exec(cursor) ?? [];
+  return webhookId === undefined ? undefined : { endedAtMs: Number(endedAtMs), webhookId };
+}
+
+function isFailed({ attempts, replay }: WebhookLog): boolean {
+  const last = attempts.at(-1);
+  if (last === undefined || !last.final || (replay ?? 0) > last.attempt) return false;
+  return !attempts.some(({ event }) => event === 'webhook.delivered');
+}
+
+function headOf({ campaignId, acceptedAt, channelConfigId, destination }: BundleHead) {
+  return {
+    campaignId,
+    acceptedAt,
+    ...(channelConfigId !== undefined && { channelConfigId }),
+    ...(destination !== undefined && { destination }),
+  };
+}
+
+function toDeadLetter({ webhookId, endedAtMs, log }: Found): DeadLetter {
+  const { event, reason, statusCode, responseBody } = log.attempts.at(-1) as WebhookLog['attempts'][0];
+  return {
+    webhookId,
+    messageId: log.messageId,
+    ...(log.head.channelConfigId !== undefined && { channelConfigId: log.head.channelConfigId }),
+    event,
+    ...(reason !== undefined && { reason }),
+    ...(statusCode !== undefined && { statusCode }),
+    attempts: log.attempts.length,
+    endedAt: new Date(endedAtMs).toISOString(),
+    ...(responseBody !== undefined && { responseBody }),
+  };
+}
