@@ -6,6 +6,7 @@ import {
   createQueueMonitor,
   disconnectRedis,
   isRedisUnavailable,
+  openDeadLetters,
 } from '@hookfleet/queue';
 import {
   createLifecycle,
@@ -110,10 +111,13 @@ await startApplication('aggregator', async () => {
   });
   lifecycle.onClose('consumer', () => consumer.stop());
 
+  const deadLetters = openDeadLetters({ ...shardOptions, connection: reading });
+  lifecycle.onClose('dead letters', () => deadLetters.close());
   const app = await buildApp({
     logger,
     apiKeys: config.apiKeys,
     reader,
+    deadLetters,
     isUnavailable: isRedisUnavailable,
     now: Date.now,
     ops: {

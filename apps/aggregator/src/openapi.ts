@@ -19,6 +19,7 @@ export function buildAppForDescription(): Promise<FastifyInstance> {
       series: unused,
       pendingMessages: unused,
     },
+    deadLetters: { list: unused },
     isUnavailable: () => false,
     now: Date.now,
   });

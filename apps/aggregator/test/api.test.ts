@@ -1,6 +1,6 @@
 /** The statistics API over a real Redis: what a dashboard asks, and how wrong questions are answered. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { isRedisUnavailable } from '@hookfleet/queue';
+import { isRedisUnavailable, openDeadLetters } from '@hookfleet/queue';
 import { createLogger, createMetricsRegistry } from '@hookfleet/runtime';
 import { openApiFileProblem } from '@hookfleet/http-api';
 import { eventually, startTestRedis } from '@hookfleet/testkit';
@@ -26,6 +26,7 @@ beforeAll(async () => {
     apiKeys: [KEY],
     ops: { registry: createMetricsRegistry(), healthy: {}, ready: {} },
     reader: counting.reader,
+    deadLetters: openDeadLetters({ connection: counting.connection, prefix: counting.prefix, shards: 1 }),
     isUnavailable: isRedisUnavailable,
     now: () => NOW_MS,
   });
@@ -145,6 +146,9 @@ test.each([
   ['/v1/campaigns?limit=0', 'limit'],
   ['/v1/campaigns?limit=ten', 'limit'],
   ['/v1/campaigns?ofset=1', 'ofset'],
+  ['/v1/campaigns/spring-sale/failures?limit=201', 'limit'],
+  ['/v1/campaigns/spring-sale/failures?reason=weather', 'reason'],
+  ['/v1/campaigns/spring-sale/failures?cursor=yesterday', 'cursor'],
   ['/v1/campaigns/spring-sale/series?step=second', 'step'],
   ['/v1/campaigns/spring-sale/series?groupBy=colour', 'groupBy'],
   ['/v1/campaigns/spring-sale/series?from=yesterday', 'from'],
@@ -185,6 +189,7 @@ test('while Redis is away a question is answered with 503 within 2 s, and afterw
     apiKeys: [],
     ops: { registry: createMetricsRegistry(), healthy: {}, ready: {} },
     reader: away.reader,
+    deadLetters: openDeadLetters({ connection: away.connection, prefix: away.prefix, shards: 1 }),
     isUnavailable: isRedisUnavailable,
     now: Date.now,
   });

@@ -1,12 +1,13 @@
 /** The producer's HTTP API, built but not listening. */
 import { createApi } from '@hookfleet/http-api';
-import type { Channels, Circuits, WebhooksOut } from '@hookfleet/queue';
+import type { Channels, Circuits, DeadLetters, WebhooksOut } from '@hookfleet/queue';
 import type { Logger, OpsOptions } from '@hookfleet/runtime';
 import type { FastifyInstance } from 'fastify';
 import { createKnownChannels } from './known-channels.ts';
 import { addLoadShedding } from './load-shedding.ts';
 import type { ProducerMetrics } from './metrics.ts';
 import { addChannelRoutes } from './routes/channels.ts';
+import { addReplayRoutes } from './routes/replay.ts';
 import { addWebhookRoutes, BULK_BYTES_MAX } from './routes/webhooks.ts';
 
 export interface AppOptions {
@@ -16,6 +17,7 @@ export interface AppOptions {
   readonly webhooks: WebhooksOut;
   readonly channels: Channels;
   readonly circuits: Circuits;
+  readonly deadLetters: DeadLetters;
   readonly metrics: ProducerMetrics;
   readonly requestsMax: number;
   readonly bodyBytesHeldMax: number;
@@ -24,7 +26,8 @@ export interface AppOptions {
 }
 
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
-  const { webhooks, channels, circuits, metrics, requestsMax, bodyBytesHeldMax, now, ...api } = options;
+  const { webhooks, channels, circuits, deadLetters, metrics, requestsMax, bodyBytesHeldMax, now, ...api } =
+    options;
   const app = await createApi({
     ...api,
     title: 'hookfleet producer',
@@ -38,5 +41,6 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const known = createKnownChannels(channels, now);
   addWebhookRoutes(app, { webhooks, channels: known, onEnqueued: metrics.enqueued, now });
   addChannelRoutes(app, { channels, circuits, known, now });
+  addReplayRoutes(app, deadLetters);
   return app;
 }

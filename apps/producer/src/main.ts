@@ -6,6 +6,7 @@ import {
   isRedisUnavailable,
   openChannels,
   openCircuits,
+  openDeadLetters,
   openWebhooksOut,
 } from '@hookfleet/queue';
 import {
@@ -47,6 +48,9 @@ await startApplication('producer', async () => {
   });
   lifecycle.onClose('webhooks queue', () => webhooks.close());
 
+  const deadLetters = openDeadLetters({ connection, prefix: config.keyPrefix, shards: config.shards });
+  lifecycle.onClose('dead letters', () => deadLetters.close());
+
   const registry = createMetricsRegistry();
   const app = await buildApp({
     logger,
@@ -54,6 +58,7 @@ await startApplication('producer', async () => {
     webhooks,
     channels: openChannels({ connection, prefix: config.keyPrefix }),
     circuits: openCircuits({ connection, prefix: config.keyPrefix }),
+    deadLetters,
     metrics: createProducerMetrics(registry),
     requestsMax: config.requestsMax,
     bodyBytesHeldMax: config.bodyBytesHeldMax,

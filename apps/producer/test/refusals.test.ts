@@ -105,6 +105,25 @@ test.each<[string, Record<string, unknown>, string]>([
   expect(await producer.jobs()).toBe(0);
 });
 
+test.each([
+  [{ event: 'webhook.lost' }, 'event'],
+  [{ reason: 'weather' }, 'reason'],
+  [{ from: 'yesterday' }, 'from'],
+  [{ to: 5 }, 'to'],
+  [{ limit: 0 }, 'limit'],
+  [{ perSecond: 1_001 }, 'perSecond'],
+  [{ all: true }, 'all'],
+])('a replay of %j is refused, and %s named', async (body, field) => {
+  const answer = await producer.call('POST', '/v1/campaigns/spring-sale/replay', body);
+  expect(answer.status).toBe(400);
+  expect(fieldsOf(answer)).toContain(field);
+});
+
+test('a webhook that is unknown can not be replayed', async () => {
+  const answer = await producer.call('POST', '/v1/webhooks/wh_0_000000000000_0_0/replay');
+  expect(answer.status).toBe(404);
+});
+
 test('every field at fault is named in one answer', async () => {
   const answer = await producer.call('POST', '/v1/webhooks', {
     campaignId: '',

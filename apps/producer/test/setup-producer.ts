@@ -6,6 +6,7 @@ import {
   isRedisUnavailable,
   openChannels,
   openCircuits,
+  openDeadLetters,
   openWebhooksOut,
   type RedisConnection,
 } from '@hookfleet/queue';
@@ -59,6 +60,7 @@ export async function setupProducer(
     idempotencyRetentionMs: 60_000,
   });
   const monitor = createQueueMonitor({ connection, prefix, shards: 1 });
+  const deadLetters = openDeadLetters({ connection, prefix, shards: 1 });
   const registry = createMetricsRegistry();
   const app = await buildApp({
     logger: createLogger({ app: 'producer', level: 'silent' }),
@@ -66,6 +68,7 @@ export async function setupProducer(
     webhooks,
     channels: openChannels({ connection, prefix }),
     circuits: openCircuits({ connection, prefix }),
+    deadLetters,
     metrics: createProducerMetrics(registry),
     requestsMax: options.requestsMax ?? 1_000,
     bodyBytesHeldMax: options.bodyBytesHeldMax ?? 256 * 1024 * 1024,
@@ -101,6 +104,7 @@ export async function setupProducer(
     async close() {
       await app.close();
       await webhooks.close();
+      await deadLetters.close();
       await monitor.close();
       disconnectRedis(connection);
     },

@@ -1,0 +1,94 @@
+/** POST /v1/webhooks/{id}/replay and /v1/campaigns/{id}/replay: dead letters are attempted again. */
+import { IDENTIFIER_LENGTH_MAX, OUTCOME_EVENTS, OUTCOME_REASONS, Problem } from '@hookfleet/contract';
+import { ProblemError } from '@hookfleet/http-api';
+import type { DeadLetters } from '@hookfleet/queue';
+import type { FastifyInstance } from 'fastify';
+import { type Static, Type } from 'typebox';
+
+const Params = Type.Object({ id: Type.String({ minLength: 1, maxLength: IDENTIFIER_LENGTH_MAX }) });
+
+const ReplayRequest = Type.Object(
+  {
+    event: Type.Optional(Type.Enum([...OUTCOME_EVENTS])),
+    reason: Type.Optional(Type.Enum([...OUTCOME_REASONS])),
+    channelConfigId: Type.Optional(Type.String({ minLength: 1, maxLength: IDENTIFIER_LENGTH_MAX })),
+    from: Type.Optional(
+      Type.String({ format: 'date-time', description: 'Those whose last attempt ended from then on.' }),
+    ),
+    to: Type.Optional(Type.String({ format: 'date-time', description: 'Exclusive.' })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 5_000, description: '1,000 when absent.' })),
+    perSecond: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1_000,
+        description:
+          'Spread over time, so that a destination that has just recovered is not swamped. 50 when absent.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+const LIMIT = 1_000;
+const PER_SECOND = 50;
+
+export function addReplayRoutes(app: FastifyInstance, deadLetters: DeadLetters): void {
+  app.post<{ Params: Static<typeof Params> }>(
+    '/v1/webhooks/:id/replay',
+    {
+      schema: {
+        summary: 'Attempt a webhook again that ended undelivered, with its whole retry schedule',
+        params: Params,
+        response: { 202: Type.Object({ id: Type.String() }), 404: Problem, 409: Problem, 503: Problem },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const done = await deadLetters.replay(id);
+      if (done === 'unknown')
+        throw new ProblemError(404, `There is no dead letter ${id}, or it is forgotten.`);
+      if (done === 'notFailed')
+        throw new ProblemError(409, `Webhook ${id} is delivered, or will be attempted anyway.`);
+      request.log.info({ webhookId: id }, 'webhook.replayed');
+      return reply.code(202).send({ id });
+    },
+  );
+
+  app.post<{ Params: Static<typeof Params>; Body: Static<typeof ReplayRequest> | null }>(
+    '/v1/campaigns/:id/replay',
+    {
+      schema: {
+        summary: "Attempt a campaign's dead letters again: all, or those that fit, the latest first",
+        params: Params,
+        body: Type.Union([ReplayRequest, Type.Null()]),
+        response: {
+          202: Type.Object({
+            replayed: Type.Integer(),
+            more: Type.Boolean({ description: 'Not all were looked at: the same call goes on.' }),
+          }),
+          400: Problem,
+          503: Problem,
+        },
+      },
+      // Without a body: all of them.
+      preValidation: async (request) => {
+        request.body ??= null;
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const { limit = LIMIT, perSecond = PER_SECOND, from, to, ...filter } = request.body ?? {};
+      const done = await deadLetters.replayCampaign(
+        id,
+        { ...filter, fromMs: timeOf(from), toMs: timeOf(to) },
+        { webhooksMax: limit, perSecond },
+      );
+      request.log.info({ campaignId: id, ...done }, 'campaign.replayed');
+      return reply.code(202).send(done);
+    },
+  );
+}
+
+function timeOf(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Date.parse(text);
+}
