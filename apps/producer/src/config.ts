@@ -1,15 +1,17 @@
 /** The producer's configuration: every variable with its default, bounds and consequence. */
-import { parseAddress } from '@hookfleet/queue';
+import { parseAddress, parseEncryptionKey } from '@hookfleet/queue';
 import {
   bindProblems,
   type ConfigOf,
   durationMs,
+  encryptionVariables,
   fleetVariables,
   integer,
   loadConfig,
 } from '@hookfleet/runtime';
 
 export const PRODUCER_VARIABLES = {
+  ...encryptionVariables(parseEncryptionKey),
   ...fleetVariables({ port: 8080, checkRedisUrl: parseAddress }),
   bundleSize: integer('HOOKFLEET_BUNDLE_SIZE', {
     default: 25,

@@ -2,6 +2,7 @@
 import {
   checkRedis,
   connectRedis,
+  createSecretBox,
   disconnectRedis,
   isRedisUnavailable,
   openChannels,
@@ -38,6 +39,7 @@ await startApplication('producer', async () => {
   });
   lifecycle.onClose('redis', () => disconnectRedis(connection));
   await checkRedis(connection);
+  const secrets = createSecretBox(config.encryptionKeys);
 
   const webhooks = openWebhooksOut({
     connection,
@@ -45,6 +47,7 @@ await startApplication('producer', async () => {
     shards: config.shards,
     bundleSize: config.bundleSize,
     idempotencyRetentionMs: config.idempotencyRetentionMs,
+    secrets,
   });
   lifecycle.onClose('webhooks queue', () => webhooks.close());
 
@@ -56,7 +59,7 @@ await startApplication('producer', async () => {
     logger,
     apiKeys: config.apiKeys,
     webhooks,
-    channels: openChannels({ connection, prefix: config.keyPrefix }),
+    channels: openChannels({ connection, prefix: config.keyPrefix, secrets }),
     circuits: openCircuits({ connection, prefix: config.keyPrefix }),
     deadLetters,
     metrics: createProducerMetrics(registry),

@@ -19,6 +19,14 @@ test('no secret of a channel is shown, in no place that can hold one', () => {
   expect(masked.signingSecrets).toHaveLength(1);
 });
 
+test('a header that authenticates is masked', () => {
+  const masked = maskChannel({
+    url: 'https://example.com',
+    auth: { type: 'header', name: 'x-k', value: SECRET },
+  });
+  expect(masked.auth).toEqual({ type: 'header', name: 'x-k', value: '***' });
+});
+
 test('a bearer token is masked too, and a channel without secrets is shown as it is', () => {
   expect(
     JSON.stringify(maskChannel({ url: 'https://example.com', auth: { type: 'bearer', token: SECRET } })),

@@ -1,5 +1,5 @@
 /** A channel as it may be shown: its secrets are written, never read back. */
-import type { Channel } from '@hookfleet/contract';
+import type { Authentication, Channel } from '@hookfleet/contract';
 
 export const MASK = '***';
 
@@ -12,7 +12,7 @@ export function maskChannel(channel: Channel): Channel {
     ...channel,
     url: maskUrl(url),
     ...(auth !== undefined && {
-      auth: auth.type === 'basic' ? { ...auth, password: MASK } : { ...auth, token: MASK },
+      auth: maskAuth(auth),
     }),
     ...(headers !== undefined && {
       headers: Object.fromEntries(
@@ -21,6 +21,17 @@ export function maskChannel(channel: Channel): Channel {
     }),
     ...(signingSecrets !== undefined && { signingSecrets: signingSecrets.map(() => MASK) }),
   };
+}
+
+function maskAuth(auth: Authentication): Authentication {
+  switch (auth.type) {
+    case 'basic':
+      return { ...auth, password: MASK };
+    case 'bearer':
+      return { ...auth, token: MASK };
+    case 'header':
+      return { ...auth, value: MASK };
+  }
 }
 
 function maskUrl(text: string): string {

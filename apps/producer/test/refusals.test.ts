@@ -88,6 +88,22 @@ test.each<[string, Record<string, unknown>, string]>([
     'destination.signingSecrets[0]',
   ],
   ['a time-out of an hour', destination({ timeoutMs: 3_600_000 }), 'destination.timeoutMs'],
+  [
+    'a header that authenticates and is ours',
+    destination({ auth: { type: 'header', name: 'Webhook-Id', value: 'x' } }),
+    'destination.auth',
+  ],
+  [
+    'a header that authenticates without a value',
+    destination({ auth: { type: 'header', name: 'x-key' } }),
+    'destination.auth',
+  ],
+  ['an unknown authentication', destination({ auth: { type: 'digest' } }), 'destination.auth'],
+  [
+    'a total time of less than nothing',
+    destination({ retry: { delaysMs: [], totalMs: -1 } }),
+    'destination.retry.totalMs',
+  ],
   ['a retry policy that is no object', destination({ retry: 3 }), 'destination.retry'],
   [
     '51 retries',

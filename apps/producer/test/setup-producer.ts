@@ -1,6 +1,7 @@
 /** A producer that listens in this process, as main.ts puts it together, over a Redis of the test's. */
 import {
   connectRedis,
+  createSecretBox,
   createQueueMonitor,
   disconnectRedis,
   isRedisUnavailable,
@@ -22,6 +23,7 @@ export interface ProducerOptions {
   readonly requestsMax?: number;
   readonly bodyBytesHeldMax?: number;
   readonly now?: () => number;
+  readonly encryptionKeys?: readonly string[];
 }
 
 export interface Answer {
@@ -52,12 +54,14 @@ export async function setupProducer(
     onError: () => undefined,
   });
   await eventually(() => connection.ping());
+  const secrets = createSecretBox(options.encryptionKeys ?? []);
   const webhooks = openWebhooksOut({
     connection,
     prefix,
     shards: 1,
     bundleSize,
     idempotencyRetentionMs: 60_000,
+    secrets,
   });
   const monitor = createQueueMonitor({ connection, prefix, shards: 1 });
   const deadLetters = openDeadLetters({ connection, prefix, shards: 1 });
@@ -66,7 +70,7 @@ export async function setupProducer(
     logger: createLogger({ app: 'producer', level: 'silent' }),
     apiKeys: options.apiKeys ?? [],
     webhooks,
-    channels: openChannels({ connection, prefix }),
+    channels: openChannels({ connection, prefix, secrets }),
     circuits: openCircuits({ connection, prefix }),
     deadLetters,
     metrics: createProducerMetrics(registry),

@@ -58,6 +58,7 @@ export function createAttemptWebhook({
     const delayMs = classification.retriable
       ? retryDelayMs({
           attempt: attempt - (bundle.attemptsBefore ?? 0),
+          dueAtMs: bundle.replayedAt ?? Math.max(bundle.acceptedAt, bundle.deliverAt ?? 0),
           policy: destination.retry,
           retryAfter: retryAfterOf(result),
           nowMs: endedAtMs,
@@ -106,6 +107,8 @@ function requestHeaders(
   headers['content-type'] = webhook.contentType ?? 'application/json';
   const authorization = authorizationOf(destination.auth);
   if (authorization !== undefined) headers['authorization'] = authorization;
+  if (destination.auth?.type === 'header')
+    headers[destination.auth.name.toLowerCase()] = destination.auth.value;
   return Object.assign(
     headers,
     signatureHeaders({ webhookId, nowMs, body: webhook.body, secrets: destination.signingSecrets }),
@@ -115,6 +118,7 @@ function requestHeaders(
 function authorizationOf(auth: Destination['auth']): string | undefined {
   switch (auth?.type) {
     case undefined:
+    case 'header':
       return undefined;
     case 'basic':
       return `Basic ${Buffer.from(`${auth.username}:${auth.password}`).toString('base64')}`;

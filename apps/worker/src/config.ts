@@ -1,11 +1,12 @@
 /** The worker's configuration: every variable with its default, bounds and consequence. */
 import { ATTEMPT_TIMEOUT_MAX_MS } from '@hookfleet/contract';
-import { parseAddress } from '@hookfleet/queue';
+import { parseAddress, parseEncryptionKey } from '@hookfleet/queue';
 import {
   bindProblems,
   type ConfigOf,
   choice,
   durationMs,
+  encryptionVariables,
   fleetVariables,
   integer,
   list,
@@ -15,6 +16,7 @@ import {
 import { parseRange } from './egress-guard.ts';
 
 export const WORKER_VARIABLES = {
+  ...encryptionVariables(parseEncryptionKey),
   ...fleetVariables({ port: 8082, checkRedisUrl: parseAddress }),
   ...recoveryVariables(),
   concurrency: integer('HOOKFLEET_CONCURRENCY', {

@@ -7,6 +7,7 @@ import {
   consumeWebhooks,
   createOutcomeRecorder,
   createQueueMonitor,
+  createSecretBox,
   disconnectRedis,
   openChannels,
   openCircuits,
@@ -51,6 +52,7 @@ await startApplication('worker', async () => {
   });
   lifecycle.onClose('redis', () => disconnectRedis(connection));
   await checkRedis(connection);
+  const secrets = createSecretBox(config.encryptionKeys);
   const shardOptions = { connection, prefix: config.keyPrefix, shards: config.shards };
 
   const agents = createGuardedAgents(createEgressGuard(config.egressAllow), config.concurrency);
@@ -66,7 +68,7 @@ await startApplication('worker', async () => {
   const registry = createMetricsRegistry();
   const slots = createAttemptSlots(config.concurrency);
   const metrics = createWorkerMetrics(registry, slots.inFlight);
-  const channels = createChannelCache(openChannels({ connection, prefix: config.keyPrefix }));
+  const channels = createChannelCache(openChannels({ connection, prefix: config.keyPrefix, secrets }));
   const lanes = openLanes({
     ...shardOptions,
     retentionMs: config.deadLetterRetentionMs,
@@ -100,6 +102,7 @@ await startApplication('worker', async () => {
     recorder,
     lanes,
     scheduler,
+    secrets,
     readLog: ({ shard, jobId }, bundle) => {
       const shardTag = shardPrefix(config.keyPrefix, shard);
       return bundle.claim

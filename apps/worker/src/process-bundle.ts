@@ -16,7 +16,6 @@
 import {
   Bundle,
   type BundledWebhook,
-  type Channel,
   compileValidator,
   type Destination,
   type Outcome,
@@ -31,6 +30,7 @@ import {
   laneOf,
   type LoggedAttempt,
   type OutcomeRecorder,
+  type SecretBox,
   UnreadableBundleError,
 } from '@hookfleet/queue';
 import type { AttemptSlots } from './attempt-slots.ts';
@@ -46,6 +46,7 @@ export interface ProcessBundleOptions {
   readonly attempt: AttemptWebhook;
   readonly recorder: Pick<OutcomeRecorder, 'record' | 'resume'>;
   readonly lanes: Pick<Lanes, 'park' | 'parkAgain' | 'finish'>;
+  readonly secrets: Pick<SecretBox, 'open'>;
   readonly scheduler: Pick<LaneScheduler, 'mustWait' | 'mayProbe' | 'parked' | 'recorded' | 'finished'>;
   /** The bundle's log; claims its webhooks for the job first where the bundle asks for it. */
   readonly readLog: (run: BundleRun, bundle: Bundle) => Promise<BundleLog>;
@@ -68,7 +69,7 @@ const validateBundle = compileValidator<Bundle>(Bundle);
 export function createProcessBundle(
   options: ProcessBundleOptions,
 ): (run: BundleRun) => Promise<BundleRunEnd> {
-  const { slots, channels, attempt, recorder, lanes, scheduler, readLog, onRecorded } = options;
+  const { slots, channels, attempt, recorder, lanes, scheduler, secrets, readLog, onRecorded } = options;
 
   async function processWebhook(work: Work, webhook: BundledWebhook): Promise<WebhookEnd> {
     const { run, bundle, destination, lane } = work;
@@ -111,6 +112,10 @@ export function createProcessBundle(
       run.settled(webhooks.length);
       scheduler.parked(lane);
     }
+  }
+
+  function inlineDestination({ destination, sealedDestination = '' }: Bundle): Destination {
+    return destination ?? (JSON.parse(secrets.open(sealedDestination)) as Destination);
   }
 
   /** All at once, but for a probe: then the first alone, and the others if the circuit has closed by then. */
@@ -166,8 +171,8 @@ export function createProcessBundle(
   return async (run) => {
     const given = readBundle(run.data);
     const channel =
-      given.destination === undefined ? await channels.get(given.channelConfigId as string) : undefined;
-    const destination = given.destination ?? (channel as Channel);
+      given.channelConfigId === undefined ? undefined : await channels.get(given.channelConfigId);
+    const destination = channel ?? inlineDestination(given);
     const limits = channel === undefined ? NO_LIMITS : laneLimits(channel);
     const lane = laneOf(given.channelConfigId, destination.url);
     const somebodyWasHere = run.repeated || given.claim === true || given.recheck === true;
@@ -215,8 +220,8 @@ function readBundle(data: unknown): Bundle {
       `not a bundle: ${checked.errors.map(({ field, detail }) => `${field} ${detail}`).join(', ')}`,
     );
   }
-  const { channelConfigId, destination } = checked.value;
-  if ((channelConfigId === undefined) === (destination === undefined)) {
+  const { channelConfigId, destination, sealedDestination } = checked.value;
+  if ([channelConfigId, destination, sealedDestination].filter((one) => one !== undefined).length !== 1) {
     throw new UnreadableBundleError('not a bundle: exactly one of channelConfigId and destination is needed');
   }
   return checked.value;

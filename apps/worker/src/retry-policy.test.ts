@@ -3,7 +3,14 @@ import fc from 'fast-check';
 import { DEFAULT_RETRY_POLICY, parseRetryAfterMs, RETRY_AFTER_MAX_MS, retryDelayMs } from './retry-policy.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 23, 10, 0, 0);
-const input = { attempt: 1, policy: undefined, retryAfter: undefined, nowMs: NOW_MS, random: 0.5 };
+const input = {
+  attempt: 1,
+  policy: undefined,
+  dueAtMs: NOW_MS,
+  retryAfter: undefined,
+  nowMs: NOW_MS,
+  random: 0.5,
+};
 
 test('without a policy of its own a webhook has eight attempts, at the documented distances', () => {
   const delays = Array.from({ length: 8 }, (_, i) => retryDelayMs({ ...input, attempt: i + 1 }));
@@ -29,6 +36,35 @@ test('a delay is spread by its jitter, and by no more', () => {
       },
     ),
   );
+});
+
+test("no attempt begins after the policy's total time, whatever the schedule, its jitter or Retry-After say", () => {
+  const schedule = fc.record({
+    delaysMs: fc.array(fc.integer({ min: 0, max: 600_000 }), { minLength: 1, maxLength: 20 }),
+    jitter: fc.double({ min: 0, max: 1, noNaN: true }),
+    totalMs: fc.integer({ min: 0, max: 1_000_000 }),
+  });
+  const retryAfter = fc.constantFrom(undefined, '0', '60', '100000');
+  fc.assert(
+    fc.property(
+      schedule,
+      fc.double({ min: 0, max: 0.999999, noNaN: true }),
+      retryAfter,
+      (policy, random, asked) => {
+        let nowMs = NOW_MS;
+        for (let attempt = 1; ; attempt += 1) {
+          const delay = retryDelayMs({ ...input, policy, attempt, nowMs, random, retryAfter: asked });
+          if (delay === undefined) break;
+          nowMs += delay;
+          expect(nowMs - NOW_MS).toBeLessThanOrEqual(policy.totalMs);
+        }
+      },
+    ),
+  );
+  const policy = { delaysMs: [1_000, 1_000, 1_000], jitter: 0, totalMs: 2_000 };
+  expect(
+    [0, 1_000, 2_000].map((ms, i) => retryDelayMs({ ...input, policy, attempt: i + 1, nowMs: NOW_MS + ms })),
+  ).toEqual([1_000, 1_000, undefined]);
 });
 
 test('Retry-After is honoured where it asks for more patience, up to a bound', () => {

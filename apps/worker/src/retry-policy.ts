@@ -1,5 +1,5 @@
 /**
- * When a webhook is tried again: one pure function of four visible steps (base, jitter, Retry-After, clamp).
+ * When a webhook is tried again: one pure function of five visible steps (base, jitter, Retry-After, clamp, total time).
  * The attempt's number picks the delay; there is no state.
  */
 import type { RetryPolicy } from '@hookfleet/contract';
@@ -29,6 +29,8 @@ export interface RetryInput {
   /** The attempt that has just ended, from 1. */
   readonly attempt: number;
   readonly policy: RetryPolicy | undefined;
+  /** When the webhook was accepted, or was to be delivered, or replayed; milliseconds since 1970. */
+  readonly dueAtMs: number;
   /** The response's Retry-After header, as it came. */
   readonly retryAfter: string | undefined;
   readonly nowMs: number;
@@ -37,13 +39,19 @@ export interface RetryInput {
 }
 
 /** Milliseconds until the next attempt, or undefined where the policy has none left. */
-export function retryDelayMs({ attempt, policy, retryAfter, nowMs, random }: RetryInput): number | undefined {
-  const { delaysMs, jitter = DEFAULT_RETRY_POLICY.jitter } = policy ?? DEFAULT_RETRY_POLICY;
+export function retryDelayMs(input: RetryInput): number | undefined {
+  const { attempt, policy, dueAtMs, retryAfter, nowMs, random } = input;
+  const {
+    delaysMs,
+    jitter = DEFAULT_RETRY_POLICY.jitter,
+    totalMs = Number.POSITIVE_INFINITY,
+  }: RetryPolicy = policy ?? DEFAULT_RETRY_POLICY;
   const base = delaysMs[attempt - 1];
   if (base === undefined) return undefined;
   const jittered = base * (1 + jitter * (2 * random - 1));
   const asked = Math.min(parseRetryAfterMs(retryAfter, nowMs) ?? 0, RETRY_AFTER_MAX_MS);
-  return Math.round(Math.max(jittered, asked));
+  const delayMs = Math.round(Math.max(jittered, asked));
+  return nowMs + delayMs - dueAtMs > totalMs ? undefined : delayMs;
 }
 
 /** RFC 9110, 10.2.3: seconds or an HTTP date. Undefined where it is neither, or lies in the past. */

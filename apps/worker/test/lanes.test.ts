@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, afterEach, expect, test } from '@jest/
 import type { Channel } from '@hookfleet/contract';
 import {
   type Circuits,
+  createSecretBox,
   disconnectRedis,
   laneOf,
   openChannels,
@@ -59,7 +60,11 @@ afterEach(async () => {
 const retry = { delaysMs: [50, 50, 50, 50, 50, 50, 50], jitter: 0 };
 
 async function channel(id: string, changes: Partial<Channel> = {}): Promise<void> {
-  await openChannels({ connection, prefix }).put(id, { url: `${receiver.url}/${id}`, retry, ...changes });
+  await openChannels({ connection, prefix, secrets: createSecretBox([]) }).put(id, {
+    url: `${receiver.url}/${id}`,
+    retry,
+    ...changes,
+  });
 }
 
 function send(channelConfigId: string, count: number, campaignId = 'c'): Promise<string[]> {

@@ -4,6 +4,7 @@ import { createServer } from 'node:tls';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import {
+  createSecretBox,
   disconnectRedis,
   openChannels,
   type RedisConnection,
@@ -106,7 +107,7 @@ test("a destination's method, headers, authentication and content type are used"
 });
 
 test('a webhook to a channel is sent as the channel says, also after the channel was deleted', async () => {
-  const channels = openChannels({ connection, prefix: 'test' });
+  const channels = openChannels({ connection, prefix: 'test', secrets: createSecretBox([]) });
   const token = 'a-token';
   await channels.put('31', {
     url: `${receiver.url}/channel`,
@@ -117,6 +118,52 @@ test('a webhook to a channel is sent as the channel says, also after the channel
   const { found, requests } = await deliver('/channel', { channelConfigId: '31' });
   expect(found).toMatchObject({ state: 'delivered', channelConfigId: '31' });
   expect(requests[0]?.headers.authorization).toBe(`Bearer ${token}`);
+});
+
+test('authentication in a header and in the URL reaches the destination', async () => {
+  const auth = { type: 'header', name: 'X-Api-Key', value: 'the key' } as const;
+  const inHeader = await deliver('/auth-header', { destination: { url: '', auth } });
+  expect(inHeader.requests[0]?.headers['x-api-key']).toBe('the key');
+  const url = `${receiver.url}/auth-url`.replace('://', '://user:p%40ss@');
+  const inUrl = await deliver('/auth-url', {}, url);
+  expect(inUrl.requests[0]?.headers.authorization).toBe(
+    `Basic ${Buffer.from('user:p@ss').toString('base64')}`,
+  );
+});
+
+test('with an encryption key, nothing of a destination lies in Redis in clear, also while it waits for its retry', async () => {
+  const encryptionKeys = [Buffer.alloc(32, 7).toString('base64')];
+  const own = startWorker(redis.url, { prefix: 'sealed', encryptionKeys });
+  const sealed = openProducer(connection, { prefix: 'sealed', encryptionKeys });
+  const secrets = createSecretBox(encryptionKeys);
+  const planted = 'planted-secret';
+  const destination = (path: string) => ({
+    url: `${receiver.url}${path}?token=${planted}`,
+    auth: { type: 'bearer' as const, token: planted },
+    headers: { 'x-key': planted },
+    retry: { delaysMs: [3_600_000] },
+  });
+  await openChannels({ connection, prefix: 'sealed', secrets }).put('c', destination('/sealed-channel'));
+  answers.set(`/sealed?token=${planted}`, { status: 503 });
+  answers.set(`/sealed-channel?token=${planted}`, { status: 503 });
+  const webhook = { campaignId: 'c', messageId: 'm', body: '{}' };
+  const ids = await sealed.enqueue([
+    { ...webhook, destination: destination('/sealed') },
+    { ...webhook, channelConfigId: 'c' },
+  ]);
+  for (const id of ids) await eventually(async () => expect((await sealed.find(id))?.state).toBe('retrying'));
+  const sent = receiver.ledger.filter(({ request }) => request.path.includes(planted));
+  expect(sent.map(({ request }) => request.headers.authorization)).toEqual([
+    `Bearer ${planted}`,
+    `Bearer ${planted}`,
+  ]);
+  const keys = await connection.keys('*sealed*');
+  const dumps = await Promise.all(keys.map((key) => connection.dump(key)));
+  expect(keys.length).toBeGreaterThan(3);
+  // Short values lie in a dump as they are; longer ones are compressed unless Redis is told not to.
+  expect(dumps.filter((dump) => dump?.includes(planted))).toEqual([]);
+  await own.stop();
+  await sealed.close();
 });
 
 test('a webhook with deliverAt is not sent before', async () => {

@@ -1,6 +1,7 @@
 /** A worker in this process, on a Redis of its own, and what it needs to be fed. */
 import {
   createOutcomeRecorder,
+  createSecretBox,
   claimWebhooks,
   connectRedis,
   consumeWebhooks,
@@ -36,6 +37,7 @@ export interface WorkerOptions {
   readonly allow?: readonly string[];
   readonly prefix?: string;
   readonly shards?: number;
+  readonly encryptionKeys?: readonly string[];
 }
 
 export function connect(url: string, temper: 'patient' | 'failFast' = 'patient'): RedisConnection {
@@ -44,7 +46,13 @@ export function connect(url: string, temper: 'patient' | 'failFast' = 'patient')
 
 export function startWorker(
   url: string,
-  { concurrency = 50, allow = ['127.0.0.0/8'], prefix = 'test', shards = 1 }: WorkerOptions = {},
+  {
+    concurrency = 50,
+    allow = ['127.0.0.0/8'],
+    prefix = 'test',
+    shards = 1,
+    encryptionKeys = [],
+  }: WorkerOptions = {},
 ): WorkerUnderTest {
   const connection = connect(url);
   const shardOptions = { connection, prefix, shards };
@@ -57,8 +65,9 @@ export function startWorker(
     retention: { attemptsMs: 3_600_000, deadLettersMs: 7_200_000 },
     onError,
   });
+  const secrets = createSecretBox(encryptionKeys);
   const slots = createAttemptSlots(concurrency);
-  const channels = createChannelCache(openChannels({ connection, prefix }));
+  const channels = createChannelCache(openChannels({ connection, prefix, secrets }));
   const lanes = openLanes({ ...shardOptions, retentionMs: 7_200_000, leaseMs: 20_000 });
   const circuitChanges: string[] = [];
   const scheduler = createLaneScheduler({
@@ -81,6 +90,7 @@ export function startWorker(
       channels,
       lanes,
       scheduler,
+      secrets,
       attempt: createAttemptWebhook({
         deliver: createDeliver(agents),
         workerId: 'test',
@@ -119,7 +129,14 @@ export function startWorker(
 
 export function openProducer(
   connection: RedisConnection,
-  { prefix = 'test', shards = 1, bundleSize = 25 } = {},
+  { prefix = 'test', shards = 1, bundleSize = 25, encryptionKeys = [] as readonly string[] } = {},
 ) {
-  return openWebhooksOut({ connection, prefix, shards, bundleSize, idempotencyRetentionMs: 60_000 });
+  return openWebhooksOut({
+    connection,
+    prefix,
+    shards,
+    bundleSize,
+    idempotencyRetentionMs: 60_000,
+    secrets: createSecretBox(encryptionKeys),
+  });
 }

@@ -26,6 +26,7 @@ export const Bundle = Type.Object({
   acceptedAt: Type.Integer({ description: "Milliseconds since 1970, by the producer's clock." }),
   deliverAt: Type.Optional(Type.Integer({ description: 'Milliseconds since 1970; not sent before.' })),
   attempt: Type.Integer({ minimum: 1 }),
+  replayedAt: Type.Optional(Type.Integer({ description: 'Of a replay: when it was asked for.' })),
   attemptsBefore: Type.Optional(
     Type.Integer({
       minimum: 1,
@@ -55,6 +56,7 @@ export const Bundle = Type.Object({
   ),
   channelConfigId: Type.Optional(Type.String()),
   destination: Type.Optional(Destination),
+  sealedDestination: Type.Optional(Type.String({ description: 'The destination, encrypted.' })),
   webhooks: Type.Array(BundledWebhook, { minItems: 1 }),
 });
 

@@ -17,12 +17,13 @@ export const ATTEMPT_TIMEOUT_MAX_MS = 60_000;
 const RESERVED_HEADERS =
   'connection|content-length|expect|host|http2-settings|keep-alive|proxy-[^:]*|te|trailer|transfer-encoding|upgrade|webhook-id|webhook-signature|webhook-timestamp';
 
+const HEADER_NAME = `^(?!(?:${caseInsensitive(RESERVED_HEADERS)})$)[!#$%&'*+.^_\`|~0-9A-Za-z-]{1,128}$`;
+const HEADER_VALUE = '^[\\t\\u0020-\\u007e\\u0080-\\u00ff]*$';
+
 /** Field names are RFC 9110 tokens; values hold no CR, LF or NUL, so nothing can be injected behind them. */
 export const Headers = Type.Record(
-  Type.String({
-    pattern: `^(?!(?:${caseInsensitive(RESERVED_HEADERS)})$)[!#$%&'*+.^_\`|~0-9A-Za-z-]{1,128}$`,
-  }),
-  Type.String({ maxLength: 4096, pattern: '^[\\t\\u0020-\\u007e\\u0080-\\u00ff]*$' }),
+  Type.String({ pattern: HEADER_NAME }),
+  Type.String({ maxLength: 4096, pattern: HEADER_VALUE }),
   { maxProperties: 50, additionalProperties: false, description: 'Headers added to each request.' },
 );
 
@@ -38,13 +39,21 @@ export const Authentication = Type.Union(
     ),
     Type.Object(
       {
+        type: Type.Literal('header'),
+        name: Type.String({ pattern: HEADER_NAME }),
+        value: Type.String({ minLength: 1, maxLength: 4096, pattern: HEADER_VALUE }),
+      },
+      { additionalProperties: false },
+    ),
+    Type.Object(
+      {
         type: Type.Literal('bearer'),
         token: Type.String({ minLength: 1, maxLength: 4096, pattern: '^[\\u0021-\\u007e]+$' }),
       },
       { additionalProperties: false },
     ),
   ],
-  { description: 'Sent as the Authorization header.' },
+  { description: 'Basic and bearer are sent as the Authorization header, header as the one that it names.' },
 );
 
 export const RetryPolicy = Type.Object(
@@ -58,6 +67,13 @@ export const RetryPolicy = Type.Object(
         minimum: 0,
         maximum: 1,
         description: 'Each delay is spread by up to this share, both ways.',
+      }),
+    ),
+    totalMs: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 30 * DAY_MS,
+        description: 'No attempt begins later than this after the webhook was due.',
       }),
     ),
   },

@@ -57,7 +57,7 @@ export interface AttemptRetention {
 /** What a bundle's webhooks have in common, as the log keeps it. */
 export type BundleHead = Pick<
   Bundle,
-  'campaignId' | 'acceptedAt' | 'channelConfigId' | 'deliverAt' | 'destination'
+  'campaignId' | 'acceptedAt' | 'channelConfigId' | 'deliverAt' | 'destination' | 'sealedDestination'
 >;
 
 /** Writes the attempts of one shard in one script call. Which of them were new is no matter to the caller. */
@@ -211,13 +211,15 @@ function lifetimeWhileAlive(
   return retention.attemptsMs + Math.ceil(waitMs);
 }
 
-function toHead({ campaignId, acceptedAt, channelConfigId, deliverAt, destination }: Bundle): BundleHead {
+function toHead(bundle: Bundle): BundleHead {
+  const { campaignId, acceptedAt, channelConfigId, deliverAt, destination, sealedDestination } = bundle;
   return {
     campaignId,
     acceptedAt,
     ...(channelConfigId !== undefined && { channelConfigId }),
     ...(deliverAt !== undefined && { deliverAt }),
     ...(destination !== undefined && { destination }),
+    ...(sealedDestination !== undefined && { sealedDestination }),
   };
 }
 

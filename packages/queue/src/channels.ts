@@ -5,6 +5,7 @@
 import type { Channel } from '@hookfleet/contract';
 import type { RedisConnection } from './connection.ts';
 import { channelsKey } from './keys.ts';
+import type { SecretBox } from './secret-box.ts';
 
 interface StoredChannel {
   readonly version: 1;
@@ -28,21 +29,30 @@ export interface Channels {
 export function openChannels({
   connection,
   prefix,
+  secrets,
 }: {
   connection: RedisConnection;
   prefix: string;
+  secrets: SecretBox;
 }): Channels {
   const key = channelsKey(prefix);
 
+  // Closed whole: headers and URLs hold secrets too, and which ones is not ours to guess.
+  const parse = (text: string) => JSON.parse(secrets.open(text)) as StoredChannel;
+
   async function read(id: string): Promise<StoredChannel | undefined> {
     const text = await connection.hget(key, id);
-    return text === null ? undefined : (JSON.parse(text) as StoredChannel);
+    return text === null ? undefined : parse(text);
+  }
+
+  async function write(id: string, stored: StoredChannel): Promise<void> {
+    await connection.hset(key, id, secrets.seal(JSON.stringify(stored)));
   }
 
   return {
     async put(id, channel) {
       const existing = await read(id);
-      await connection.hset(key, id, JSON.stringify({ version: 1, channel } satisfies StoredChannel));
+      await write(id, { version: 1, channel });
       return existing === undefined || existing.deleted ? 'created' : 'replaced';
     },
     async get(id) {
@@ -55,7 +65,7 @@ export function openChannels({
     async list() {
       const all = Object.entries(await connection.hgetall(key));
       return all
-        .map(([channelConfigId, text]) => ({ channelConfigId, ...(JSON.parse(text) as StoredChannel) }))
+        .map(([channelConfigId, text]) => ({ channelConfigId, ...parse(text) }))
         .filter(({ deleted }) => !deleted)
         .map(({ channelConfigId, channel }) => ({ channelConfigId, channel }))
         .sort((a, b) => a.channelConfigId.localeCompare(b.channelConfigId, 'en', { numeric: true }));
@@ -63,13 +73,13 @@ export function openChannels({
     async delete(id) {
       const stored = await read(id);
       if (stored === undefined || stored.deleted) return false;
-      await connection.hset(key, id, JSON.stringify({ ...stored, deleted: true } satisfies StoredChannel));
+      await write(id, { ...stored, deleted: true });
       return true;
     },
     async exists(ids) {
       if (ids.length === 0) return new Set();
       const texts = await connection.hmget(key, ...ids);
-      return new Set(ids.filter((_, i) => texts[i] && !(JSON.parse(texts[i]) as StoredChannel).deleted));
+      return new Set(ids.filter((_, i) => texts[i] && !parse(texts[i]).deleted));
     },
   };
 }

@@ -172,6 +172,7 @@ export function openDeadLetters(options: ShardOptions): DeadLetters {
       first,
       attempt,
       attemptsBefore,
+      replayedAt: Date.now(),
       recheck: true,
       webhooks: [JSON.parse(text) as BundledWebhook],
     };
@@ -247,12 +248,13 @@ function isFailed({ attempts, replay }: WebhookLog): boolean {
   return !attempts.some(({ event }) => event === 'webhook.delivered');
 }
 
-function headOf({ campaignId, acceptedAt, channelConfigId, destination }: BundleHead) {
+function headOf({ campaignId, acceptedAt, channelConfigId, destination, sealedDestination }: BundleHead) {
   return {
     campaignId,
     acceptedAt,
     ...(channelConfigId !== undefined && { channelConfigId }),
     ...(destination !== undefined && { destination }),
+    ...(sealedDestination !== undefined && { sealedDestination }),
   };
 }
 

@@ -34,6 +34,7 @@ export { createQueueMonitor, QUEUE_STATES, type QueueMonitor, type QueueSample }
 export { type ConsumeResultsOptions, consumeResults, type ResultsConsumer } from './results-in.ts';
 export { openResultsOut, type ResultsOut } from './results-out.ts';
 export { defineScripts } from './scripts.ts';
+export { createSecretBox, parseEncryptionKey, type SecretBox } from './secret-box.ts';
 export type { ShardOptions } from './shard-queues.ts';
 export {
   type BundleRun,

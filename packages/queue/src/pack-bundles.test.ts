@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { packBundles, type WebhookToEnqueue } from './pack-bundles.ts';
 import { createPositionAllocator } from './positions.ts';
+import { createSecretBox } from './secret-box.ts';
 
 const webhooks = fc.array(
   fc.record(
@@ -34,6 +35,7 @@ function pack(
     positions: createPositionAllocator(),
     nowMs: 1_000,
     nextShard: () => turn++ % shards,
+    secrets: createSecretBox([]),
   });
 }
 

@@ -5,6 +5,7 @@
 import { BUNDLE_VERSION, type Bundle, type BundledWebhook, type Destination } from '@hookfleet/contract';
 import { idempotencyDigest } from './keys.ts';
 import type { PositionAllocator } from './positions.ts';
+import type { SecretBox } from './secret-box.ts';
 
 // A bundle's data goes through Redis as one value each time it moves: half a megabyte keeps that under a millisecond.
 const BUNDLE_BYTES_MAX = 512 * 1024;
@@ -36,6 +37,7 @@ export interface PackOptions {
   readonly nowMs: number;
   /** Where a webhook without idempotency key may go: any shard, by turns. */
   readonly nextShard: () => number;
+  readonly secrets: SecretBox;
 }
 
 interface OpenBundle {
@@ -99,9 +101,14 @@ function toBundle(
     attempt: 1,
     ...(head.idempotencyKey !== undefined && { claim: true }),
     ...(head.channelConfigId !== undefined && { channelConfigId: head.channelConfigId }),
-    ...(head.destination !== undefined && { destination: head.destination }),
+    ...(head.destination !== undefined && destinationOf(head.destination, options.secrets)),
     webhooks: members.map((member, index) => toBundledWebhook(webhooks[member] as WebhookToEnqueue, index)),
   };
+}
+
+/** Closed where there is a key: it may hold secrets, and lies in Redis as long as its webhooks. */
+function destinationOf(destination: Destination, secrets: SecretBox): Partial<Bundle> {
+  return secrets.hasKey ? { sealedDestination: secrets.seal(JSON.stringify(destination)) } : { destination };
 }
 
 function toBundledWebhook(

@@ -22,6 +22,7 @@ import { type PackedBundle, packBundles, type WebhookToEnqueue } from './pack-bu
 import { createPositionAllocator } from './positions.ts';
 import { openResultsOut } from './results-out.ts';
 import { defineScripts, runScript } from './scripts.ts';
+import type { SecretBox } from './secret-box.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
 
 export interface WebhooksOutOptions extends ShardOptions {
@@ -29,6 +30,7 @@ export interface WebhooksOutOptions extends ShardOptions {
   readonly bundleSize: number;
   /** A repeat of an idempotency key is recognized for so long. */
   readonly idempotencyRetentionMs: number;
+  readonly secrets: SecretBox;
 }
 
 export interface WebhooksOut {
@@ -49,7 +51,7 @@ interface JobToAdd {
 }
 
 export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
-  const { connection, prefix, shards, bundleSize, idempotencyRetentionMs } = options;
+  const { connection, prefix, shards, bundleSize, idempotencyRetentionMs, secrets } = options;
   defineScripts(connection);
   const queues = openShardQueues(WEBHOOKS_QUEUE, options);
   const results = openResultsOut(options);
@@ -124,6 +126,7 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
         positions,
         nowMs: Date.now(),
         nextShard: () => turn++ % shards,
+        secrets,
       });
       const ids = new Array<string>(webhooks.length);
       const keyed: Keyed[] = [];

@@ -13,6 +13,7 @@ import {
   readBundleLog,
   type RedisConnection,
   type ReleaseOptions,
+  createSecretBox,
 } from '../src/index.ts';
 import { bundleOf, connect } from './setup-queue.ts';
 
@@ -181,6 +182,7 @@ test('a webhook that waits in a lane is found, counted as backlog, and the queue
     shards: 1,
     bundleSize: 5,
     idempotencyRetentionMs: 60_000,
+    secrets: createSecretBox([]),
   });
   expect(await out.find(`wh_0_${bundle.run}_0_1`)).toMatchObject({
     state: 'pending',

@@ -11,6 +11,7 @@ import {
   type OutcomeRecorder,
   readBundleLog,
   type RedisConnection,
+  createSecretBox,
 } from '../src/index.ts';
 import { BOUNCED, bundleOf, connect, outcomeOf } from './setup-queue.ts';
 
@@ -142,6 +143,7 @@ test('what is told of a webhook follows its attempts', async () => {
     shards: 1,
     bundleSize: 5,
     idempotencyRetentionMs: 60_000,
+    secrets: createSecretBox([]),
   });
   const bundle = bundleOf(1);
   const webhook = bundle.webhooks[0] as (typeof bundle.webhooks)[0];

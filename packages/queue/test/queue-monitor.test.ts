@@ -2,7 +2,7 @@
 import { expect, test } from '@jest/globals';
 import { startTestRedis } from '@hookfleet/testkit';
 import { attemptsCounterKey } from '../src/keys.ts';
-import { createQueueMonitor, disconnectRedis, openWebhooksOut } from '../src/index.ts';
+import { createQueueMonitor, disconnectRedis, openWebhooksOut, createSecretBox } from '../src/index.ts';
 import { connect, webhook } from './setup-queue.ts';
 
 test('jobs, their age, and the time to drain them, counted in webhooks and over all shards', async () => {
@@ -13,7 +13,12 @@ test('jobs, their age, and the time to drain them, counted in webhooks and over 
   const monitor = createQueueMonitor(shards, () => Date.now() + skewMs);
   expect(await monitor.sample()).toMatchObject({ backlogSeconds: 0, attemptsPerSecond: 0, atRest: true });
 
-  const out = openWebhooksOut({ ...shards, bundleSize: 10, idempotencyRetentionMs: 60_000 });
+  const out = openWebhooksOut({
+    ...shards,
+    bundleSize: 10,
+    idempotencyRetentionMs: 60_000,
+    secrets: createSecretBox([]),
+  });
   await out.enqueue(Array.from({ length: 400 }, () => webhook()));
   await out.enqueue([webhook({ deliverAtMs: Date.now() + 3_600_000 })]);
   const jobs = async (queue: string, state: string) =>

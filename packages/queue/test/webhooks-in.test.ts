@@ -11,6 +11,7 @@ import {
   type RedisConnection,
   UnreadableBundleError,
   type WebhooksConsumer,
+  createSecretBox,
 } from '../src/index.ts';
 import { connect, webhook } from './setup-queue.ts';
 
@@ -32,7 +33,12 @@ function setup(bundleSize = 5) {
   prefixes += 1;
   const prefix = `t${prefixes}`;
   const options = { connection, prefix, shards: 1 };
-  const out = openWebhooksOut({ ...options, bundleSize, idempotencyRetentionMs: 60_000 });
+  const out = openWebhooksOut({
+    ...options,
+    bundleSize,
+    idempotencyRetentionMs: 60_000,
+    secrets: createSecretBox([]),
+  });
   const queue = new Queue('webhooks', { connection, prefix: `{${prefix}:0}` });
   const errors: Error[] = [];
   const consumers: WebhooksConsumer[] = [];

@@ -48,6 +48,17 @@ export function fleetVariables(options: { port: number; checkRedisUrl: (url: str
   };
 }
 
+/** For processes that read or write secrets; the same in all of them. `check` throws a TypeError for what is no key. */
+export function encryptionVariables(check: (key: string) => unknown) {
+  return {
+    encryptionKeys: list('HOOKFLEET_ENCRYPTION_KEYS', {
+      secret: true,
+      help: 'base64 of 32 bytes each: channels and inline destinations are encrypted in Redis with the first, and read with all; without any they lie there in clear.',
+      check,
+    }),
+  };
+}
+
 /** How soon the jobs of a process that died are taken up again; the same in the whole fleet. */
 export function recoveryVariables() {
   return {

@@ -3,7 +3,7 @@ export { bindProblems, createApiKeyCheck } from './api-keys.ts';
 export { variableRows } from './describe-variables.ts';
 export { createLifecycle, type Lifecycle, startApplication } from './lifecycle.ts';
 export * from './load-config.ts';
-export { fleetVariables, recoveryVariables } from './fleet-config.ts';
+export { encryptionVariables, fleetVariables, recoveryVariables } from './fleet-config.ts';
 export { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logger.ts';
 export { createMetricsRegistry } from './metrics-registry.ts';
 export { addOpsRoutes, type Check, createOpsServer, listen, type OpsOptions } from './ops-routes.ts';

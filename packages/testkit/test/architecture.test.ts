@@ -26,7 +26,7 @@ const VENDOR_HOMES: Readonly<Record<string, RegExp>> = {
   ajv: /^packages\/contract\/src\/validation\.ts$/,
   'ipaddr.js': /^apps\/worker\/src\/egress-guard\.ts$/,
   pino: /^packages\/runtime\/src\/logger\.ts$/,
-  commander: /^apps\/cli\/src\/main\.ts$/,
+  commander: /^apps\/(cli|drills)\/src\/main\.ts$/,
 };
 
 const TOP_LEVEL = [
