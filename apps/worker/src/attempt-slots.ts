@@ -10,9 +10,9 @@
  * and is halved by each time-out (as TCP's congestion window). So a destination that hangs holds few slots, and one that
  * answers has its share after two or three round trips.
  *
- * A lane is congested where it has used up its window or share and somebody has waited for it: who waits here should leave then,
+ * A lane is congested where it has used up its window or share and is stuck: who waits for it here should leave then,
  * for they hold the room of others. A lane that is only busy frees its slots soon. It stays congested until it has
- * room again.
+ * room again, or is as quick as a busy one.
  */
 export interface AttemptSlots {
   /**
@@ -38,8 +38,13 @@ export interface AcquireOptions {
 
 // Three quarters of the slots for a lane that is alone, a third of what is left for each of three others.
 const SHARE = 3;
-// Who has waited for so long shows that the lane is stuck: a busy one serves those that fit in hand in half of it.
-const WAIT_MAX_MS = 40;
+// A lane is stuck where somebody has waited for so long and none of its attempts has ended in that time …
+const SILENCE_MAX_MS = 40;
+// … or, though some do end, where somebody has waited for so long.
+const WAIT_MAX_MS = 250;
+// It is unstuck when its attempts end so often: what fits in hand is then served within that time.
+const END_INTERVAL_MAX_MS = 5;
+const INTERVAL_WEIGHT = 0.1;
 
 interface Waiter {
   readonly evictable: boolean;
@@ -55,6 +60,9 @@ interface Lane {
   window: number;
   /** In the order of their coming. */
   readonly waiting: Set<Waiter>;
+  lastEndMs: number;
+  /** Between the ends of its attempts, of late. */
+  endIntervalMs: number;
   isCongested: boolean;
 }
 
@@ -70,7 +78,14 @@ export function createAttemptSlots(
   function laneAt(name: string): Lane {
     let lane = lanes.get(name);
     if (lane === undefined) {
-      lane = { inFlight: 0, window: WINDOW_FIRST, waiting: new Set(), isCongested: false };
+      lane = {
+        inFlight: 0,
+        window: WINDOW_FIRST,
+        waiting: new Set(),
+        lastEndMs: now(),
+        endIntervalMs: 0,
+        isCongested: false,
+      };
       lanes.set(name, lane);
     }
     return lane;
@@ -93,6 +108,8 @@ export function createAttemptSlots(
         end === 'answered' ? Math.min(lane.window + 1, slotsMax) : Math.max(lane.window >> 1, WINDOW_MIN);
       inFlight -= 1;
       lane.inFlight -= 1;
+      lane.endIntervalMs += (now() - lane.lastEndMs - lane.endIntervalMs) * INTERVAL_WEIGHT;
+      lane.lastEndMs = now();
       serveWaiting();
       forgetIfIdle(name, lane);
     };
@@ -125,8 +142,11 @@ export function createAttemptSlots(
     const lane = lanes.get(name);
     if (lane === undefined) return false;
     const [longest] = lane.waiting;
-    const isStuck = longest !== undefined && now() - longest.sinceMs > WAIT_MAX_MS;
-    lane.isCongested = !mayTake(lane) && (lane.isCongested || isStuck);
+    const waitedMs = longest === undefined ? 0 : now() - longest.sinceMs;
+    const isSilent = now() - lane.lastEndMs > SILENCE_MAX_MS;
+    const isStuck = waitedMs > WAIT_MAX_MS || (isSilent && waitedMs > SILENCE_MAX_MS);
+    const isUnstuck = !isSilent && lane.endIntervalMs < END_INTERVAL_MAX_MS;
+    lane.isCongested = !mayTake(lane) && (isStuck || (lane.isCongested && !isUnstuck));
     return lane.isCongested;
   }
 
