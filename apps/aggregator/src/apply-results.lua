@@ -7,8 +7,10 @@
     acceptance   of a position   sets "accepted"; the position's message is accepted
     outcome      of an attempt   sets the attempt's bit; its event, reason, latency and steps of time are counted,
                                  and "accepted" is made good where the producer died before it could say so
-      delivered                  sets "delivered"; its messages are delivered, and no longer failed where they were
-      failed                     sets "failed" unless delivered or failed already; its messages are failed
+      delivered                  sets "delivered"; its messages are delivered, and no longer failed or cancelled
+      failed                     sets "failed" unless delivered or failed already; its messages are failed, and not
+                                 cancelled
+    cancellation of a position   sets "cancelled" unless the webhook has ended already; its message is cancelled
 
   First everything is read and decided, then everything is written: an error in between leaves nothing half done.
 
@@ -19,9 +21,10 @@
 
   ARGV[1]  JSON:
     keepMs   lifetime of totals, latency and marks after the last event
-    pages    [{key, run, base, accepted, outcomes}]
+    pages    [{key, run, base, accepted, cancelled, outcomes}]
                base      position of the page's first cell
                accepted  from, count, …: cells within the page, ranges that don't overlap
+               cancelled cells within the page, each once
                outcomes  seven numbers each: cell, attempt, verdict (0 goes on, 1 delivered, 2 failed), recipients,
                          index in classes, latency bucket, milliseconds since 1970 (0: not to be believed)
     classes  for each its indexes in fields: what an outcome of the class raises by one
@@ -30,7 +33,7 @@
 
   Returns {outcomes counted, outcomes that were counted before, messages newly accepted, messages pending}.
 ]]
-local ACCEPTED, DELIVERED, FAILED = 1, 2, 4
+local ACCEPTED, DELIVERED, FAILED, CANCELLED = 1, 2, 4, 8
 local FIRST_ATTEMPT_BIT, ATTEMPT_BITS = 16, 12
 -- Lifetimes are prolonged when they are shorter by this much, not at each call: a prolongation is a write.
 local PROLONG_AFTER_MS = 86400000
@@ -41,16 +44,15 @@ local totals, latency, late = KEYS[1], KEYS[2], KEYS[3]
 local plan = cjson.decode(ARGV[1])
 
 local counted, repeated = 0, 0
-local accepted, delivered, failed = 0, 0, 0
+local accepted, delivered, failed, cancelled = 0, 0, 0, 0
 local first, last
 local classCounts, latencyCounts, lateMembers = {}, {}, {}
 
--- The cells of a page that its outcomes speak of, as they are: cell → value.
+-- The cells of a page that its outcomes and cancellations speak of, as they are: cell → value.
 local function readCells(page)
   local outcomes = page.outcomes
   local command, order, cells = { 'BITFIELD', KEYS[page.key] }, {}, {}
-  for i = 1, #outcomes, 7 do
-    local cell = outcomes[i]
+  local function read(cell)
     if not cells[cell] then
       cells[cell] = 0
       order[#order + 1] = cell
@@ -58,6 +60,12 @@ local function readCells(page)
       command[#command + 1] = 'u16'
       command[#command + 1] = '#' .. cell
     end
+  end
+  for i = 1, #outcomes, 7 do
+    read(outcomes[i])
+  end
+  for _, cell in ipairs(page.cancelled) do
+    read(cell)
   end
   if #order > 0 then
     for i, value in ipairs(call(unpack(command))) do
@@ -85,7 +93,16 @@ local function markAttempt(page, cell, value, attempt)
   return value
 end
 
--- Returns the cells that the page's outcomes change: cell → new value.
+-- What was sent after all was not called off. Returns the cell without the mark.
+local function notCancelled(value, recipients)
+  if band(value, CANCELLED) == 0 then
+    return value
+  end
+  cancelled = cancelled - recipients
+  return value - CANCELLED
+end
+
+-- Returns the cells that the page's outcomes and cancellations change: cell → new value.
 local function decideOutcomes(page)
   local outcomes, cells, changed = page.outcomes, readCells(page), {}
   for i = 1, #outcomes, 7 do
@@ -113,12 +130,25 @@ local function decideOutcomes(page)
           value = value - FAILED
           failed = failed - recipients
         end
+        value = notCancelled(value, recipients)
       elseif verdict == 2 and band(value, DELIVERED + FAILED) == 0 then
         value = value + FAILED
         failed = failed + recipients
+        value = notCancelled(value, recipients)
       end
       cells[cell] = value
       changed[cell] = value
+    end
+  end
+  for _, cell in ipairs(page.cancelled) do
+    local value = cells[cell]
+    if band(value, DELIVERED + FAILED + CANCELLED) == 0 then
+      if band(value, ACCEPTED) == 0 then
+        value = value + ACCEPTED
+        accepted = accepted + 1
+      end
+      cancelled = cancelled + 1
+      changed[cell] = value + CANCELLED
     end
   end
   return changed
@@ -182,7 +212,7 @@ for _, page in ipairs(plan.pages) do
 end
 local known = call('HMGET', totals, 'first', 'last', 'm:accepted', 'm:delivered', 'm:failed', 'm:cancelled')
 local pending = tonumber(known[3] or 0) - tonumber(known[4] or 0) - tonumber(known[5] or 0) - tonumber(known[6] or 0)
-  + accepted - delivered - failed
+  + accepted - delivered - failed - cancelled
 if #rangeWrites == 0 and #cellWrites == 0 and #lateMembers == 0 then
   return { 0, repeated, 0, pending }
 end
@@ -216,7 +246,12 @@ for bucket, count in pairs(latencyCounts) do
   call('HINCRBY', latency, bucket, count)
   kept[latency] = true
 end
-for name, count in pairs({ ['m:accepted'] = accepted, ['m:delivered'] = delivered, ['m:failed'] = failed }) do
+for name, count in pairs({
+  ['m:accepted'] = accepted,
+  ['m:delivered'] = delivered,
+  ['m:failed'] = failed,
+  ['m:cancelled'] = cancelled,
+}) do
   if count ~= 0 then
     call('HINCRBY', totals, name, count)
   end

@@ -9,7 +9,7 @@
  * If we die anywhere in it, the job comes back, here or to another aggregator, and what was done is done.
  */
 import { readFileSync } from 'node:fs';
-import type { Acceptance, Outcome, Results } from '@hookfleet/contract';
+import type { Acceptance, Cancellation, Outcome, Results } from '@hookfleet/contract';
 import type { RedisConnection } from '@hookfleet/queue';
 import type { CampaignIndex } from './campaign-index.ts';
 import { openCampaignsKey } from './campaign-keys.ts';
@@ -30,9 +30,9 @@ export interface Counted {
  */
 export class UncountableResultsError extends Error {
   override readonly name = 'UnrecoverableError';
-  readonly entries: readonly (Outcome | Acceptance)[];
+  readonly entries: readonly (Outcome | Acceptance | Cancellation)[];
 
-  constructor(entries: readonly (Outcome | Acceptance)[]) {
+  constructor(entries: readonly (Outcome | Acceptance | Cancellation)[]) {
     super(`${entries.length} entries name no webhook, the first: ${JSON.stringify(describe(entries[0]))}`);
     this.entries = entries;
   }
@@ -86,7 +86,7 @@ export function createCountResults({
 }
 
 /** Without the response's body. */
-function describe(entry: Outcome | Acceptance | undefined): object | undefined {
+function describe(entry: Outcome | Acceptance | Cancellation | undefined): object | undefined {
   if (entry === undefined || !('webhookId' in entry)) return entry;
   const { webhookId, campaignId, attempt } = entry;
   return { webhookId, campaignId, attempt };

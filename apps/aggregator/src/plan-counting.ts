@@ -5,13 +5,20 @@
  * The marks. Webhooks have dense positions within a run (contract/webhook-id.ts). Each position has a cell of 16 bits:
  *
  *     bit 0   accepted          bit 2   failed, and not delivered
- *     bit 1   delivered         bit 3   cancelled (nothing cancels yet)
+ *     bit 1   delivered         bit 3   cancelled, and not delivered
  *     bits 4 to 15              attempts 1 to 12 are counted
  *
  * A run's cells are cut into pages, each a string of its own: so a position far off, by whatever mistake, costs one
  * page and not a gigabyte, and no string grows large enough to stall Redis when it is copied.
  */
-import { type Acceptance, type Outcome, parseWebhookId, positionOf, type Results } from '@hookfleet/contract';
+import {
+  type Acceptance,
+  type Cancellation,
+  type Outcome,
+  parseWebhookId,
+  positionOf,
+  type Results,
+} from '@hookfleet/contract';
 import { type CampaignKeys, campaignKeys } from './campaign-keys.ts';
 import { bucketOf } from './latency-histogram.ts';
 import {
@@ -31,6 +38,9 @@ const OUTCOMES_PER_CALL_MAX = 250;
 
 // The most that a producer accepts at once is far below; an acceptance beyond it is a mistake.
 const ACCEPTED_AT_ONCE_MAX = 1_000_000;
+
+// Of a bundle at most.
+const CANCELLED_AT_ONCE_MAX = 1_000;
 
 const RUN = /^[0-9a-f]{12}$/;
 
@@ -69,6 +79,8 @@ interface PagePlan {
   readonly base: number;
   /** Disjoint: from, count, from, count, … */
   readonly accepted: number[];
+  /** Cells, each once. */
+  readonly cancelled: number[];
   /** Seven numbers an outcome: cell, attempt, verdict, recipients, class, latency bucket, time. */
   readonly outcomes: number[];
 }
@@ -79,11 +91,11 @@ export const VERDICTS = { pending: 0, delivered: 1, failed: 2 } as const;
 export interface Counting {
   readonly calls: readonly CountingCall[];
   /** Entries that name no position: a bug of whoever wrote them. */
-  readonly uncountable: readonly (Outcome | Acceptance)[];
+  readonly uncountable: readonly (Outcome | Acceptance | Cancellation)[];
 }
 
 export function planCounting(results: Results, context: CountingContext): Counting {
-  const { acceptances = [], outcomes = [] } = results;
+  const { acceptances = [], outcomes = [], cancellations = [] } = results;
   const [acceptable, oddAcceptances] = partition(
     acceptances,
     ({ run, count }) => RUN.test(run) && count <= ACCEPTED_AT_ONCE_MAX,
@@ -92,24 +104,36 @@ export function planCounting(results: Results, context: CountingContext): Counti
     outcomes,
     ({ webhookId }) => parseWebhookId(webhookId) !== undefined,
   );
+  const [cancellable, oddCancellations] = partition(
+    cancellations,
+    ({ run, count }) => RUN.test(run) && count <= CANCELLED_AT_ONCE_MAX,
+  );
+  const cancellationsOf = Map.groupBy(cancellable, ({ campaignId }) => campaignId);
   const acceptancesOf = Map.groupBy(acceptable, ({ campaignId }) => campaignId);
   const outcomesOf = Map.groupBy(countable, ({ campaignId }) => campaignId);
-  const campaignIds = new Set([...acceptancesOf.keys(), ...outcomesOf.keys()]);
+  const campaignIds = new Set([...acceptancesOf.keys(), ...outcomesOf.keys(), ...cancellationsOf.keys()]);
   const calls = [...campaignIds].flatMap((campaignId) => {
     const batches = inBatches(outcomesOf.get(campaignId) ?? [], OUTCOMES_PER_CALL_MAX);
     const [first = [], ...others] = batches;
     return [
-      planCall(campaignId, acceptancesOf.get(campaignId) ?? [], first, context),
-      ...others.map((batch) => planCall(campaignId, [], batch, context)),
+      planCall(
+        campaignId,
+        acceptancesOf.get(campaignId) ?? [],
+        first,
+        cancellationsOf.get(campaignId) ?? [],
+        context,
+      ),
+      ...others.map((batch) => planCall(campaignId, [], batch, [], context)),
     ];
   });
-  return { calls, uncountable: [...oddAcceptances, ...oddOutcomes] };
+  return { calls, uncountable: [...oddAcceptances, ...oddOutcomes, ...oddCancellations] };
 }
 
 function planCall(
   campaignId: string,
   acceptances: readonly Acceptance[],
   outcomes: readonly Outcome[],
+  cancellations: readonly Cancellation[],
   context: CountingContext,
 ): CountingCall {
   const names = campaignKeys(context.prefix, campaignId);
@@ -118,6 +142,7 @@ function planCall(
   const pages = createPages(names, keys);
   const classes = createClasses(names, keys, context);
   for (const { run, from, count } of mergeRanges(acceptances)) pages.accept(run, from, count);
+  for (const { run, from, count } of mergeRanges(cancellations)) pages.cancel(run, from, count);
   for (const outcome of outcomes) {
     const location = parseWebhookId(outcome.webhookId);
     if (location === undefined) continue;
@@ -163,6 +188,7 @@ function createPages(names: CampaignKeys, keys: Table<string>) {
       run,
       base: page * CELLS_PER_PAGE,
       accepted: [],
+      cancelled: [],
       outcomes: [],
     }));
     return pages.items[index - 1] as PagePlan;
@@ -176,6 +202,12 @@ function createPages(names: CampaignKeys, keys: Table<string>) {
         const cells = Math.min(from + count, page.base + CELLS_PER_PAGE) - at;
         page.accepted.push(at - page.base, cells);
         at += cells;
+      }
+    },
+    cancel(run: string, from: number, count: number) {
+      for (let at = from; at < from + count; at += 1) {
+        const page = of(run, at);
+        page.cancelled.push(at - page.base);
       }
     },
   };

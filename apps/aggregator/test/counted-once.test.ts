@@ -44,6 +44,7 @@ interface History {
   readonly run: string;
   readonly position: number;
   readonly accepted: boolean;
+  readonly cancelled: boolean;
   readonly recipients: number;
   readonly attempts: readonly Attempt[];
 }
@@ -76,11 +77,15 @@ const historyArbitrary: fc.Arbitrary<History> = fc
       fc.integer({ min: CELLS_PER_PAGE - 3, max: CELLS_PER_PAGE + 3 }),
     ),
     accepted: fc.boolean(),
+    cancelled: fc.boolean(),
     batch: fc.integer({ min: 1, max: 200 }),
     attempts: fc.uniqueArray(attemptArbitrary, { selector: ({ attempt }) => attempt, maxLength: 5 }),
   })
-  // An acceptance speaks of one message for each webhook.
-  .map(({ batch, ...history }) => ({ ...history, recipients: history.accepted ? 1 : batch }));
+  // An acceptance and a cancellation speak of one message for each webhook.
+  .map(({ batch, ...history }) => ({
+    ...history,
+    recipients: history.accepted || history.cancelled ? 1 : batch,
+  }));
 
 const historiesArbitrary = fc.uniqueArray(historyArbitrary, {
   selector: ({ run, position }) => `${run}.${position}`,
@@ -97,10 +102,11 @@ function model(histories: readonly History[], nowMs: number) {
   const times: number[] = [];
   const add = <K>(counts: Map<K, number>, name: K, count = 1) =>
     counts.set(name, (counts.get(name) ?? 0) + count);
-  for (const { accepted, recipients, attempts } of histories) {
-    if (accepted || attempts.length > 0) messages.accepted += recipients;
+  for (const { accepted, cancelled, recipients, attempts } of histories) {
+    if (accepted || cancelled || attempts.length > 0) messages.accepted += recipients;
     if (attempts.some(({ event }) => event === 'webhook.delivered')) messages.delivered += recipients;
     else if (attempts.some(({ final }) => final)) messages.failed += recipients;
+    else if (cancelled) messages.cancelled += recipients;
     for (const { event, reason, durationMs, agoMs } of attempts) {
       add(events, event);
       if (reason !== undefined) add(reasons, reason);
@@ -111,12 +117,12 @@ function model(histories: readonly History[], nowMs: number) {
       add(minutes, `${new Date(Math.floor(atMs / MINUTE_MS) * MINUTE_MS).toISOString()} ${event}`);
     }
   }
-  const { accepted, delivered, failed } = messages;
+  const { accepted, delivered, failed, cancelled } = messages;
   return {
     totals: {
       events: Object.fromEntries(events),
       reasons: Object.fromEntries(reasons),
-      messages: { ...messages, pending: accepted - delivered - failed },
+      messages: { ...messages, pending: accepted - delivered - failed - cancelled },
       latency: {
         p50: percentile(latencies, 0.5),
         p95: percentile(latencies, 0.95),
@@ -138,22 +144,25 @@ function deliveriesOf(
   nowMs: number,
   random: () => number,
 ): Results[] {
-  const entries = histories.flatMap(({ run, position, accepted, recipients, attempts }): Results[] => [
-    ...(accepted ? [resultsOf([], [acceptanceOf(campaignId, position, 1, run)])] : []),
-    ...attempts.map(({ agoMs, reason, ...attempt }) =>
-      resultsOf([
-        outcomeOf({
-          campaignId,
-          run,
-          position,
-          recipients,
-          occurredAtMs: nowMs - agoMs,
-          ...attempt,
-          ...(reason !== undefined && { reason }),
-        }),
-      ]),
-    ),
-  ]);
+  const entries = histories.flatMap(
+    ({ run, position, accepted, cancelled, recipients, attempts }): Results[] => [
+      ...(accepted ? [resultsOf([], [acceptanceOf(campaignId, position, 1, run)])] : []),
+      ...(cancelled ? [resultsOf([], [], [{ campaignId, run, from: position, count: 1 }])] : []),
+      ...attempts.map(({ agoMs, reason, ...attempt }) =>
+        resultsOf([
+          outcomeOf({
+            campaignId,
+            run,
+            position,
+            recipients,
+            occurredAtMs: nowMs - agoMs,
+            ...attempt,
+            ...(reason !== undefined && { reason }),
+          }),
+        ]),
+      ),
+    ],
+  );
   const copies = entries
     .flatMap((entry) => range(0, 1 + Math.floor(random() * 3)).map(() => entry))
     .map((entry) => ({ entry, at: random() }))
@@ -167,6 +176,7 @@ function deliveriesOf(
       resultsOf(
         part.flatMap(({ outcomes = [] }) => outcomes),
         part.flatMap(({ acceptances = [] }) => acceptances),
+        part.flatMap(({ cancellations = [] }) => cancellations),
       ),
     );
   }
@@ -199,7 +209,9 @@ test('random interleavings, repeats and splits, by two aggregators, end as the m
 
       const expected = model(histories, nowMs);
       const totals = await first.reader.totals(campaignId);
-      const isEmpty = histories.every(({ accepted, attempts }) => !accepted && attempts.length === 0);
+      const isEmpty = histories.every(
+        ({ accepted, cancelled, attempts }) => !accepted && !cancelled && attempts.length === 0,
+      );
       expect(totals).toEqual(isEmpty ? undefined : { campaignId, ...expected.totals });
       expect(await minutesOf(campaignId, nowMs)).toEqual(expected.minutes);
     }),

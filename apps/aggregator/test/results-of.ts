@@ -1,5 +1,11 @@
 /** Results for tests: outcomes and acceptances of webhooks, by position. */
-import { type Acceptance, formatWebhookId, type Outcome, type Results } from '@hookfleet/contract';
+import {
+  type Acceptance,
+  type Cancellation,
+  formatWebhookId,
+  type Outcome,
+  type Results,
+} from '@hookfleet/contract';
 
 export const RUN = 'aaaaaaaaaaaa';
 export const OTHER_RUN = 'bbbbbbbbbbbb';
@@ -40,8 +46,12 @@ export function acceptanceOf(campaignId: string, from: number, count: number, ru
   return { campaignId, run, from, count, acceptedAt: Date.now() };
 }
 
-export function resultsOf(outcomes: Outcome[], acceptances: Acceptance[] = []): Results {
-  return { version: 1, outcomes, acceptances };
+export function resultsOf(
+  outcomes: Outcome[],
+  acceptances: Acceptance[] = [],
+  cancellations: Cancellation[] = [],
+): Results {
+  return { version: 1, outcomes, acceptances, cancellations };
 }
 
 export function range(from: number, count: number): number[] {

@@ -1,11 +1,12 @@
 /** The producer's HTTP API, built but not listening. */
 import { createApi } from '@hookfleet/http-api';
-import type { Channels, Circuits, DeadLetters, WebhooksOut } from '@hookfleet/queue';
+import type { CampaignControlsStore, Channels, Circuits, DeadLetters, WebhooksOut } from '@hookfleet/queue';
 import type { Logger, OpsOptions } from '@hookfleet/runtime';
 import type { FastifyInstance } from 'fastify';
 import { createKnownChannels } from './known-channels.ts';
 import { addLoadShedding } from './load-shedding.ts';
 import type { ProducerMetrics } from './metrics.ts';
+import { addCampaignRoutes } from './routes/campaigns.ts';
 import { addChannelRoutes } from './routes/channels.ts';
 import { addReplayRoutes } from './routes/replay.ts';
 import { addWebhookRoutes, BULK_BYTES_MAX } from './routes/webhooks.ts';
@@ -17,6 +18,7 @@ export interface AppOptions {
   readonly webhooks: WebhooksOut;
   readonly channels: Channels;
   readonly circuits: Circuits;
+  readonly controls: CampaignControlsStore;
   readonly deadLetters: DeadLetters;
   readonly metrics: ProducerMetrics;
   readonly requestsMax: number;
@@ -26,8 +28,18 @@ export interface AppOptions {
 }
 
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
-  const { webhooks, channels, circuits, deadLetters, metrics, requestsMax, bodyBytesHeldMax, now, ...api } =
-    options;
+  const {
+    webhooks,
+    channels,
+    circuits,
+    controls,
+    deadLetters,
+    metrics,
+    requestsMax,
+    bodyBytesHeldMax,
+    now,
+    ...api
+  } = options;
   const app = await createApi({
     ...api,
     title: 'hookfleet producer',
@@ -41,6 +53,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const known = createKnownChannels(channels, now);
   addWebhookRoutes(app, { webhooks, channels: known, onEnqueued: metrics.enqueued, now });
   addChannelRoutes(app, { channels, circuits, known, now });
+  addCampaignRoutes(app, { controls, circuits, now });
   addReplayRoutes(app, deadLetters);
   return app;
 }

@@ -23,6 +23,7 @@ export function buildAppForDescription(): Promise<FastifyInstance> {
       exists: unused,
     },
     circuits: { all: unused, get: unused, change: unused, set: unused },
+    controls: { get: unused, put: unused, version: unused, all: unused },
     deadLetters: { list: unused, replay: unused, replayCampaign: unused, close: unused },
     metrics: createProducerMetrics(registry),
     requestsMax: 1,

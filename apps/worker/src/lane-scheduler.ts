@@ -44,6 +44,8 @@ export interface LaneScheduler {
   parked(lane: string): void;
   /** An attempt of the lane was recorded. Resolves when the circuit is as it should be. */
   recorded(lane: string, outcome: Outcome, wasProbe: boolean): Promise<void>;
+  /** Webhooks that the lane released went on, without an attempt that tells it of them. */
+  passed(lane: string, webhooks: number): void;
   /** A released piece was finished: where what is in flight is limited, another may go. */
   finished(lane: string, limits: LaneLimits): void;
   stop(): Promise<void>;
@@ -194,6 +196,13 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
   }, TICK_MS);
   const eviction = setInterval(() => slots.evictCongested(), EVICTION_MS);
 
+  function addCredit(lane: string, more: number): void {
+    const credit = credits.get(lane);
+    if (credit === undefined) return;
+    credits.set(lane, Math.min(credit + more, CREDIT_MAX));
+    releaseIn(lane, RELEASE_PAUSE_MS);
+  }
+
   function remember(lane: string, failed: boolean): Health {
     const latest = healthAfter(health.get(lane), failed, now());
     // Taken out and put in again: those that were not heard of for longest are forgotten first.
@@ -234,12 +243,7 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
       releaseIn(lane, 0);
     },
     recorded(lane, outcome, wasProbe) {
-      const credit = credits.get(lane);
-      if (credit !== undefined) {
-        const more = isFailure(outcome) ? CREDIT_OF_FAILURE : CREDIT_OF_SUCCESS;
-        credits.set(lane, Math.min(credit + more, CREDIT_MAX));
-        releaseIn(lane, RELEASE_PAUSE_MS);
-      }
+      addCredit(lane, isFailure(outcome) ? CREDIT_OF_FAILURE : CREDIT_OF_SUCCESS);
       const latest = remember(lane, isFailure(outcome));
       const after = (circuit: Circuit | undefined) => circuitAfter(circuit, lane, outcome, latest, wasProbe);
       if (after(known.get(lane)) === 'unchanged') return UNCHANGED;
@@ -247,6 +251,9 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
         const isChanged = await changeCircuit(lane, outcome.reason ?? 'delivered', after);
         if (isChanged && !known.has(lane)) release(lane);
       });
+    },
+    passed(lane, webhooks) {
+      addCredit(lane, webhooks * CREDIT_OF_SUCCESS);
     },
     finished(lane, { concurrency }) {
       if (concurrency > 0) release(lane);

@@ -9,6 +9,7 @@ import {
   createQueueMonitor,
   createSecretBox,
   disconnectRedis,
+  openCampaignControls,
   openChannels,
   openCircuits,
   openLanes,
@@ -26,6 +27,7 @@ import {
 } from '@hookfleet/runtime';
 import { createAttemptSlots } from './attempt-slots.ts';
 import { createAttemptWebhook } from './attempt-webhook.ts';
+import { startKnownControls } from './campaign-controls.ts';
 import { createChannelCache } from './channel-cache.ts';
 import { loadWorkerConfig, WORKER_VARIABLES } from './config.ts';
 import { createConsumptionCheck } from './consumption-check.ts';
@@ -76,11 +78,17 @@ await startApplication('worker', async () => {
     leaseMs: 2 * (config.lockDurationMs + config.attemptTimeoutMs + config.stalledIntervalMs),
   });
   lifecycle.onClose('lanes', () => lanes.close());
+  const controls = await startKnownControls({
+    store: openCampaignControls({ connection, prefix: config.keyPrefix }),
+    onError,
+    now: Date.now,
+  });
+  lifecycle.onClose('campaign controls', () => controls.stop());
   const scheduler = createLaneScheduler({
     lanes,
     circuits: openCircuits({ connection, prefix: config.keyPrefix }),
     slots,
-    limitsOf: channels.limitsOf,
+    limitsOf: async (lane) => controls.limitsOfLane(lane) ?? channels.limitsOf(lane),
     onCircuitChanged(lane, state, why) {
       metrics.circuitChanged(state);
       logger.warn({ lane, state, why }, 'circuit.changed');
@@ -100,6 +108,7 @@ await startApplication('worker', async () => {
       random: Math.random,
     }),
     recorder,
+    controls,
     lanes,
     scheduler,
     secrets,
@@ -113,6 +122,9 @@ await startApplication('worker', async () => {
       metrics.recorded(outcome, bundle);
       const { responseBody: _responseBody, workerId: _workerId, ...facts } = outcome;
       logger[outcome.event === 'webhook.delivered' ? 'debug' : 'info'](facts, 'attempt.recorded');
+    },
+    onCancelled({ campaignId }, webhooks) {
+      logger.info({ campaignId, webhooks }, 'webhooks.cancelled');
     },
   });
 

@@ -2,7 +2,8 @@
  * What a worker does with a bundle, as in the picture: take it, attempt each webhook, record each outcome, be done.
  *
  *   bundle ──▶ read the log, where somebody may have been here before
- *          ──▶ must its lane wait? ──▶ park its webhooks
+ *          ──▶ is its campaign called off? ──▶ count its webhooks as cancelled
+ *          ──▶ must its campaign or its destination wait? ──▶ park them
  *          ──▶ for each webhook: slot ──▶ attempt ──▶ record ──▶ slot back
  *          ──▶ finished, or released with some webhooks left
  *
@@ -24,6 +25,7 @@ import {
   type BundleLog,
   type BundleRun,
   type BundleRunEnd,
+  campaignLane,
   isLaterPiece,
   type LaneLimits,
   type Lanes,
@@ -35,6 +37,7 @@ import {
 } from '@hookfleet/queue';
 import type { AttemptSlots } from './attempt-slots.ts';
 import type { AttemptWebhook } from './attempt-webhook.ts';
+import type { KnownControls } from './campaign-controls.ts';
 import type { ChannelCache } from './channel-cache.ts';
 import { laneLimits, NO_LIMITS } from './lane-limits.ts';
 import type { LaneScheduler } from './lane-scheduler.ts';
@@ -44,13 +47,18 @@ export interface ProcessBundleOptions {
   readonly slots: AttemptSlots;
   readonly channels: ChannelCache;
   readonly attempt: AttemptWebhook;
-  readonly recorder: Pick<OutcomeRecorder, 'record' | 'resume'>;
+  readonly recorder: Pick<OutcomeRecorder, 'record' | 'resume' | 'cancel'>;
+  readonly controls: Pick<KnownControls, 'isCancelled' | 'limitsOf'>;
   readonly lanes: Pick<Lanes, 'park' | 'parkAgain' | 'finish'>;
   readonly secrets: Pick<SecretBox, 'open'>;
-  readonly scheduler: Pick<LaneScheduler, 'mustWait' | 'mayProbe' | 'parked' | 'recorded' | 'finished'>;
+  readonly scheduler: Pick<
+    LaneScheduler,
+    'mustWait' | 'mayProbe' | 'parked' | 'recorded' | 'finished' | 'passed'
+  >;
   /** The bundle's log; claims its webhooks for the job first where the bundle asks for it. */
   readonly readLog: (run: BundleRun, bundle: Bundle) => Promise<BundleLog>;
   readonly onRecorded: (outcome: Outcome, bundle: Bundle) => void;
+  readonly onCancelled: (bundle: Bundle, webhooks: number) => void;
 }
 
 type WebhookEnd = 'finished' | 'released' | 'evicted';
@@ -69,12 +77,13 @@ const validateBundle = compileValidator<Bundle>(Bundle);
 export function createProcessBundle(
   options: ProcessBundleOptions,
 ): (run: BundleRun) => Promise<BundleRunEnd> {
-  const { slots, channels, attempt, recorder, lanes, scheduler, secrets, readLog, onRecorded } = options;
+  const { slots, channels, attempt, recorder, controls, lanes, scheduler, secrets, readLog } = options;
+  const { onRecorded, onCancelled } = options;
 
   async function processWebhook(work: Work, webhook: BundledWebhook): Promise<WebhookEnd> {
     const { run, bundle, destination, lane } = work;
     // A piece that its lane has released stays: it would only come back.
-    const slot = await slots.acquire(lane, { signal: run.signal, evictable: bundle.lane === undefined });
+    const slot = await slots.acquire(lane, { signal: run.signal, evictable: bundle.lane !== lane });
     if (slot === 'aborted') return 'released';
     if (slot === 'evicted') return 'evicted';
     let answer: 'answered' | 'silent' = 'answered';
@@ -93,39 +102,61 @@ export function createProcessBundle(
   }
 
   async function park(
-    { run, bundle, lane, limits }: Work,
+    { run, bundle }: Work,
+    lane: string,
+    { pieceSize }: LaneLimits,
     webhooks: readonly BundledWebhook[],
   ): Promise<void> {
     if (webhooks.length === 0) return;
-    await lanes.park(run.shard, bundle, lane, webhooks, limits.pieceSize);
+    await lanes.park(run.shard, bundle, lane, webhooks, pieceSize);
     run.settled(webhooks.length);
     scheduler.parked(lane);
   }
 
   /** Of what was parked by an earlier run of this job, the same pieces: they may be gone, or may never have got there. */
-  async function parkAgain(
-    { run, bundle, lane }: Work,
-    waits: ReadonlyMap<string, BundledWebhook[]>,
-  ): Promise<void> {
-    for (const [piece, webhooks] of waits) {
+  async function parkAgain({ run, bundle }: Work, parked: ReadonlyMap<string, ParkedPiece>): Promise<void> {
+    for (const { piece, lane, webhooks } of parked.values()) {
       await lanes.parkAgain(run.shard, bundle, lane, webhooks, piece);
       run.settled(webhooks.length);
       scheduler.parked(lane);
     }
   }
 
+  async function cancel({ run, bundle }: Work, webhooks: readonly BundledWebhook[]): Promise<void> {
+    if (webhooks.length === 0) return;
+    await recorder.cancel(run.shard, bundle, webhooks);
+    onCancelled(bundle, webhooks.length);
+    run.settled(webhooks.length);
+  }
+
   function inlineDestination({ destination, sealedDestination = '' }: Bundle): Destination {
     return destination ?? (JSON.parse(secrets.open(sealedDestination)) as Destination);
   }
 
-  /** All at once, but for a probe: then the first alone, and the others if the circuit has closed by then. */
   async function processWebhooks(work: Work, webhooks: readonly BundledWebhook[]): Promise<BundleRunEnd> {
+    if (webhooks.length === 0) return 'finished';
+    const { bundle } = work;
+    const ofCampaign = campaignLane(bundle.campaignId);
+    const limits = controls.limitsOf(bundle.campaignId);
+    const isReleased = bundle.lane === ofCampaign || bundle.passedCampaign === true;
+    if (scheduler.mustWait(ofCampaign, limits, isReleased)) {
+      await park(work, ofCampaign, limits, webhooks);
+      return 'finished';
+    }
+    return sendWebhooks(
+      isReleased ? { ...work, bundle: { ...bundle, passedCampaign: true } } : work,
+      webhooks,
+    );
+  }
+
+  /** All at once, but for a probe: then the first alone, and the others if the circuit has closed by then. */
+  async function sendWebhooks(work: Work, webhooks: readonly BundledWebhook[]): Promise<BundleRunEnd> {
     const { bundle, lane, limits } = work;
     const first = bundle.probe && scheduler.mayProbe(lane) ? webhooks.slice(0, 1) : [];
     const firstEnds = await Promise.all(first.map((webhook) => processWebhook(work, webhook)));
     const others = webhooks.slice(first.length);
-    if (scheduler.mustWait(lane, limits, bundle.lane !== undefined) && !firstEnds.includes('released')) {
-      await park(work, others);
+    if (scheduler.mustWait(lane, limits, bundle.lane === lane) && !firstEnds.includes('released')) {
+      await park(work, lane, limits, others);
       return 'finished';
     }
     // All are waited for, also where one throws: a bundle that is set aside must have nothing in flight.
@@ -140,7 +171,7 @@ export function createProcessBundle(
         // Those of a bundle are evicted together, and leave together.
         parking ??= Promise.resolve().then(() => {
           parking = undefined;
-          return park(work, evicted.splice(0));
+          return park(work, lane, limits, evicted.splice(0));
         });
         await parking;
         return end;
@@ -180,36 +211,53 @@ export function createProcessBundle(
     // Once claimed, the claim goes with the webhooks, into their lane too.
     const bundle = given.claim ? { ...given, claimedBy: given.claimedBy ?? run.jobId } : given;
     const work: Work = { run, bundle, destination, lane, limits };
-    const { left, recorded, waits } = sortWebhooks(bundle, log);
+    const { left, calledOff, recorded, parked } = sortWebhooks(
+      bundle,
+      log,
+      controls.isCancelled(bundle.campaignId),
+    );
     const [end] = await Promise.all([
-      left.length === 0 ? ('finished' as const) : processWebhooks(work, left),
-      parkAgain(work, waits),
+      processWebhooks(work, left),
+      cancel(work, calledOff),
+      parkAgain(work, parked),
       ...recorded.map(({ webhook, logged }) => resume(work, webhook, logged)),
     ]);
     if (end === 'finished' && bundle.lane !== undefined) {
       await lanes.finish(bundle.lane, run.jobId);
-      scheduler.finished(bundle.lane, limits);
+      if (bundle.lane === lane) scheduler.finished(lane, limits);
+      // What was not attempted here, no recorded attempt tells the lane of.
+      if (bundle.lane !== lane || calledOff.length > 0) scheduler.passed(bundle.lane, bundle.webhooks.length);
     }
     return end;
   };
 }
 
-/** What is left to do for a bundle's webhooks, by what its log says. Those that another job has claimed are not ours. */
-function sortWebhooks(bundle: Bundle, log: BundleLog | undefined) {
+interface ParkedPiece {
+  readonly piece: string;
+  readonly lane: string;
+  readonly webhooks: BundledWebhook[];
+}
+
+/** What is to be done for each of a bundle's webhooks, by its log. Those that another job has claimed are not ours. */
+function sortWebhooks(bundle: Bundle, log: BundleLog | undefined, isCancelled: boolean) {
   const left: BundledWebhook[] = [];
+  const calledOff: BundledWebhook[] = [];
   const recorded: { webhook: BundledWebhook; logged: readonly LoggedAttempt[] }[] = [];
-  const waits = new Map<string, BundledWebhook[]>();
+  const parked = new Map<string, ParkedPiece>();
   for (const webhook of bundle.webhooks) {
     const claim = log?.claims.get(webhook.index);
     if (bundle.claim && claim !== undefined && claim !== bundle.claimedBy) continue;
     const logged = log?.attempts.get(webhook.index) ?? [];
-    const piece = log?.waits.get(webhook.index);
+    const place = log?.waits.get(webhook.index);
     if (logged.some((entry) => entry.attempt === bundle.attempt)) recorded.push({ webhook, logged });
-    else if (piece !== undefined && isLaterPiece(piece, bundle))
-      waits.set(piece, [...(waits.get(piece) ?? []), webhook]);
+    else if (place !== undefined && isLaterPiece(place.piece, bundle)) {
+      const piece = parked.get(place.piece) ?? { ...place, webhooks: [] };
+      piece.webhooks.push(webhook);
+      parked.set(place.piece, piece);
+    } else if (isCancelled || log?.cancelled.has(webhook.index)) calledOff.push(webhook);
     else left.push(webhook);
   }
-  return { left, recorded, waits };
+  return { left, calledOff, recorded, parked };
 }
 
 /** A job is only as trustworthy as whoever can write to Redis. */

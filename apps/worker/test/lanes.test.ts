@@ -1,11 +1,14 @@
 /** Webhooks that may not be sent now: limits, neighbours, circuits. Two workers, so that what holds, holds for a fleet. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, afterEach, expect, test } from '@jest/globals';
 import type { Channel } from '@hookfleet/contract';
 import {
+  campaignLane,
   type Circuits,
   createSecretBox,
   disconnectRedis,
   laneOf,
+  openCampaignControls,
   openChannels,
   openCircuits,
   type RedisConnection,
@@ -47,7 +50,7 @@ beforeEach(async () => {
   });
   webhooks = openProducer(connection, { prefix });
   circuits = openCircuits({ connection, prefix });
-  workers = [startWorker(redis.url, { prefix }), startWorker(redis.url, { prefix })];
+  workers = await Promise.all([startWorker(redis.url, { prefix }), startWorker(redis.url, { prefix })]);
 });
 
 afterEach(async () => {
@@ -183,6 +186,40 @@ test('a circuit opens on sustained failure, probes alone, and closes; nothing is
   expect(outcomes().filter(({ final, event }) => final && event !== 'webhook.delivered')).toEqual([]);
   expect(new Set(delivered().map(({ webhookId }) => webhookId)).size).toBe(delivered().length);
 }, 60_000);
+
+test('a paused campaign waits, and the others are sent meanwhile; resumed, it is sent whole', async () => {
+  await channel('shared');
+  const lane = campaignLane('held');
+  await circuits.set(lane, { state: 'paused', sinceMs: Date.now(), why: 'operator' });
+  // Every worker knows it after a second at most.
+  await sleep(1_200);
+  const ids = await send('shared', 100, 'held');
+  await send('shared', 100, 'free');
+  await eventually(() =>
+    expect(delivered().filter(({ campaignId }) => campaignId === 'free')).toHaveLength(100),
+  );
+  expect(delivered()).toHaveLength(100);
+  await circuits.set(lane, undefined);
+  for (const id of ids)
+    await eventually(async () => expect((await webhooks.find(id))?.state).toBe('delivered'), {
+      timeoutMs: 15_000,
+    });
+});
+
+test("a campaign's rate holds over all workers, and over its channels", async () => {
+  await channel('one');
+  await channel('other', { rateLimit: { limit: 1_000, per: 'second' } });
+  await openCampaignControls({ connection, prefix }).put('gentle', {
+    rateLimit: { limit: 100, per: 'second', burst: 20 },
+  });
+  // Every worker knows it after a second at most.
+  await sleep(1_200);
+  await send('one', 110, 'gentle');
+  await send('other', 110, 'gentle');
+  await eventually(() => expect(delivered()).toHaveLength(220), { timeoutMs: 15_000 });
+  expect(mostWithin(1_000)).toBeLessThanOrEqual(125);
+  expect(receiver.ledger).toHaveLength(220);
+});
 
 test('410 pauses the channel; what waits is sent when it is resumed', async () => {
   await channel('moved');

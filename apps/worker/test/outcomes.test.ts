@@ -16,7 +16,7 @@ beforeAll(async () => {
   receiver = await startReceiver(({ path, nth }) => answers.get(path)?.(nth) ?? { status: 200 });
   connection = connect(redis.url);
   webhooks = openProducer(connection);
-  worker = startWorker(redis.url);
+  worker = await startWorker(redis.url);
 });
 
 afterAll(async () => {
@@ -120,7 +120,7 @@ test('of a response that is no 2xx the first KiB is kept, whole characters only'
 });
 
 test('an address that the operator does not allow is blocked, by literal and by name, and nothing is sent there', async () => {
-  const strict = startWorker(redis.url, { allow: [], prefix: 'strict' });
+  const strict = await startWorker(redis.url, { allow: [], prefix: 'strict' });
   const out = openProducer(connection, { prefix: 'strict' });
   const port = new URL(receiver.url).port;
   const urls = [

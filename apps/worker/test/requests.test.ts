@@ -27,7 +27,7 @@ beforeAll(async () => {
   receiver = await startReceiver(({ path }) => answers.get(path) ?? { status: 200 });
   connection = connect(redis.url);
   webhooks = openProducer(connection);
-  worker = startWorker(redis.url);
+  worker = await startWorker(redis.url);
 });
 
 afterAll(async () => {
@@ -133,7 +133,7 @@ test('authentication in a header and in the URL reaches the destination', async 
 
 test('with an encryption key, nothing of a destination lies in Redis in clear, also while it waits for its retry', async () => {
   const encryptionKeys = [Buffer.alloc(32, 7).toString('base64')];
-  const own = startWorker(redis.url, { prefix: 'sealed', encryptionKeys });
+  const own = await startWorker(redis.url, { prefix: 'sealed', encryptionKeys });
   const sealed = openProducer(connection, { prefix: 'sealed', encryptionKeys });
   const secrets = createSecretBox(encryptionKeys);
   const planted = 'planted-secret';

@@ -6,6 +6,7 @@ import {
   connectRedis,
   consumeWebhooks,
   disconnectRedis,
+  openCampaignControls,
   openChannels,
   openCircuits,
   openLanes,
@@ -17,6 +18,7 @@ import {
 import type { Outcome } from '@hookfleet/contract';
 import { createAttemptSlots } from '../src/attempt-slots.ts';
 import { createAttemptWebhook } from '../src/attempt-webhook.ts';
+import { startKnownControls } from '../src/campaign-controls.ts';
 import { createChannelCache } from '../src/channel-cache.ts';
 import { createDeliver } from '../src/deliver.ts';
 import { createEgressGuard } from '../src/egress-guard.ts';
@@ -44,7 +46,7 @@ export function connect(url: string, temper: 'patient' | 'failFast' = 'patient')
   return connectRedis({ url, name: 'test', temper, onError: () => undefined });
 }
 
-export function startWorker(
+export async function startWorker(
   url: string,
   {
     concurrency = 50,
@@ -53,7 +55,7 @@ export function startWorker(
     shards = 1,
     encryptionKeys = [],
   }: WorkerOptions = {},
-): WorkerUnderTest {
+): Promise<WorkerUnderTest> {
   const connection = connect(url);
   const shardOptions = { connection, prefix, shards };
   const outcomes: Outcome[] = [];
@@ -70,11 +72,16 @@ export function startWorker(
   const channels = createChannelCache(openChannels({ connection, prefix, secrets }));
   const lanes = openLanes({ ...shardOptions, retentionMs: 7_200_000, leaseMs: 20_000 });
   const circuitChanges: string[] = [];
+  const controls = await startKnownControls({
+    store: openCampaignControls({ connection, prefix }),
+    onError,
+    now: Date.now,
+  });
   const scheduler = createLaneScheduler({
     lanes,
     circuits: openCircuits({ connection, prefix }),
     slots,
-    limitsOf: channels.limitsOf,
+    limitsOf: async (lane) => controls.limitsOfLane(lane) ?? channels.limitsOf(lane),
     onCircuitChanged: (lane, state, why) => void circuitChanges.push(`${lane} ${state} ${why}`),
     onError,
     now: Date.now,
@@ -88,6 +95,7 @@ export function startWorker(
     process: createProcessBundle({
       slots,
       channels,
+      controls,
       lanes,
       scheduler,
       secrets,
@@ -110,6 +118,7 @@ export function startWorker(
             )
           : readBundleLog(connection, shardPrefix(prefix, shard), bundle),
       onRecorded: (outcome) => void outcomes.push(outcome),
+      onCancelled: () => undefined,
     }),
   });
   return {
@@ -119,6 +128,7 @@ export function startWorker(
     async stop() {
       await consumer.stop();
       await scheduler.stop();
+      await controls.stop();
       await lanes.close();
       await recorder.close();
       agents.destroy();

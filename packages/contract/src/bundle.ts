@@ -48,6 +48,11 @@ export const Bundle = Type.Object({
   lane: Type.Optional(
     Type.String({ description: 'The lane that released this piece, and is told when it is done.' }),
   ),
+  passedCampaign: Type.Optional(
+    Type.Literal(true, {
+      description: "Its campaign's lane has let it go: it waits for its destination alone.",
+    }),
+  ),
   parked: Type.Optional(Type.Integer({ description: 'How many times it was parked: part of its id.' })),
   probe: Type.Optional(
     Type.Literal(true, {

@@ -1,6 +1,7 @@
 /** What travels between the processes, and what callers send: schemas and the types derived from them. */
 export * from './bundle.ts';
 export * from './campaign.ts';
+export * from './campaign-controls.ts';
 export * from './channel.ts';
 export * from './destination.ts';
 export * from './identifiers.ts';

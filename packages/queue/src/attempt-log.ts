@@ -4,7 +4,8 @@
  *     bundle           what its webhooks have in common: campaign, channel, time of acceptance
  *     <index>.<n>      the n-th attempt of the webhook at <index>, as a short array (see encodeAttempt)
  *     <index>.claim    the job that may attempt the webhook, where two might (claim-webhooks.lua)
- *     <index>.waits    the piece that the webhook waits in (lanes.ts), and its message
+ *     <index>.cancelled  its message: the webhook was called off
+ *     <index>.waits    the piece that the webhook waits in, its lane (lanes.ts), and its message
  *     <index>.replay   the attempt that a replay will make, or made
  *     <index>.webhook  the webhook itself, once it is a dead letter: what a replay needs
  *
@@ -36,8 +37,15 @@ export interface BundleLog {
   readonly attempts: ReadonlyMap<number, readonly LoggedAttempt[]>;
   /** By the webhook's index: the job that claimed it. */
   readonly claims: ReadonlyMap<number, string>;
-  /** By the webhook's index: the piece that it was parked in last. */
-  readonly waits: ReadonlyMap<number, string>;
+  /** By the webhook's index: where it was parked last. */
+  readonly waits: ReadonlyMap<number, ParkedPlace>;
+  /** The indexes of webhooks that were called off. */
+  readonly cancelled: ReadonlySet<number>;
+}
+
+export interface ParkedPlace {
+  readonly piece: string;
+  readonly lane: string;
 }
 
 export interface AttemptRecord {
@@ -113,17 +121,41 @@ export async function noteWaiting(
   connection: RedisConnection,
   shardTag: string,
   bundle: Bundle,
+  lane: string,
   waits: readonly { readonly webhook: BundledWebhook; readonly piece: string }[],
   lifetimeMs: number,
 ): Promise<void> {
   await runScript(
     connection,
-    'noteWaiting',
+    'noteWebhooks',
     [attemptLogKey(shardTag, bundle.run, bundle.first)],
     [
       lifetimeMs,
       JSON.stringify(toHead(bundle)),
-      ...waits.flatMap(({ webhook, piece }) => [`${webhook.index}.waits`, `${piece} ${webhook.messageId}`]),
+      ...waits.flatMap(({ webhook, piece }) => [
+        `${webhook.index}.waits`,
+        `${piece} ${lane} ${webhook.messageId}`,
+      ]),
+    ],
+  );
+}
+
+/** Notes that webhooks of the bundle were called off. */
+export async function noteCancelled(
+  connection: RedisConnection,
+  shardTag: string,
+  bundle: Bundle,
+  webhooks: readonly BundledWebhook[],
+  lifetimeMs: number,
+): Promise<void> {
+  await runScript(
+    connection,
+    'noteWebhooks',
+    [attemptLogKey(shardTag, bundle.run, bundle.first)],
+    [
+      lifetimeMs,
+      JSON.stringify(toHead(bundle)),
+      ...webhooks.flatMap(({ index, messageId }) => [`${index}.cancelled`, messageId]),
     ],
   );
 }
@@ -173,6 +205,7 @@ export interface WebhookLog {
   readonly replay: number | undefined;
   readonly messageId: string;
   readonly attempts: readonly LoggedAttempt[];
+  readonly isCancelled: boolean;
 }
 
 /** One webhook's part of the log, and what the bundle had in common; undefined where nothing was attempted. */
@@ -183,7 +216,7 @@ export async function readWebhookLog(
 ): Promise<WebhookLog | undefined> {
   // Names first: the log of a dead letter holds whole webhooks, which are not wanted here.
   const fields = (await connection.hkeys(key)).filter((field) =>
-    new RegExp(`^${index}\\.(?:\\d+|waits|replay)$`).test(field),
+    new RegExp(`^${index}\\.(?:\\d+|waits|replay|cancelled)$`).test(field),
   );
   if (fields.length === 0) return undefined;
   const [head, ...values] = await connection.hmget(key, 'bundle', ...fields);
@@ -191,12 +224,14 @@ export async function readWebhookLog(
   const log = parseLog(Object.fromEntries(fields.map((field, i) => [field, values[i] ?? ''])));
   const attempts = log.attempts.get(index) ?? [];
   const waits = values[fields.indexOf(`${index}.waits`)];
-  const messageId = attempts.at(-1)?.messageId ?? waits?.slice(waits.indexOf(' ') + 1) ?? '';
+  const cancelled = values[fields.indexOf(`${index}.cancelled`)];
+  const messageId = attempts.at(-1)?.messageId ?? cancelled ?? waits?.split(' ')[2] ?? '';
   const replay = values[fields.indexOf(`${index}.replay`)];
   return {
     head: JSON.parse(head) as BundleHead,
     messageId,
     attempts,
+    isCancelled: cancelled !== undefined,
     replay: replay === null || replay === undefined ? undefined : Number(replay),
   };
 }
@@ -284,18 +319,22 @@ function decodeAttempt(attempt: number, text: string): LoggedAttempt {
 function parseLog(fields: Record<string, string>): BundleLog {
   const attempts = new Map<number, LoggedAttempt[]>();
   const claims = new Map<number, string>();
-  const waits = new Map<number, string>();
+  const waits = new Map<number, ParkedPlace>();
+  const cancelled = new Set<number>();
   for (const [field, value] of Object.entries(fields)) {
-    const [, index, what] = /^(\d+)\.(\d+|claim|waits)$/.exec(field) ?? [];
+    const [, index, what] = /^(\d+)\.(\d+|claim|waits|cancelled)$/.exec(field) ?? [];
     if (index === undefined || what === undefined) continue;
     if (what === 'claim') claims.set(Number(index), value);
-    else if (what === 'waits') waits.set(Number(index), value.slice(0, value.indexOf(' ')));
-    else {
+    else if (what === 'cancelled') cancelled.add(Number(index));
+    else if (what === 'waits') {
+      const [piece = '', lane = ''] = value.split(' ');
+      waits.set(Number(index), { piece, lane });
+    } else {
       const entries = attempts.get(Number(index)) ?? [];
       entries.push(decodeAttempt(Number(what), value));
       attempts.set(Number(index), entries);
     }
   }
   for (const entries of attempts.values()) entries.sort((a, b) => a.attempt - b.attempt);
-  return { attempts, claims, waits };
+  return { attempts, claims, waits, cancelled };
 }

@@ -5,7 +5,14 @@ import type { RedisConnection } from './connection.ts';
 import { attemptLogKey, bundleName, shardPrefix } from './keys.ts';
 import type { ShardQueues } from './shard-queues.ts';
 
-export const WEBHOOK_STATES = ['scheduled', 'pending', 'retrying', 'delivered', 'failed'] as const;
+export const WEBHOOK_STATES = [
+  'scheduled',
+  'pending',
+  'retrying',
+  'delivered',
+  'failed',
+  'cancelled',
+] as const;
 
 export type WebhookState = (typeof WEBHOOK_STATES)[number];
 
@@ -69,15 +76,19 @@ function fromBundle(id: string, bundle: Bundle, index: number): WebhookView {
   return { id, messageId, ...headView(bundle), state: scheduled ? 'scheduled' : 'pending', attempts: [] };
 }
 
-function fromLog(id: string, { head, messageId, attempts, replay = 0 }: WebhookLog): WebhookView {
+function fromLog(id: string, log: WebhookLog): WebhookView {
+  const { head, messageId, attempts, replay = 0, isCancelled } = log;
   const last = attempts.at(-1);
   // Without an attempt it waits in a lane.
-  if (last === undefined) return { id, messageId, ...headView(head), state: 'pending', attempts: [] };
+  if (last === undefined)
+    return { id, messageId, ...headView(head), state: isCancelled ? 'cancelled' : 'pending', attempts: [] };
   const state = attempts.some(({ event }) => event === 'webhook.delivered')
     ? 'delivered'
     : last.final && replay <= last.attempt
       ? 'failed'
-      : 'retrying';
+      : isCancelled
+        ? 'cancelled'
+        : 'retrying';
   return {
     id,
     messageId,

@@ -1,5 +1,12 @@
 /** The arrows of the picture: webhooks out and in, results out and in, over Redis. The only home of bullmq. */
 export { type BundleLog, claimWebhooks, type LoggedAttempt, readBundleLog } from './attempt-log.ts';
+export {
+  type CampaignControlsStore,
+  campaignLane,
+  campaignOfLane,
+  openCampaignControls,
+  type StoredControls,
+} from './campaign-controls.ts';
 export { type Channels, openChannels } from './channels.ts';
 export { channelOfLane, type Circuit, type Circuits, laneOf, openCircuits } from './circuits.ts';
 export { checkRedis, RedisUnfitError, RedisUnreachableError } from './check-redis.ts';

@@ -9,6 +9,7 @@
  *     {hookfleet:0}:idempotency:…
  *     {hookfleet:0}:attempts     how many were recorded
  *     {hookfleet}:channels
+ *     {hookfleet}:controls       of campaigns that have any; …:controls:version
  *     {hookfleet}:circuits       of lanes, where they are not closed
  *     {hookfleet}:lanes          that have something to do, by the time to look at them
  *     {hookfleet}:parked         webhooks parked, by lane
@@ -45,6 +46,14 @@ export function idempotencyKeyName(shardTag: string, digest: Buffer): string {
 
 export function channelsKey(prefix: string): string {
   return `{${prefix}}:channels`;
+}
+
+export function controlsKey(prefix: string): string {
+  return `{${prefix}}:controls`;
+}
+
+export function controlsVersionKey(prefix: string): string {
+  return `{${prefix}}:controls:version`;
 }
 
 export function circuitsKey(prefix: string): string {

@@ -107,7 +107,7 @@ export function openLanes(
       webhooks.map((webhook) => ({ webhook, piece: ids[i] as string })),
     );
     // First the note, then the lot: a run that finds the note parks the piece again, so none is lost between the two.
-    await noteWaiting(connection, shardPrefix(prefix, shard), head, waits, retentionMs);
+    await noteWaiting(connection, shardPrefix(prefix, shard), head, lane, waits, retentionMs);
     const { due, order, data, state, parked } = laneKeys(prefix, lane);
     await runScript(
       connection,

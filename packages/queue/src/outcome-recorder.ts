@@ -8,9 +8,9 @@
  * attempt's job has an id of its own and the aggregator counts an outcome once, so a repeat changes nothing.
  * Redis' failures are waited out: what happened must be written, and the slots that it holds bound our memory.
  */
-import type { Bundle, BundledWebhook, Outcome } from '@hookfleet/contract';
+import type { Bundle, BundledWebhook, Cancellation, Outcome } from '@hookfleet/contract';
 import { WEBHOOKS_QUEUE } from '@hookfleet/contract';
-import { type AttemptRecord, type AttemptRetention, recordAttempts } from './attempt-log.ts';
+import { type AttemptRecord, type AttemptRetention, noteCancelled, recordAttempts } from './attempt-log.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { retryJobId, shardPrefix } from './keys.ts';
 import { openResultsOut } from './results-out.ts';
@@ -39,6 +39,8 @@ export interface OutcomeRecorder {
   record(shard: number, bundle: Bundle, webhook: BundledWebhook, recorded: RecordedAttempt): Promise<void>;
   /** For attempts that are in the log: makes sure of what follows a record. */
   resume(shard: number, bundle: Bundle, webhook: BundledWebhook, recorded: RecordedAttempt): Promise<void>;
+  /** For webhooks that are called off: resolves when that is in their log and in the results queue. May be repeated. */
+  cancel(shard: number, bundle: Bundle, webhooks: readonly BundledWebhook[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -63,12 +65,12 @@ export function createOutcomeRecorder(options: OutcomeRecorderOptions): OutcomeR
     ]);
   }
 
-  async function writeUntilDone(shard: number, items: readonly Item[]): Promise<void> {
+  async function untilDone(context: Record<string, unknown>, work: () => Promise<void>): Promise<void> {
     for (;;) {
       try {
-        return await write(shard, items);
+        return await work();
       } catch (error) {
-        onError(error as Error, { shard, outcomes: items.length, doing: 'record outcomes' });
+        onError(error as Error, context);
         await new Promise((resolve) => setTimeout(resolve, PAUSE_AFTER_ERROR_MS));
       }
     }
@@ -76,7 +78,8 @@ export function createOutcomeRecorder(options: OutcomeRecorderOptions): OutcomeR
 
   const groups = Array.from({ length: shards }, (_, shard) =>
     createGroupCommit<Item>({
-      write: (items) => writeUntilDone(shard, items),
+      write: (items) =>
+        untilDone({ shard, outcomes: items.length, doing: 'record outcomes' }, () => write(shard, items)),
       itemsMax: OUTCOMES_PER_JOB_MAX,
       lingerMs: LINGER_MS,
       writesMax: WRITES_MAX,
@@ -92,11 +95,38 @@ export function createOutcomeRecorder(options: OutcomeRecorderOptions): OutcomeR
   return {
     record: (shard, bundle, webhook, recorded) => add(shard, { bundle, webhook, ...recorded, logged: false }),
     resume: (shard, bundle, webhook, recorded) => add(shard, { bundle, webhook, ...recorded, logged: true }),
+    async cancel(shard, bundle, webhooks) {
+      const cancellations = toCancellations(bundle, webhooks);
+      await untilDone({ shard, doing: 'record cancellations' }, async () => {
+        await noteCancelled(
+          connection,
+          shardPrefix(prefix, shard),
+          bundle,
+          webhooks,
+          retention.deadLettersMs,
+        );
+        await results.add(shard, { cancellations });
+      });
+    },
     async close() {
       await Promise.all(groups.map((group) => group.drain()));
       await Promise.all([queues.close(), results.close()]);
     },
   };
+}
+
+/** Positions in a row as one range. */
+function toCancellations(
+  { campaignId, run, first }: Bundle,
+  webhooks: readonly BundledWebhook[],
+): Cancellation[] {
+  const ranges: Cancellation[] = [];
+  for (const { index } of webhooks) {
+    const last = ranges.at(-1);
+    if (last !== undefined && last.from + last.count === first + index) last.count += 1;
+    else ranges.push({ campaignId, run, from: first + index, count: 1 });
+  }
+  return ranges;
 }
 
 /** The webhook leaves its bundle: a bundle of one, under an id made of the webhook's and the attempt's. */
@@ -108,6 +138,7 @@ function toRetryJob({ bundle, webhook, outcome, nextAttemptAtMs, logged }: Item)
     lane: _lane,
     probe: _probe,
     parked: _parked,
+    passedCampaign: _passed,
     ...rest
   } = bundle;
   const attempt = outcome.attempt + 1;

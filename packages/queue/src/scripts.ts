@@ -8,7 +8,7 @@ const SOURCES = {
   claimWebhooks: 'claim-webhooks',
   commitWebhookIds: 'commit-webhook-ids',
   finishPieces: 'finish-pieces',
-  noteWaiting: 'note-waiting',
+  noteWebhooks: 'note-webhooks',
   parkPieces: 'park-pieces',
   recordAttempts: 'record-attempts',
   releasePieces: 'release-pieces',

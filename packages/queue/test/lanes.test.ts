@@ -107,7 +107,9 @@ test('a run after a crash finds in the log what was parked, and parks the same p
   await lanes.park(0, bundle, LANE, bundle.webhooks.slice(1, 3), 200);
   const { waits } = await readBundleLog(connection, `{${prefix}:0}`, bundle);
   expect([...waits.keys()].sort()).toEqual([1, 2]);
-  const [piece = ''] = waits.values();
+  const [place] = waits.values();
+  expect(place?.lane).toBe(LANE);
+  const piece = place?.piece ?? '';
   expect(isLaterPiece(piece, bundle)).toBe(true);
   expect(isLaterPiece(piece, { ...bundle, parked: 1 })).toBe(false);
   expect(isLaterPiece(piece, { ...bundle, attempt: 2 })).toBe(false);

@@ -1,10 +1,11 @@
 --[[
-  Notes in a bundle's log that webhooks of it wait in a lane: their job is gone, and they must still be found.
+  Notes in a bundle's log what became of webhooks without an attempt: they wait in a lane or were called off. Their job
+  is gone, and they must still be found.
 
   KEYS[1]  attempt log of the bundle
   ARGV[1]  lifetime in milliseconds that the log has at least
   ARGV[2]  what the bundle's webhooks have in common
-  then for each webhook two arguments: "<index>.waits", and its message's id
+  then for each webhook two arguments: a field of the log, and its value
 
   Returns nothing of use.
 ]]

@@ -1,0 +1,59 @@
+/**
+ * The controls of campaigns that have any, in one hash with a version: a worker asks for the version every second and
+ * reads the hash when it has changed. That a campaign is paused stands among the circuits (circuits.ts), for its lane.
+ */
+import type { CampaignControls } from '@hookfleet/contract';
+import type { RedisConnection } from './connection.ts';
+import { controlsKey, controlsVersionKey } from './keys.ts';
+
+export interface StoredControls extends CampaignControls {
+  /** What waits, and what comes, is counted as cancelled and not sent. */
+  readonly cancelledAtMs?: number;
+}
+
+export interface CampaignControlsStore {
+  get(campaignId: string): Promise<StoredControls>;
+  /** Replaces them. */
+  put(campaignId: string, controls: StoredControls): Promise<void>;
+  version(): Promise<string>;
+  all(): Promise<ReadonlyMap<string, StoredControls>>;
+}
+
+export function openCampaignControls({
+  connection,
+  prefix,
+}: {
+  connection: RedisConnection;
+  prefix: string;
+}): CampaignControlsStore {
+  const key = controlsKey(prefix);
+  return {
+    async get(campaignId) {
+      const text = await connection.hget(key, campaignId);
+      return text === null ? {} : (JSON.parse(text) as StoredControls);
+    },
+    async put(campaignId, controls) {
+      const change = connection.multi();
+      if (Object.keys(controls).length === 0) change.hdel(key, campaignId);
+      else change.hset(key, campaignId, JSON.stringify(controls));
+      await change.incr(controlsVersionKey(prefix)).exec();
+    },
+    async version() {
+      return (await connection.get(controlsVersionKey(prefix))) ?? '';
+    },
+    async all() {
+      const texts = await connection.hgetall(key);
+      return new Map(Object.entries(texts).map(([id, text]) => [id, JSON.parse(text) as StoredControls]));
+    },
+  };
+}
+
+/** Where the webhooks of a campaign wait that is paused, or has a rate. */
+export function campaignLane(campaignId: string): string {
+  return `campaign:${campaignId}`;
+}
+
+/** Undefined for a lane that is no campaign's. */
+export function campaignOfLane(lane: string): string | undefined {
+  return lane.startsWith('campaign:') ? lane.slice('campaign:'.length) : undefined;
+}
