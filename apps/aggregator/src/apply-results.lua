@@ -10,6 +10,8 @@
       delivered                  sets "delivered"; its messages are delivered, and no longer failed or cancelled
       failed                     sets "failed" unless delivered or failed already; its messages are failed, and not
                                  cancelled
+    member       of a batch      as the batch's outcome, but without an event: that is counted once, at the batch's own
+                                 position, and the messages at its members' positions
     cancellation of a position   sets "cancelled" unless the webhook has ended already; its message is cancelled
 
   First everything is read and decided, then everything is written: an error in between leaves nothing half done.
@@ -21,12 +23,14 @@
 
   ARGV[1]  JSON:
     keepMs   lifetime of totals, latency and marks after the last event
-    pages    [{key, run, base, accepted, cancelled, outcomes}]
+    pages    [{key, run, base, accepted, cancelled, outcomes, members}]
                base      position of the page's first cell
                accepted  from, count, …: cells within the page, ranges that don't overlap
-               cancelled cells within the page, each once
-               outcomes  seven numbers each: cell, attempt, verdict (0 goes on, 1 delivered, 2 failed), recipients,
-                         index in classes, latency bucket, milliseconds since 1970 (0: not to be believed)
+               cancelled the same
+               outcomes  seven numbers each: cell, attempt, verdict (0 goes on, 1 delivered, 2 failed), recipients
+                         (0 of a batch), index in classes, latency bucket, milliseconds since 1970 (0: not to be
+                         believed)
+               members   from, count, verdict, …: cells within the page
     classes  for each its indexes in fields: what an outcome of the class raises by one
     fields   for each its index in KEYS, and the field of that hash
     chunks   for each its index in KEYS, and when it expires in milliseconds since 1970
@@ -38,6 +42,8 @@ local FIRST_ATTEMPT_BIT, ATTEMPT_BITS = 16, 12
 -- Lifetimes are prolonged when they are shorter by this much, not at each call: a prolongation is a write.
 local PROLONG_AFTER_MS = 86400000
 local CELL_BYTES = 2
+-- Cells in one BITFIELD: Lua passes no more than some 8,000 arguments, and setting a cell takes four.
+local CELLS_AT_ONCE = 1000
 
 local call, band, bor = redis.call, bit.band, bit.bor
 local totals, latency, late = KEYS[1], KEYS[2], KEYS[3]
@@ -48,28 +54,35 @@ local accepted, delivered, failed, cancelled = 0, 0, 0, 0
 local first, last
 local classCounts, latencyCounts, lateMembers = {}, {}, {}
 
--- The cells of a page that its outcomes and cancellations speak of, as they are: cell → value.
+-- The cells of a page that its outcomes, members and cancellations speak of, as they are: cell → value.
 local function readCells(page)
-  local outcomes = page.outcomes
-  local command, order, cells = { 'BITFIELD', KEYS[page.key] }, {}, {}
-  local function read(cell)
-    if not cells[cell] then
-      cells[cell] = 0
-      order[#order + 1] = cell
-      command[#command + 1] = 'GET'
-      command[#command + 1] = 'u16'
-      command[#command + 1] = '#' .. cell
+  local order, cells = {}, {}
+  local function read(from, count)
+    for cell = from, from + count - 1 do
+      if not cells[cell] then
+        cells[cell] = 0
+        order[#order + 1] = cell
+      end
     end
   end
-  for i = 1, #outcomes, 7 do
-    read(outcomes[i])
+  for i = 1, #page.outcomes, 7 do
+    read(page.outcomes[i], 1)
   end
-  for _, cell in ipairs(page.cancelled) do
-    read(cell)
+  for i = 1, #page.members, 3 do
+    read(page.members[i], page.members[i + 1])
   end
-  if #order > 0 then
+  for i = 1, #page.cancelled, 2 do
+    read(page.cancelled[i], page.cancelled[i + 1])
+  end
+  for start = 1, #order, CELLS_AT_ONCE do
+    local command = { 'BITFIELD', KEYS[page.key] }
+    for i = start, math.min(start + CELLS_AT_ONCE - 1, #order) do
+      command[#command + 1] = 'GET'
+      command[#command + 1] = 'u16'
+      command[#command + 1] = '#' .. order[i]
+    end
     for i, value in ipairs(call(unpack(command))) do
-      cells[order[i]] = value
+      cells[order[start + i - 1]] = value
     end
   end
   return cells
@@ -102,8 +115,30 @@ local function notCancelled(value, recipients)
   return value - CANCELLED
 end
 
--- Returns the cells that the page's outcomes and cancellations change: cell → new value.
-local function decideOutcomes(page)
+-- What a verdict makes of a cell's messages. Returns the cell with their marks.
+local function markMessages(value, verdict, recipients)
+  if band(value, ACCEPTED) == 0 then
+    value = value + ACCEPTED
+    accepted = accepted + recipients
+  end
+  if verdict == 1 and band(value, DELIVERED) == 0 then
+    value = value + DELIVERED
+    delivered = delivered + recipients
+    if band(value, FAILED) ~= 0 then
+      value = value - FAILED
+      failed = failed - recipients
+    end
+    value = notCancelled(value, recipients)
+  elseif verdict == 2 and band(value, DELIVERED + FAILED) == 0 then
+    value = value + FAILED
+    failed = failed + recipients
+    value = notCancelled(value, recipients)
+  end
+  return value
+end
+
+-- Returns the cells that the page's outcomes, members and cancellations change: cell → new value.
+local function decideCells(page)
   local outcomes, cells, changed = page.outcomes, readCells(page), {}
   for i = 1, #outcomes, 7 do
     local cell, verdict, recipients = outcomes[i], outcomes[i + 2], outcomes[i + 3]
@@ -119,36 +154,33 @@ local function decideOutcomes(page)
         first = math.min(first or occurredAt, occurredAt)
         last = math.max(last or occurredAt, occurredAt)
       end
-      if band(value, ACCEPTED) == 0 then
-        value = value + ACCEPTED
-        accepted = accepted + recipients
-      end
-      if verdict == 1 and band(value, DELIVERED) == 0 then
-        value = value + DELIVERED
-        delivered = delivered + recipients
-        if band(value, FAILED) ~= 0 then
-          value = value - FAILED
-          failed = failed - recipients
-        end
-        value = notCancelled(value, recipients)
-      elseif verdict == 2 and band(value, DELIVERED + FAILED) == 0 then
-        value = value + FAILED
-        failed = failed + recipients
-        value = notCancelled(value, recipients)
-      end
+      value = markMessages(value, verdict, recipients)
       cells[cell] = value
       changed[cell] = value
     end
   end
-  for _, cell in ipairs(page.cancelled) do
-    local value = cells[cell]
-    if band(value, DELIVERED + FAILED + CANCELLED) == 0 then
-      if band(value, ACCEPTED) == 0 then
-        value = value + ACCEPTED
-        accepted = accepted + 1
+  local members = page.members
+  for i = 1, #members, 3 do
+    for cell = members[i], members[i] + members[i + 1] - 1 do
+      local value = markMessages(cells[cell], members[i + 2], 1)
+      if value ~= cells[cell] then
+        cells[cell] = value
+        changed[cell] = value
       end
-      cancelled = cancelled + 1
-      changed[cell] = value + CANCELLED
+    end
+  end
+  local ranges = page.cancelled
+  for i = 1, #ranges, 2 do
+    for cell = ranges[i], ranges[i] + ranges[i + 1] - 1 do
+      local value = cells[cell]
+      if band(value, DELIVERED + FAILED + CANCELLED) == 0 then
+        if band(value, ACCEPTED) == 0 then
+          value = value + ACCEPTED
+          accepted = accepted + 1
+        end
+        cancelled = cancelled + 1
+        changed[cell] = value + CANCELLED
+      end
     end
   end
   return changed
@@ -191,7 +223,7 @@ end
 local rangeWrites, cellWrites = {}, {}
 for _, page in ipairs(plan.pages) do
   local key = KEYS[page.key]
-  local changed = decideOutcomes(page)
+  local changed = decideCells(page)
   for i = 1, #page.accepted, 2 do
     local from, count = page.accepted[i], page.accepted[i + 1]
     local bytes = decideAcceptance(key, from, count, changed)
@@ -199,15 +231,17 @@ for _, page in ipairs(plan.pages) do
       rangeWrites[#rangeWrites + 1] = { key, CELL_BYTES * from, bytes }
     end
   end
-  if next(changed) then
-    local command = { 'BITFIELD', key }
-    for cell, value in pairs(changed) do
-      command[#command + 1] = 'SET'
-      command[#command + 1] = 'u16'
-      command[#command + 1] = '#' .. cell
-      command[#command + 1] = value
+  local command, cells = nil, CELLS_AT_ONCE
+  for cell, value in pairs(changed) do
+    if cells == CELLS_AT_ONCE then
+      command, cells = { 'BITFIELD', key }, 0
+      cellWrites[#cellWrites + 1] = command
     end
-    cellWrites[#cellWrites + 1] = command
+    cells = cells + 1
+    command[#command + 1] = 'SET'
+    command[#command + 1] = 'u16'
+    command[#command + 1] = '#' .. cell
+    command[#command + 1] = value
   end
 end
 local known = call('HMGET', totals, 'first', 'last', 'm:accepted', 'm:delivered', 'm:failed', 'm:cancelled')

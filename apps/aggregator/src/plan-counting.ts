@@ -13,8 +13,10 @@
  */
 import {
   type Acceptance,
+  BATCH_SIZE_MAX,
   type Cancellation,
   type Outcome,
+  type PositionRange,
   parseWebhookId,
   positionOf,
   type Results,
@@ -36,10 +38,13 @@ export const CELLS_PER_PAGE = 4_000;
 // A script call holds up everybody: with so many outcomes it takes about half a millisecond.
 const OUTCOMES_PER_CALL_MAX = 250;
 
+// A batch's member costs a fifth of an outcome: it has a mark, but no event of its own.
+const MEMBERS_PER_OUTCOME = 5;
+
 // The most that a producer accepts at once is far below; an acceptance beyond it is a mistake.
 const ACCEPTED_AT_ONCE_MAX = 1_000_000;
 
-// Of a bundle at most.
+// Of a bundle or a batch at most.
 const CANCELLED_AT_ONCE_MAX = 1_000;
 
 const RUN = /^[0-9a-f]{12}$/;
@@ -79,10 +84,12 @@ interface PagePlan {
   readonly base: number;
   /** Disjoint: from, count, from, count, … */
   readonly accepted: number[];
-  /** Cells, each once. */
+  /** Disjoint: from, count, from, count, … */
   readonly cancelled: number[];
-  /** Seven numbers an outcome: cell, attempt, verdict, recipients, class, latency bucket, time. */
+  /** Seven numbers an outcome: cell, attempt, verdict, recipients (0 of a batch), class, latency bucket, time. */
   readonly outcomes: number[];
+  /** What batches mean for the webhooks that they hold: from, count, verdict, … */
+  readonly members: number[];
 }
 
 /** What an outcome means for its webhook's messages. */
@@ -102,7 +109,8 @@ export function planCounting(results: Results, context: CountingContext): Counti
   );
   const [countable, oddOutcomes] = partition(
     outcomes,
-    ({ webhookId }) => parseWebhookId(webhookId) !== undefined,
+    ({ webhookId, members, recipients }) =>
+      parseWebhookId(webhookId) !== undefined && (members === undefined || isBatchOf(members, recipients)),
   );
   const [cancellable, oddCancellations] = partition(
     cancellations,
@@ -113,8 +121,7 @@ export function planCounting(results: Results, context: CountingContext): Counti
   const outcomesOf = Map.groupBy(countable, ({ campaignId }) => campaignId);
   const campaignIds = new Set([...acceptancesOf.keys(), ...outcomesOf.keys(), ...cancellationsOf.keys()]);
   const calls = [...campaignIds].flatMap((campaignId) => {
-    const batches = inBatches(outcomesOf.get(campaignId) ?? [], OUTCOMES_PER_CALL_MAX);
-    const [first = [], ...others] = batches;
+    const [first = [], ...others] = inCalls(outcomesOf.get(campaignId) ?? []);
     return [
       planCall(
         campaignId,
@@ -123,7 +130,7 @@ export function planCounting(results: Results, context: CountingContext): Counti
         cancellationsOf.get(campaignId) ?? [],
         context,
       ),
-      ...others.map((batch) => planCall(campaignId, [], batch, [], context)),
+      ...others.map((part) => planCall(campaignId, [], part, [], context)),
     ];
   });
   return { calls, uncountable: [...oddAcceptances, ...oddOutcomes, ...oddCancellations] };
@@ -141,19 +148,25 @@ function planCall(
   for (const key of [names.totals, names.latency, names.late]) keys.indexOf(key, () => key);
   const pages = createPages(names, keys);
   const classes = createClasses(names, keys, context);
-  for (const { run, from, count } of mergeRanges(acceptances)) pages.accept(run, from, count);
-  for (const { run, from, count } of mergeRanges(cancellations)) pages.cancel(run, from, count);
+  for (const { run, from, count } of mergeRanges(acceptances))
+    pages.inPages(run, from, count, (page, cell, cells) => page.accepted.push(cell, cells));
+  for (const { run, from, count } of mergeRanges(cancellations))
+    pages.inPages(run, from, count, (page, cell, cells) => page.cancelled.push(cell, cells));
   for (const outcome of outcomes) {
     const location = parseWebhookId(outcome.webhookId);
     if (location === undefined) continue;
     const occurredAtMs = Date.parse(outcome.occurredAt);
     const position = positionOf(location);
     const page = pages.of(location.run, position);
+    const verdict = verdictOf(outcome);
+    for (const { run, from, count } of outcome.members ?? [])
+      pages.inPages(run, from, count, (of, cell, cells) => of.members.push(cell, cells, verdict));
     page.outcomes.push(
       position - page.base,
       outcome.attempt,
-      verdictOf(outcome),
-      outcome.recipients,
+      verdict,
+      // A batch has an event of its own, and its messages are its members'.
+      outcome.members === undefined ? outcome.recipients : 0,
       classes.of(outcome, occurredAtMs),
       bucketOf(outcome.durationMs),
       isPlausible(occurredAtMs, context) ? occurredAtMs : 0,
@@ -165,6 +178,15 @@ function planCall(
     keys: keys.items,
     plan: { keepMs: context.retention.campaignMs, pages: pages.all, classes: classes.all, fields, chunks },
   };
+}
+
+/** Each member is one recipient: anything else is a mistake, and might be one without end. */
+function isBatchOf(members: readonly PositionRange[], recipients: number): boolean {
+  return (
+    members.every(({ run }) => RUN.test(run)) &&
+    recipients <= BATCH_SIZE_MAX &&
+    members.reduce((sum, { count }) => sum + count, 0) === recipients
+  );
 }
 
 function verdictOf({ event, final }: Outcome): number {
@@ -190,26 +212,28 @@ function createPages(names: CampaignKeys, keys: Table<string>) {
       accepted: [],
       cancelled: [],
       outcomes: [],
+      members: [],
     }));
     return pages.items[index - 1] as PagePlan;
+  }
+  /** The range as its parts within pages. */
+  function inPages(
+    run: string,
+    from: number,
+    count: number,
+    add: (page: PagePlan, cell: number, cells: number) => void,
+  ): void {
+    for (let at = from; at < from + count; ) {
+      const page = of(run, at);
+      const cells = Math.min(from + count, page.base + CELLS_PER_PAGE) - at;
+      add(page, at - page.base, cells);
+      at += cells;
+    }
   }
   return {
     all: pages.items,
     of,
-    accept(run: string, from: number, count: number) {
-      for (let at = from; at < from + count; ) {
-        const page = of(run, at);
-        const cells = Math.min(from + count, page.base + CELLS_PER_PAGE) - at;
-        page.accepted.push(at - page.base, cells);
-        at += cells;
-      }
-    },
-    cancel(run: string, from: number, count: number) {
-      for (let at = from; at < from + count; at += 1) {
-        const page = of(run, at);
-        page.cancelled.push(at - page.base);
-      }
-    },
+    inPages,
   };
 }
 
@@ -245,15 +269,9 @@ function createClasses(names: CampaignKeys, keys: Table<string>, { nowMs, retent
   };
 }
 
-interface Range {
-  readonly run: string;
-  readonly from: number;
-  readonly count: number;
-}
-
 /** Each position once: the script takes ranges to be disjoint. */
-function mergeRanges(ranges: readonly Range[]): Range[] {
-  const merged: { run: string; from: number; count: number }[] = [];
+function mergeRanges(ranges: readonly PositionRange[]): PositionRange[] {
+  const merged: PositionRange[] = [];
   const sorted = ranges.toSorted((a, b) => (a.run === b.run ? a.from - b.from : a.run < b.run ? -1 : 1));
   for (const { run, from, count } of sorted) {
     const last = merged.at(-1);
@@ -290,8 +308,18 @@ function partition<T>(items: readonly T[], fits: (item: T) => boolean): [T[], T[
   return [items.filter((item) => fits(item)), items.filter((item) => !fits(item))];
 }
 
-function inBatches<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
-    items.slice(i * size, (i + 1) * size),
-  );
+/** Cut into what one call takes. */
+function inCalls(outcomes: readonly Outcome[]): Outcome[][] {
+  const calls: Outcome[][] = [];
+  let room = 0;
+  for (const outcome of outcomes) {
+    const weight = 1 + (outcome.members === undefined ? 0 : outcome.recipients / MEMBERS_PER_OUTCOME);
+    if (weight > room) {
+      calls.push([]);
+      room = OUTCOMES_PER_CALL_MAX;
+    }
+    calls.at(-1)?.push(outcome);
+    room -= weight;
+  }
+  return calls;
 }

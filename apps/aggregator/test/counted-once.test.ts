@@ -9,7 +9,7 @@ import { startTestRedis } from '@hookfleet/testkit';
 import fc from 'fast-check';
 import { bucketOf, percentile } from '../src/latency-histogram.ts';
 import { CELLS_PER_PAGE } from '../src/plan-counting.ts';
-import { acceptanceOf, OTHER_RUN, outcomeOf, RUN, range, resultsOf } from './results-of.ts';
+import { acceptanceOf, MEMBERS_RUN, OTHER_RUN, outcomeOf, RUN, range, resultsOf } from './results-of.ts';
 import { type CountingSetup, setupCounting } from './setup-counting.ts';
 
 const MINUTE_MS = 60_000;
@@ -46,6 +46,8 @@ interface History {
   readonly accepted: boolean;
   readonly cancelled: boolean;
   readonly recipients: number;
+  /** Of a batch: where its members are, and how many of them were accepted in so many words. */
+  readonly batch: { readonly from: number; readonly accepted: number } | undefined;
   readonly attempts: readonly Attempt[];
 }
 
@@ -78,14 +80,23 @@ const historyArbitrary: fc.Arbitrary<History> = fc
     ),
     accepted: fc.boolean(),
     cancelled: fc.boolean(),
-    batch: fc.integer({ min: 1, max: 200 }),
+    recipients: fc.integer({ min: 1, max: 200 }),
+    isBatch: fc.boolean(),
+    acceptedMembers: fc.integer({ min: 0, max: 200 }),
     attempts: fc.uniqueArray(attemptArbitrary, { selector: ({ attempt }) => attempt, maxLength: 5 }),
   })
   // An acceptance and a cancellation speak of one message for each webhook.
-  .map(({ batch, ...history }) => ({
-    ...history,
-    recipients: history.accepted || history.cancelled ? 1 : batch,
-  }));
+  .map(({ isBatch, acceptedMembers, ...history }): History => {
+    const { run, position, recipients, accepted } = history;
+    if (!isBatch)
+      return { ...history, batch: undefined, recipients: accepted || history.cancelled ? 1 : recipients };
+    // Each batch's members lie apart from the others', and some over the end of a page.
+    const from = (2 * position + (run === RUN ? 0 : 1)) * 200;
+    return {
+      ...history,
+      batch: { from, accepted: accepted ? Math.min(acceptedMembers, recipients) : 0 },
+    };
+  });
 
 const historiesArbitrary = fc.uniqueArray(historyArbitrary, {
   selector: ({ run, position }) => `${run}.${position}`,
@@ -102,8 +113,9 @@ function model(histories: readonly History[], nowMs: number) {
   const times: number[] = [];
   const add = <K>(counts: Map<K, number>, name: K, count = 1) =>
     counts.set(name, (counts.get(name) ?? 0) + count);
-  for (const { accepted, cancelled, recipients, attempts } of histories) {
-    if (accepted || cancelled || attempts.length > 0) messages.accepted += recipients;
+  for (const { accepted, cancelled, recipients, batch, attempts } of histories) {
+    if (cancelled || attempts.length > 0) messages.accepted += recipients;
+    else if (accepted) messages.accepted += batch === undefined ? recipients : batch.accepted;
     if (attempts.some(({ event }) => event === 'webhook.delivered')) messages.delivered += recipients;
     else if (attempts.some(({ final }) => final)) messages.failed += recipients;
     else if (cancelled) messages.cancelled += recipients;
@@ -145,9 +157,26 @@ function deliveriesOf(
   random: () => number,
 ): Results[] {
   const entries = histories.flatMap(
-    ({ run, position, accepted, cancelled, recipients, attempts }): Results[] => [
-      ...(accepted ? [resultsOf([], [acceptanceOf(campaignId, position, 1, run)])] : []),
-      ...(cancelled ? [resultsOf([], [], [{ campaignId, run, from: position, count: 1 }])] : []),
+    ({ run, position, accepted, cancelled, recipients, batch, attempts }): Results[] => [
+      ...(accepted && batch === undefined
+        ? [resultsOf([], [acceptanceOf(campaignId, position, 1, run)])]
+        : []),
+      ...range(0, batch?.accepted ?? 0).map((i) =>
+        resultsOf([], [acceptanceOf(campaignId, (batch?.from ?? 0) + i, 1, MEMBERS_RUN)]),
+      ),
+      ...(cancelled
+        ? [
+            resultsOf(
+              [],
+              [],
+              [
+                batch === undefined
+                  ? { campaignId, run, from: position, count: 1 }
+                  : { campaignId, run: MEMBERS_RUN, from: batch.from, count: recipients },
+              ],
+            ),
+          ]
+        : []),
       ...attempts.map(({ agoMs, reason, ...attempt }) =>
         resultsOf([
           outcomeOf({
@@ -155,6 +184,7 @@ function deliveriesOf(
             run,
             position,
             recipients,
+            members: batch && [{ run: MEMBERS_RUN, from: batch.from, count: recipients }],
             occurredAtMs: nowMs - agoMs,
             ...attempt,
             ...(reason !== undefined && { reason }),
@@ -210,7 +240,8 @@ test('random interleavings, repeats and splits, by two aggregators, end as the m
       const expected = model(histories, nowMs);
       const totals = await first.reader.totals(campaignId);
       const isEmpty = histories.every(
-        ({ accepted, cancelled, attempts }) => !accepted && !cancelled && attempts.length === 0,
+        ({ accepted, cancelled, batch, attempts }) =>
+          !(accepted && batch?.accepted !== 0) && !cancelled && attempts.length === 0,
       );
       expect(totals).toEqual(isEmpty ? undefined : { campaignId, ...expected.totals });
       expect(await minutesOf(campaignId, nowMs)).toEqual(expected.minutes);
@@ -300,6 +331,56 @@ describe('a campaign', () => {
       events: { 'webhook.delivered': 1 },
       messages: { accepted: 200, delivered: 200 },
     });
+  });
+
+  test('counts a batch as one event, and the messages of its members, each once, wherever else they were told', async () => {
+    const { campaignId, totals, count } = setup();
+    const members = [
+      { run: MEMBERS_RUN, from: CELLS_PER_PAGE - 300, count: 700 },
+      { run: OTHER_RUN, from: 5, count: 300 },
+    ];
+    const batch = { campaignId, position: 0, recipients: 1_000, members };
+    const failed = outcomeOf({ ...batch, event: 'webhook.bounced', reason: 'http_5xx', final: true });
+    const delivered = outcomeOf({ ...batch, attempt: 2 });
+    await count(resultsOf([failed], [acceptanceOf(campaignId, CELLS_PER_PAGE - 300, 700, MEMBERS_RUN)]));
+    expect(await totals()).toMatchObject({ messages: { accepted: 1_000, failed: 1_000, pending: 0 } });
+    await count(resultsOf([delivered, failed]));
+    await count(resultsOf([delivered], [acceptanceOf(campaignId, 0, 305, OTHER_RUN)]));
+    expect(await totals()).toMatchObject({
+      events: { 'webhook.bounced': 1, 'webhook.delivered': 1 },
+      messages: { accepted: 1_005, delivered: 1_000, failed: 0, pending: 5 },
+    });
+  });
+
+  test('counts fifty batches of a thousand in one job', async () => {
+    const { campaignId, totals, count } = setup();
+    const outcomes = range(0, 50).map((position) =>
+      outcomeOf({
+        campaignId,
+        position,
+        recipients: 1_000,
+        members: [{ run: MEMBERS_RUN, from: position * 1_000, count: 1_000 }],
+      }),
+    );
+    await count(resultsOf(outcomes));
+    expect(await totals()).toMatchObject({
+      events: { 'webhook.delivered': 50 },
+      messages: { accepted: 50_000, delivered: 50_000, pending: 0 },
+    });
+  });
+
+  test.each([
+    [999, 1_000],
+    [2_000_000_000, 2_000_000_000],
+  ])('a batch with %d members for %d recipients is set aside as a mistake', async (members, recipients) => {
+    const { campaignId, count } = setup();
+    const odd = outcomeOf({
+      campaignId,
+      position: 0,
+      recipients,
+      members: [{ run: MEMBERS_RUN, from: 0, count: members }],
+    });
+    await expect(count(resultsOf([odd]))).rejects.toThrow('name no webhook');
   });
 
   test('accepts overlapping ranges over several pages once', async () => {

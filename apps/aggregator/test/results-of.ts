@@ -9,6 +9,8 @@ import {
 
 export const RUN = 'aaaaaaaaaaaa';
 export const OTHER_RUN = 'bbbbbbbbbbbb';
+/** Of the webhooks that travel in batches. */
+export const MEMBERS_RUN = 'cccccccccccc';
 
 export interface OutcomeFacts {
   readonly campaignId: string;
@@ -19,6 +21,7 @@ export interface OutcomeFacts {
   readonly reason?: Outcome['reason'];
   readonly final?: boolean;
   readonly recipients?: number;
+  readonly members?: Outcome['members'] | undefined;
   readonly durationMs?: number;
   readonly occurredAtMs?: number;
 }
@@ -37,6 +40,7 @@ export function outcomeOf(facts: OutcomeFacts): Outcome {
     final: facts.final ?? event === 'webhook.delivered',
     durationMs: facts.durationMs ?? 12,
     recipients,
+    ...(facts.members !== undefined && { members: facts.members }),
     occurredAt: new Date(facts.occurredAtMs ?? Date.now()).toISOString(),
     workerId: 'test',
   };

@@ -88,6 +88,15 @@ test.each([
   ['a rate without its unit', { ...CHANNEL, rateLimit: { limit: 5 } }, 'rateLimit.per'],
   ['a burst of nothing', { ...CHANNEL, rateLimit: { limit: 5, per: 'minute', burst: 0 } }, 'rateLimit.burst'],
   ['no attempt in flight allowed', { ...CHANNEL, concurrencyLimit: 0 }, 'concurrencyLimit'],
+  ['batches without a size', { ...CHANNEL, batch: {} }, 'batch.size'],
+  ['batches of 49', { ...CHANNEL, batch: { size: 49 } }, 'batch.size'],
+  ['batches of 1,001', { ...CHANNEL, batch: { size: 1_001 } }, 'batch.size'],
+  ['batches that do not wait', { ...CHANNEL, batch: { size: 50, maxWaitMs: 99 } }, 'batch.maxWaitMs'],
+  [
+    'batches that wait for days',
+    { ...CHANNEL, batch: { size: 50, maxWaitMs: 3_600_001 } },
+    'batch.maxWaitMs',
+  ],
   ['half an attempt in flight allowed', { ...CHANNEL, concurrencyLimit: 1.5 }, 'concurrencyLimit'],
 ])('a channel with %s is refused, and the field named', async (_, body, field) => {
   const answer = await producer.call('PUT', '/v1/channels/wrong', body);

@@ -12,7 +12,7 @@ import {
 import type { RecordedAttempt } from '@hookfleet/queue';
 import { type AttemptResult, type Classification, classify } from './classify.ts';
 import type { Deliver } from './deliver.ts';
-import { eventIdOf } from './outcome-from-log.ts';
+import { eventIdOf, recipientsAndMembers } from './outcome-from-log.ts';
 import { retryDelayMs } from './retry-policy.ts';
 import { signatureHeaders } from './sign.ts';
 
@@ -76,7 +76,7 @@ export function createAttemptWebhook({
       final: delayMs === undefined,
       ...(result.kind === 'response' && { statusCode: result.statusCode }),
       durationMs,
-      recipients: 1,
+      ...recipientsAndMembers(webhook),
       occurredAt: new Date(endedAtMs).toISOString(),
       workerId,
       ...(result.kind === 'response' &&

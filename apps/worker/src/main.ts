@@ -9,6 +9,7 @@ import {
   createQueueMonitor,
   createSecretBox,
   disconnectRedis,
+  openBatches,
   openCampaignControls,
   openChannels,
   openCircuits,
@@ -28,6 +29,7 @@ import {
 import { createAttemptSlots } from './attempt-slots.ts';
 import { createAttemptWebhook } from './attempt-webhook.ts';
 import { startKnownControls } from './campaign-controls.ts';
+import { createBatchSender } from './batch-sender.ts';
 import { createChannelCache } from './channel-cache.ts';
 import { loadWorkerConfig, WORKER_VARIABLES } from './config.ts';
 import { createConsumptionCheck } from './consumption-check.ts';
@@ -97,6 +99,14 @@ await startApplication('worker', async () => {
     now: Date.now,
   });
   lifecycle.onClose('lane scheduler', () => scheduler.stop());
+  const batches = openBatches({
+    ...shardOptions,
+    retentionMs: config.deadLetterRetentionMs,
+    leaseMs: config.lockDurationMs,
+  });
+  lifecycle.onClose('batches', () => batches.close());
+  const batchSender = createBatchSender({ batches, isCancelled: controls.isCancelled, onError });
+  lifecycle.onClose('batch sender', () => batchSender.stop());
   const processBundle = createProcessBundle({
     slots,
     channels,
@@ -111,6 +121,8 @@ await startApplication('worker', async () => {
     controls,
     lanes,
     scheduler,
+    batches,
+    batchSender,
     secrets,
     readLog: ({ shard, jobId }, bundle) => {
       const shardTag = shardPrefix(config.keyPrefix, shard);
@@ -120,7 +132,7 @@ await startApplication('worker', async () => {
     },
     onRecorded(outcome, bundle) {
       metrics.recorded(outcome, bundle);
-      const { responseBody: _responseBody, workerId: _workerId, ...facts } = outcome;
+      const { responseBody: _responseBody, workerId: _workerId, members: _members, ...facts } = outcome;
       logger[outcome.event === 'webhook.delivered' ? 'debug' : 'info'](facts, 'attempt.recorded');
     },
     onCancelled({ campaignId }, webhooks) {

@@ -1,5 +1,11 @@
 /** An attempt's outcome as its worker emitted it, or was about to, from the attempt log: same id, same facts. */
-import { type Bundle, type BundledWebhook, formatWebhookId, type Outcome } from '@hookfleet/contract';
+import {
+  type Bundle,
+  type BundledWebhook,
+  formatWebhookId,
+  type Outcome,
+  recipientsOf,
+} from '@hookfleet/contract';
 import type { LoggedAttempt } from '@hookfleet/queue';
 
 export function outcomeFromLog(
@@ -16,10 +22,16 @@ export function outcomeFromLog(
     campaignId: bundle.campaignId,
     messageId: webhook.messageId,
     ...(bundle.channelConfigId !== undefined && { channelConfigId: bundle.channelConfigId }),
-    recipients: 1,
+    ...recipientsAndMembers(webhook),
     occurredAt: new Date(occurredAtMs).toISOString(),
     ...facts,
   };
+}
+
+/** How many the webhook is for, and where they are counted. */
+export function recipientsAndMembers(webhook: BundledWebhook): Pick<Outcome, 'recipients' | 'members'> {
+  const { members } = webhook;
+  return { recipients: recipientsOf(webhook), ...(members !== undefined && { members }) };
 }
 
 /** Made of the webhook's id and the attempt: an outcome that arrives twice is known by it. */

@@ -3,6 +3,7 @@
  *
  *   bundle ──▶ read the log, where somebody may have been here before
  *          ──▶ is its campaign called off? ──▶ count its webhooks as cancelled
+ *          ──▶ does its channel send batches? ──▶ gather them: they leave as a bundle of one
  *          ──▶ must its campaign or its destination wait? ──▶ park them
  *          ──▶ for each webhook: slot ──▶ attempt ──▶ record ──▶ slot back
  *          ──▶ finished, or released with some webhooks left
@@ -12,16 +13,21 @@
  *   between attempt and record: the attempt is repeated, under the same webhook-id. At most one per slot.
  *   after the record: the next run finds it in the log and makes sure of its retry and its outcome.
  *   after parking: the next run parks the same pieces under the same ids.
+ *   after gathering: the next run gathers again, and those that are in their lot stay as they are.
  *   after the last record: the same, and the bundle is finished then.
  */
 import {
+  type Batching,
   Bundle,
   type BundledWebhook,
   compileValidator,
   type Destination,
+  isBatch,
   type Outcome,
+  recipientsOf,
 } from '@hookfleet/contract';
 import {
+  type Batches,
   type BundleLog,
   type BundleRun,
   type BundleRunEnd,
@@ -38,6 +44,7 @@ import {
 import type { AttemptSlots } from './attempt-slots.ts';
 import type { AttemptWebhook } from './attempt-webhook.ts';
 import type { KnownControls } from './campaign-controls.ts';
+import type { BatchSender } from './batch-sender.ts';
 import type { ChannelCache } from './channel-cache.ts';
 import { laneLimits, NO_LIMITS } from './lane-limits.ts';
 import type { LaneScheduler } from './lane-scheduler.ts';
@@ -50,6 +57,8 @@ export interface ProcessBundleOptions {
   readonly recorder: Pick<OutcomeRecorder, 'record' | 'resume' | 'cancel'>;
   readonly controls: Pick<KnownControls, 'isCancelled' | 'limitsOf'>;
   readonly lanes: Pick<Lanes, 'park' | 'parkAgain' | 'finish'>;
+  readonly batches: Pick<Batches, 'gather'>;
+  readonly batchSender: Pick<BatchSender, 'gathered'>;
   readonly secrets: Pick<SecretBox, 'open'>;
   readonly scheduler: Pick<
     LaneScheduler,
@@ -70,6 +79,8 @@ interface Work {
   readonly destination: Destination;
   readonly lane: string;
   readonly limits: LaneLimits;
+  /** Where its webhooks are to be gathered. */
+  readonly batching: Batching | undefined;
 }
 
 const validateBundle = compileValidator<Bundle>(Bundle);
@@ -77,7 +88,8 @@ const validateBundle = compileValidator<Bundle>(Bundle);
 export function createProcessBundle(
   options: ProcessBundleOptions,
 ): (run: BundleRun) => Promise<BundleRunEnd> {
-  const { slots, channels, attempt, recorder, controls, lanes, scheduler, secrets, readLog } = options;
+  const { slots, channels, attempt, recorder, controls, lanes, scheduler, batches, batchSender } = options;
+  const { secrets, readLog } = options;
   const { onRecorded, onCancelled } = options;
 
   async function processWebhook(work: Work, webhook: BundledWebhook): Promise<WebhookEnd> {
@@ -122,10 +134,19 @@ export function createProcessBundle(
     }
   }
 
+  async function gather({ run, bundle }: Work, webhooks: readonly BundledWebhook[], batching: Batching) {
+    const lots = await batches.gather(run.shard, bundle, webhooks, batching);
+    run.settled(webhooks.length);
+    batchSender.gathered(bundle.campaignId, lots);
+  }
+
   async function cancel({ run, bundle }: Work, webhooks: readonly BundledWebhook[]): Promise<void> {
     if (webhooks.length === 0) return;
     await recorder.cancel(run.shard, bundle, webhooks);
-    onCancelled(bundle, webhooks.length);
+    onCancelled(
+      bundle,
+      webhooks.reduce((sum, webhook) => sum + recipientsOf(webhook), 0),
+    );
     run.settled(webhooks.length);
   }
 
@@ -135,7 +156,11 @@ export function createProcessBundle(
 
   async function processWebhooks(work: Work, webhooks: readonly BundledWebhook[]): Promise<BundleRunEnd> {
     if (webhooks.length === 0) return 'finished';
-    const { bundle } = work;
+    const { bundle, batching } = work;
+    if (batching !== undefined) {
+      await gather(work, webhooks, batching);
+      return 'finished';
+    }
     const ofCampaign = campaignLane(bundle.campaignId);
     const limits = controls.limitsOf(bundle.campaignId);
     const isReleased = bundle.lane === ofCampaign || bundle.passedCampaign === true;
@@ -210,7 +235,9 @@ export function createProcessBundle(
     const log = somebodyWasHere ? await readLog(run, given) : undefined;
     // Once claimed, the claim goes with the webhooks, into their lane too.
     const bundle = given.claim ? { ...given, claimedBy: given.claimedBy ?? run.jobId } : given;
-    const work: Work = { run, bundle, destination, lane, limits };
+    // What was attempted by itself already goes on by itself.
+    const batching = isBatch(bundle) || bundle.attempt > 1 ? undefined : channel?.batch;
+    const work: Work = { run, bundle, destination, lane, limits, batching };
     const { left, calledOff, recorded, parked } = sortWebhooks(
       bundle,
       log,
@@ -247,6 +274,7 @@ function sortWebhooks(bundle: Bundle, log: BundleLog | undefined, isCancelled: b
   for (const webhook of bundle.webhooks) {
     const claim = log?.claims.get(webhook.index);
     if (bundle.claim && claim !== undefined && claim !== bundle.claimedBy) continue;
+    if (log?.batched.has(webhook.index)) continue;
     const logged = log?.attempts.get(webhook.index) ?? [];
     const place = log?.waits.get(webhook.index);
     if (logged.some((entry) => entry.attempt === bundle.attempt)) recorded.push({ webhook, logged });

@@ -6,6 +6,7 @@ import {
   connectRedis,
   consumeWebhooks,
   disconnectRedis,
+  openBatches,
   openCampaignControls,
   openChannels,
   openCircuits,
@@ -19,6 +20,7 @@ import type { Outcome } from '@hookfleet/contract';
 import { createAttemptSlots } from '../src/attempt-slots.ts';
 import { createAttemptWebhook } from '../src/attempt-webhook.ts';
 import { startKnownControls } from '../src/campaign-controls.ts';
+import { createBatchSender } from '../src/batch-sender.ts';
 import { createChannelCache } from '../src/channel-cache.ts';
 import { createDeliver } from '../src/deliver.ts';
 import { createEgressGuard } from '../src/egress-guard.ts';
@@ -86,6 +88,8 @@ export async function startWorker(
     onError,
     now: Date.now,
   });
+  const batches = openBatches({ ...shardOptions, retentionMs: 7_200_000, leaseMs: 20_000 });
+  const batchSender = createBatchSender({ batches, isCancelled: controls.isCancelled, onError });
   const consumer = consumeWebhooks({
     ...shardOptions,
     webhooksMax: concurrency,
@@ -98,6 +102,8 @@ export async function startWorker(
       controls,
       lanes,
       scheduler,
+      batches,
+      batchSender,
       secrets,
       attempt: createAttemptWebhook({
         deliver: createDeliver(agents),
@@ -127,7 +133,9 @@ export async function startWorker(
     circuitChanges,
     async stop() {
       await consumer.stop();
+      await batchSender.stop();
       await scheduler.stop();
+      await batches.close();
       await controls.stop();
       await lanes.close();
       await recorder.close();

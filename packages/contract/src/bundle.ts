@@ -4,6 +4,7 @@
  */
 import { type Static, Type } from 'typebox';
 import { Destination } from './destination.ts';
+import { PositionRange } from './webhook-id.ts';
 
 /** Raised when a field changes its meaning; a worker refuses bundles of a version that it doesn't know. */
 export const BUNDLE_VERSION = 1;
@@ -16,6 +17,12 @@ export const BundledWebhook = Type.Object({
     description: 'The request body as it is sent: a payload is serialized once, at the edge.',
   }),
   contentType: Type.Optional(Type.String({ description: 'application/json when absent.' })),
+  members: Type.Optional(
+    Type.Array(PositionRange, {
+      minItems: 1,
+      description: 'Of a batch: the positions of the webhooks that it holds, one for each recipient.',
+    }),
+  ),
 });
 
 export const Bundle = Type.Object({
@@ -67,3 +74,13 @@ export const Bundle = Type.Object({
 
 export type BundledWebhook = Static<typeof BundledWebhook>;
 export type Bundle = Static<typeof Bundle>;
+
+/** A batch travels as a bundle of one, which holds the webhooks of many recipients. */
+export function isBatch({ webhooks }: Pick<Bundle, 'webhooks'>): boolean {
+  return webhooks[0]?.members !== undefined;
+}
+
+/** 1, or a batch's size. */
+export function recipientsOf({ members }: BundledWebhook): number {
+  return members === undefined ? 1 : members.reduce((sum, { count }) => sum + count, 0);
+}

@@ -3,6 +3,7 @@
  * A channel is written whole and read back without its secrets.
  */
 import { type Static, Type } from 'typebox';
+import { Batching } from './batch.ts';
 import { Destination } from './destination.ts';
 
 export const RateLimit = Type.Object(
@@ -35,6 +36,7 @@ export const Channel = Type.Object(
         description: 'Attempts in flight at most, over all workers.',
       }),
     ),
+    batch: Type.Optional(Batching),
     externalReferenceId: Type.Optional(
       Type.String({
         minLength: 1,

@@ -3,6 +3,7 @@
  * A bounced webhook (5xx, or no response) is tried again; an error (4xx, 3xx, blocked) mostly is not.
  */
 import { type Static, Type } from 'typebox';
+import { PositionRange } from './webhook-id.ts';
 
 export const OUTCOME_EVENTS = ['webhook.delivered', 'webhook.bounced', 'webhook.error'] as const;
 
@@ -36,7 +37,13 @@ export const Outcome = Type.Object(
     final: Type.Boolean({ description: 'No attempt follows.' }),
     statusCode: Type.Optional(Type.Integer({ description: 'Absent without a response.' })),
     durationMs: Type.Number({ minimum: 0 }),
-    recipients: Type.Integer({ minimum: 1 }),
+    recipients: Type.Integer({ minimum: 1, description: "1, or a batch's size." }),
+    members: Type.Optional(
+      Type.Array(PositionRange, {
+        minItems: 1,
+        description: 'Of a batch: the positions of the webhooks that it holds, one for each recipient.',
+      }),
+    ),
     occurredAt: Type.String({ format: 'date-time' }),
     workerId: Type.String(),
     responseBody: Type.Optional(

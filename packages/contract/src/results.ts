@@ -4,24 +4,21 @@
  */
 import { type Static, Type } from 'typebox';
 import { Outcome } from './outcome.ts';
+import { PositionRange } from './webhook-id.ts';
 
 export const RESULTS_VERSION = 1;
 
-/** The positions from `from` on, `count` of them, were accepted. See webhook-id.ts for positions. */
+/** The webhooks at these positions were accepted. See webhook-id.ts for positions. */
 export const Acceptance = Type.Object({
   campaignId: Type.String(),
-  run: Type.String(),
-  from: Type.Integer({ minimum: 0 }),
-  count: Type.Integer({ minimum: 1 }),
+  ...PositionRange.properties,
   acceptedAt: Type.Integer(),
 });
 
-/** The positions from `from` on, `count` of them, are not sent: their campaign was called off. */
+/** The webhooks at these positions are not sent: their campaign was called off. */
 export const Cancellation = Type.Object({
   campaignId: Type.String(),
-  run: Type.String(),
-  from: Type.Integer({ minimum: 0 }),
-  count: Type.Integer({ minimum: 1 }),
+  ...PositionRange.properties,
 });
 
 export const Results = Type.Object({

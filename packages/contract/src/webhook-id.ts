@@ -7,6 +7,17 @@
  * begins at `first` and a webhook stands `index` behind it. (run, first + index) is the webhook's position in its
  * campaign, the bit that "counted once" is marked at; (shard, run, first) names the bundle's job and attempt log.
  */
+import { type Static, Type } from 'typebox';
+
+/** The positions of a run from `from` on, `count` of them. */
+export const PositionRange = Type.Object({
+  run: Type.String(),
+  from: Type.Integer({ minimum: 0 }),
+  count: Type.Integer({ minimum: 1 }),
+});
+
+export type PositionRange = Static<typeof PositionRange>;
+
 export interface WebhookLocation {
   readonly shard: number;
   readonly run: string;
@@ -38,4 +49,15 @@ export function parseWebhookId(id: string): WebhookLocation | undefined {
 /** The webhook's position among its run's: dense, from 0. */
 export function positionOf({ first, index }: WebhookLocation): number {
   return first + index;
+}
+
+/** Positions, in their order, as ranges: those in a row make one. */
+export function toPositionRanges(positions: Iterable<{ run: string; position: number }>): PositionRange[] {
+  const ranges: PositionRange[] = [];
+  for (const { run, position } of positions) {
+    const last = ranges.at(-1);
+    if (last !== undefined && last.run === run && last.from + last.count === position) last.count += 1;
+    else ranges.push({ run, from: position, count: 1 });
+  }
+  return ranges;
 }

@@ -6,6 +6,7 @@
  *     <index>.claim    the job that may attempt the webhook, where two might (claim-webhooks.lua)
  *     <index>.cancelled  its message: the webhook was called off
  *     <index>.waits    the piece that the webhook waits in, its lane (lanes.ts), and its message
+ *     <index>.batch    the batch that the webhook left in (batches.ts): its attempts are the batch's
  *     <index>.replay   the attempt that a replay will make, or made
  *     <index>.webhook  the webhook itself, once it is a dead letter: what a replay needs
  *
@@ -13,7 +14,7 @@
  * again after a crash), and what can be replayed. A record is written once: the first one of an attempt stands.
  */
 import type { Bundle, BundledWebhook, Outcome, OutcomeEvent, OutcomeReason } from '@hookfleet/contract';
-import { formatWebhookId, RESPONSE_EXCERPT_BYTES_MAX } from '@hookfleet/contract';
+import { formatWebhookId, isBatch, recipientsOf, RESPONSE_EXCERPT_BYTES_MAX } from '@hookfleet/contract';
 import type { RedisConnection } from './connection.ts';
 import { attemptLogKey, deadLettersKey, attemptsCounterKey } from './keys.ts';
 import { runScript } from './scripts.ts';
@@ -41,6 +42,8 @@ export interface BundleLog {
   readonly waits: ReadonlyMap<number, ParkedPlace>;
   /** The indexes of webhooks that were called off. */
   readonly cancelled: ReadonlySet<number>;
+  /** The indexes of webhooks that left in a batch. */
+  readonly batched: ReadonlySet<number>;
 }
 
 export interface ParkedPlace {
@@ -66,7 +69,10 @@ export interface AttemptRetention {
 export type BundleHead = Pick<
   Bundle,
   'campaignId' | 'acceptedAt' | 'channelConfigId' | 'deliverAt' | 'destination' | 'sealedDestination'
->;
+> & {
+  /** Of a batch. */
+  readonly recipients?: number;
+};
 
 /** Writes the attempts of one shard in one script call. Which of them were new is no matter to the caller. */
 export async function recordAttempts(
@@ -140,6 +146,16 @@ export async function noteWaiting(
   );
 }
 
+/** Notes in the log at `key`, which a note of waiting began, that webhooks left in a batch. May be repeated. */
+export async function noteBatch(
+  connection: RedisConnection,
+  key: string,
+  indexes: readonly number[],
+  batchId: string,
+): Promise<void> {
+  await connection.hset(key, Object.fromEntries(indexes.map((index) => [`${index}.batch`, batchId])));
+}
+
 /** Notes that webhooks of the bundle were called off. */
 export async function noteCancelled(
   connection: RedisConnection,
@@ -206,6 +222,8 @@ export interface WebhookLog {
   readonly messageId: string;
   readonly attempts: readonly LoggedAttempt[];
   readonly isCancelled: boolean;
+  /** The batch that the webhook left in. */
+  readonly batchId: string | undefined;
 }
 
 /** One webhook's part of the log, and what the bundle had in common; undefined where nothing was attempted. */
@@ -216,7 +234,7 @@ export async function readWebhookLog(
 ): Promise<WebhookLog | undefined> {
   // Names first: the log of a dead letter holds whole webhooks, which are not wanted here.
   const fields = (await connection.hkeys(key)).filter((field) =>
-    new RegExp(`^${index}\\.(?:\\d+|waits|replay|cancelled)$`).test(field),
+    new RegExp(`^${index}\\.(?:\\d+|waits|batch|replay|cancelled)$`).test(field),
   );
   if (fields.length === 0) return undefined;
   const [head, ...values] = await connection.hmget(key, 'bundle', ...fields);
@@ -232,6 +250,7 @@ export async function readWebhookLog(
     messageId,
     attempts,
     isCancelled: cancelled !== undefined,
+    batchId: values[fields.indexOf(`${index}.batch`)] ?? undefined,
     replay: replay === null || replay === undefined ? undefined : Number(replay),
   };
 }
@@ -255,6 +274,7 @@ function toHead(bundle: Bundle): BundleHead {
     ...(deliverAt !== undefined && { deliverAt }),
     ...(destination !== undefined && { destination }),
     ...(sealedDestination !== undefined && { sealedDestination }),
+    ...(isBatch(bundle) && { recipients: recipientsOf(bundle.webhooks[0] as BundledWebhook) }),
   };
 }
 
@@ -321,11 +341,13 @@ function parseLog(fields: Record<string, string>): BundleLog {
   const claims = new Map<number, string>();
   const waits = new Map<number, ParkedPlace>();
   const cancelled = new Set<number>();
+  const batched = new Set<number>();
   for (const [field, value] of Object.entries(fields)) {
-    const [, index, what] = /^(\d+)\.(\d+|claim|waits|cancelled)$/.exec(field) ?? [];
+    const [, index, what] = /^(\d+)\.(\d+|claim|waits|batch|cancelled)$/.exec(field) ?? [];
     if (index === undefined || what === undefined) continue;
     if (what === 'claim') claims.set(Number(index), value);
     else if (what === 'cancelled') cancelled.add(Number(index));
+    else if (what === 'batch') batched.add(Number(index));
     else if (what === 'waits') {
       const [piece = '', lane = ''] = value.split(' ');
       waits.set(Number(index), { piece, lane });
@@ -336,5 +358,5 @@ function parseLog(fields: Record<string, string>): BundleLog {
     }
   }
   for (const entries of attempts.values()) entries.sort((a, b) => a.attempt - b.attempt);
-  return { attempts, claims, waits, cancelled };
+  return { attempts, claims, waits, cancelled, batched };
 }

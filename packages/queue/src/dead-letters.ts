@@ -35,6 +35,8 @@ export interface DeadLetter {
   readonly reason?: OutcomeReason;
   readonly statusCode?: number;
   readonly attempts: number;
+  /** Of a batch. */
+  readonly recipients?: number;
   readonly endedAt: string;
   readonly responseBody?: string;
 }
@@ -54,8 +56,8 @@ export interface ReplayOptions {
 export interface DeadLetters {
   /** The latest first. A page may be short of the limit where a filter passes few. */
   list(campaignId: string, filter: DeadLetterFilter, limit: number, cursor?: string): Promise<DeadLetterPage>;
-  /** `notFailed`: it is delivered, or will be attempted anyway. */
-  replay(webhookId: string): Promise<'replayed' | 'notFailed' | 'unknown'>;
+  /** `notFailed`: it is delivered, or will be attempted anyway. A batch is replayed whole: its id is given then. */
+  replay(webhookId: string): Promise<'replayed' | 'notFailed' | 'unknown' | { readonly batchId: string }>;
   /** `more`: not all were looked at; the same call goes on. */
   replayCampaign(
     campaignId: string,
@@ -211,6 +213,7 @@ export function openDeadLetters(options: ShardOptions): DeadLetters {
       if (location === undefined || location.shard >= shards) return 'unknown';
       const log = await readWebhookLog(connection, logKey(location), location.index);
       if (log === undefined) return 'unknown';
+      if (log.batchId !== undefined) return { batchId: log.batchId };
       if (!isFailed(log)) return 'notFailed';
       return (await replayOne({ location, log }, 0)) ? 'replayed' : 'unknown';
     },
@@ -268,6 +271,7 @@ function toDeadLetter({ webhookId, endedAtMs, log }: Found): DeadLetter {
     ...(reason !== undefined && { reason }),
     ...(statusCode !== undefined && { statusCode }),
     attempts: log.attempts.length,
+    ...(log.head.recipients !== undefined && { recipients: log.head.recipients }),
     endedAt: new Date(endedAtMs).toISOString(),
     ...(responseBody !== undefined && { responseBody }),
   };

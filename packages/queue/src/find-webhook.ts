@@ -1,6 +1,12 @@
 /** What is known of a webhook: from its attempt log, and while it waits from its job. */
-import { type Bundle, type OutcomeEvent, type OutcomeReason, parseWebhookId } from '@hookfleet/contract';
-import { readWebhookLog, type WebhookLog } from './attempt-log.ts';
+import {
+  type Bundle,
+  type OutcomeEvent,
+  type OutcomeReason,
+  parseWebhookId,
+  recipientsOf,
+} from '@hookfleet/contract';
+import { type BundleHead, readWebhookLog, type WebhookLog } from './attempt-log.ts';
 import type { RedisConnection } from './connection.ts';
 import { attemptLogKey, bundleName, shardPrefix } from './keys.ts';
 import type { ShardQueues } from './shard-queues.ts';
@@ -37,6 +43,10 @@ export interface WebhookView {
   readonly acceptedAt: string;
   readonly deliverAt?: string;
   readonly nextAttemptAt?: string;
+  /** The batch that it travels in: its attempts are the batch's. */
+  readonly batchId?: string;
+  /** Of a batch. */
+  readonly recipients?: number;
   readonly attempts: readonly AttemptView[];
 }
 
@@ -53,8 +63,18 @@ export async function findWebhook(
   // The job before the log: a webhook that moves on between the two look-ups is then found in the log.
   const waiting = await findInJob(queues, shard, bundleName(run, first), index);
   const log = await readWebhookLog(connection, key, index);
+  if (log?.batchId !== undefined) return fromBatch(id, log, log.batchId);
   if (log !== undefined) return fromLog(id, log);
   return waiting === undefined ? undefined : fromBundle(id, waiting, index);
+
+  async function fromBatch(memberId: string, member: WebhookLog, batchId: string): Promise<WebhookView> {
+    const own = fromLog(memberId, member);
+    const batch = await findWebhook(connection, prefix, queues, batchId);
+    // Between the note and the job, or when the batch's log has expired, the member's own is all there is.
+    if (batch === undefined) return { ...own, batchId };
+    const { state, nextAttemptAt, attempts } = batch;
+    return { ...own, state, ...(nextAttemptAt !== undefined && { nextAttemptAt }), batchId, attempts };
+  }
 }
 
 async function findInJob(
@@ -68,12 +88,20 @@ async function findInJob(
   return bundle?.webhooks.some((webhook) => webhook.index === index) ? bundle : undefined;
 }
 
-type Head = Pick<Bundle, 'campaignId' | 'acceptedAt' | 'channelConfigId' | 'deliverAt'>;
+type Head = Pick<BundleHead, 'campaignId' | 'acceptedAt' | 'channelConfigId' | 'deliverAt' | 'recipients'>;
 
 function fromBundle(id: string, bundle: Bundle, index: number): WebhookView {
   const scheduled = bundle.deliverAt !== undefined && bundle.deliverAt > Date.now();
-  const messageId = bundle.webhooks.find((webhook) => webhook.index === index)?.messageId ?? '';
-  return { id, messageId, ...headView(bundle), state: scheduled ? 'scheduled' : 'pending', attempts: [] };
+  const webhook = bundle.webhooks.find((one) => one.index === index);
+  const recipients = webhook?.members === undefined ? {} : { recipients: recipientsOf(webhook) };
+  const messageId = webhook?.messageId ?? '';
+  return {
+    id,
+    messageId,
+    ...headView({ ...bundle, ...recipients }),
+    state: scheduled ? 'scheduled' : 'pending',
+    attempts: [],
+  };
 }
 
 function fromLog(id: string, log: WebhookLog): WebhookView {
@@ -103,11 +131,12 @@ function fromLog(id: string, log: WebhookLog): WebhookView {
   };
 }
 
-function headView({ campaignId, acceptedAt, channelConfigId, deliverAt }: Head) {
+function headView({ campaignId, acceptedAt, channelConfigId, deliverAt, recipients }: Head) {
   return {
     campaignId,
     ...(channelConfigId !== undefined && { channelConfigId }),
     acceptedAt: new Date(acceptedAt).toISOString(),
     ...(deliverAt !== undefined && { deliverAt: new Date(deliverAt).toISOString() }),
+    ...(recipients !== undefined && { recipients }),
   };
 }

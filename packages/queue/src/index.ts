@@ -7,6 +7,7 @@ export {
   openCampaignControls,
   type StoredControls,
 } from './campaign-controls.ts';
+export { type Batches, type Gathered, type Lot, openBatches } from './batches.ts';
 export { type Channels, openChannels } from './channels.ts';
 export { channelOfLane, type Circuit, type Circuits, laneOf, openCircuits } from './circuits.ts';
 export { checkRedis, RedisUnfitError, RedisUnreachableError } from './check-redis.ts';

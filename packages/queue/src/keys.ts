@@ -8,6 +8,9 @@
  *     {hookfleet:0}:dead:…       dead letters of a campaign
  *     {hookfleet:0}:idempotency:…
  *     {hookfleet:0}:attempts     how many were recorded
+ *     {hookfleet:0}:lots         lots that gather batches, by the time to look at them
+ *     {hookfleet:0}:lot:…        a lot
+ *     {hookfleet:0}:gathered     webhooks in lots
  *     {hookfleet}:channels
  *     {hookfleet}:controls       of campaigns that have any; …:controls:version
  *     {hookfleet}:circuits       of lanes, where they are not closed
@@ -33,6 +36,28 @@ export function deadLettersKey(shardTag: string, campaignId: string): string {
 
 export function attemptsCounterKey(shardTag: string): string {
   return `${shardTag}:attempts`;
+}
+
+/** The keys of a lot, in which webhooks gather until they are a batch. `lot`: its name, of safe characters. */
+export function lotKeys(shardTag: string, lot: string) {
+  const own = `${shardTag}:lot:${lot}`;
+  return {
+    due: dueLotsKey(shardTag),
+    gathered: gatheredKey(shardTag),
+    order: `${own}:order`,
+    data: `${own}:data`,
+    state: `${own}:state`,
+    cut: `${own}:cut`,
+    leases: `${own}:leases`,
+  };
+}
+
+export function dueLotsKey(shardTag: string): string {
+  return `${shardTag}:lots`;
+}
+
+export function gatheredKey(shardTag: string): string {
+  return `${shardTag}:gathered`;
 }
 
 /** Callers choose idempotency keys of any length: they are hashed, so that a key costs the same. */

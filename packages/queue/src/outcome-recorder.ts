@@ -9,7 +9,7 @@
  * Redis' failures are waited out: what happened must be written, and the slots that it holds bound our memory.
  */
 import type { Bundle, BundledWebhook, Cancellation, Outcome } from '@hookfleet/contract';
-import { WEBHOOKS_QUEUE } from '@hookfleet/contract';
+import { toPositionRanges, WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import { type AttemptRecord, type AttemptRetention, noteCancelled, recordAttempts } from './attempt-log.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { retryJobId, shardPrefix } from './keys.ts';
@@ -115,18 +115,17 @@ export function createOutcomeRecorder(options: OutcomeRecorderOptions): OutcomeR
   };
 }
 
-/** Positions in a row as one range. */
+/** A batch is called off with each of its webhooks. */
 function toCancellations(
   { campaignId, run, first }: Bundle,
   webhooks: readonly BundledWebhook[],
 ): Cancellation[] {
-  const ranges: Cancellation[] = [];
-  for (const { index } of webhooks) {
-    const last = ranges.at(-1);
-    if (last !== undefined && last.from + last.count === first + index) last.count += 1;
-    else ranges.push({ campaignId, run, from: first + index, count: 1 });
-  }
-  return ranges;
+  const own = webhooks.filter(({ members }) => members === undefined);
+  const ranges = [
+    ...toPositionRanges(own.map(({ index }) => ({ run, position: first + index }))),
+    ...webhooks.flatMap(({ members = [] }) => members),
+  ];
+  return ranges.map((range) => ({ campaignId, ...range }));
 }
 
 /** The webhook leaves its bundle: a bundle of one, under an id made of the webhook's and the attempt's. */

@@ -1,7 +1,7 @@
 /** What the queues hold: for metrics and for scaling. Costs a few commands a sample, none of them scans. */
 import { type Bundle, RESULTS_QUEUE, WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import type { Job, Queue } from 'bullmq';
-import { attemptsCounterKey, parkedKey, shardPrefix } from './keys.ts';
+import { attemptsCounterKey, gatheredKey, parkedKey, shardPrefix } from './keys.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
 
 export type QueueName = typeof WEBHOOKS_QUEUE | typeof RESULTS_QUEUE;
@@ -18,7 +18,7 @@ export interface QueueSample {
   readonly attemptsPerSecond: number;
   /** Time to drain what waits at the rate of late. Where nothing is attempted at all: the age of the oldest. */
   readonly backlogSeconds: number;
-  /** Webhooks that wait in lanes. */
+  /** Webhooks that wait in lanes, or for their batch. */
   readonly parkedWebhooks: number;
   /** No job waits, is delayed or active, in either queue, and nothing is parked: every accepted webhook must have ended. */
   readonly atRest: boolean;
@@ -43,10 +43,10 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
   const shardQueues = names.map((name) => ({ name, queues: openShardQueues(name, options) }));
   const rate = createRate(now);
 
-  async function attemptsTotal(): Promise<number> {
+  async function sumOfShards(keyOf: (shardTag: string) => string): Promise<number> {
     const counts = await Promise.all(
       Array.from({ length: options.shards }, (_, shard) =>
-        options.connection.get(attemptsCounterKey(shardPrefix(options.prefix, shard))),
+        options.connection.get(keyOf(shardPrefix(options.prefix, shard))),
       ),
     );
     return counts.reduce((sum, count) => sum + Number(count ?? 0), 0);
@@ -76,9 +76,10 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
           };
         }),
       );
-      const attemptsPerSecond = rate.update(await attemptsTotal());
+      const attemptsPerSecond = rate.update(await sumOfShards(attemptsCounterKey));
       const parkedCounts = await options.connection.hvals(parkedKey(options.prefix));
-      const parkedWebhooks = parkedCounts.reduce((sum, count) => sum + Number(count), 0);
+      const inLanes = parkedCounts.reduce((sum, count) => sum + Number(count), 0);
+      const parkedWebhooks = inLanes + (await sumOfShards(gatheredKey));
       const oldestSeconds = perQueue.map(({ name, oldestMs }) => ({
         queue: name as QueueName,
         seconds: Number.isFinite(oldestMs) ? Math.max(0, (now() - oldestMs) / 1000) : 0,

@@ -7,12 +7,15 @@ const SOURCES = {
   claimLanes: 'claim-lanes',
   claimWebhooks: 'claim-webhooks',
   commitWebhookIds: 'commit-webhook-ids',
+  cutBatch: 'cut-batch',
   finishPieces: 'finish-pieces',
+  gatherWebhooks: 'gather-webhooks',
   noteWebhooks: 'note-webhooks',
   parkPieces: 'park-pieces',
   recordAttempts: 'record-attempts',
   releasePieces: 'release-pieces',
   reserveWebhookIds: 'reserve-webhook-ids',
+  settleBatch: 'settle-batch',
 } as const;
 
 export type ScriptName = keyof typeof SOURCES;

@@ -12,6 +12,7 @@ import {
   type Bundle,
   formatWebhookId,
   parseWebhookId,
+  toPositionRanges,
   WEBHOOKS_QUEUE,
 } from '@hookfleet/contract';
 import { randomBytes } from 'node:crypto';
@@ -231,11 +232,6 @@ function toJob({ shard, bundle }: PackedBundle): JobToAdd {
 
 /** The bundle's positions as ranges: one, unless webhooks were left out. */
 function toAcceptances({ campaignId, run, first, acceptedAt, webhooks }: Bundle): Acceptance[] {
-  const ranges: Acceptance[] = [];
-  for (const { index } of webhooks) {
-    const last = ranges.at(-1);
-    if (last !== undefined && last.from + last.count === first + index) last.count += 1;
-    else ranges.push({ campaignId, run, from: first + index, count: 1, acceptedAt });
-  }
-  return ranges;
+  const ranges = toPositionRanges(webhooks.map(({ index }) => ({ run, position: first + index })));
+  return ranges.map((range) => ({ campaignId, ...range, acceptedAt }));
 }

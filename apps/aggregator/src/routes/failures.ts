@@ -33,6 +33,7 @@ const Failure = Type.Object({
   reason: Type.Optional(Type.String()),
   statusCode: Type.Optional(Type.Integer()),
   attempts: Type.Integer(),
+  recipients: Type.Optional(Type.Integer({ description: 'Of a batch, which is replayed whole.' })),
   endedAt: Type.String({ format: 'date-time' }),
   responseBody: Type.Optional(Type.String()),
 });

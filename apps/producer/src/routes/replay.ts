@@ -49,6 +49,11 @@ export function addReplayRoutes(app: FastifyInstance, deadLetters: DeadLetters):
         throw new ProblemError(404, `There is no dead letter ${id}, or it is forgotten.`);
       if (done === 'notFailed')
         throw new ProblemError(409, `Webhook ${id} is delivered, or will be attempted anyway.`);
+      if (typeof done === 'object')
+        throw new ProblemError(
+          409,
+          `Webhook ${id} was sent in a batch, which is replayed whole: ${done.batchId}.`,
+        );
       request.log.info({ webhookId: id }, 'webhook.replayed');
       return reply.code(202).send({ id });
     },

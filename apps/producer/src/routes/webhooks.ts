@@ -36,6 +36,10 @@ const WebhookStatus = Type.Object({
   acceptedAt: Type.String({ format: 'date-time' }),
   deliverAt: Type.Optional(Type.String({ format: 'date-time' })),
   nextAttemptAt: Type.Optional(Type.String({ format: 'date-time' })),
+  batchId: Type.Optional(
+    Type.String({ description: "The batch that it was sent in: its attempts are the batch's." }),
+  ),
+  recipients: Type.Optional(Type.Integer({ description: 'Of a batch.' })),
   attempts: Type.Array(
     Type.Object({
       attempt: Type.Integer(),

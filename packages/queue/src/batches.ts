@@ -1,0 +1,290 @@
+/**
+ * Batches: the webhooks of one campaign, message and channel gather in a lot until they are enough, or the first has
+ * waited long enough; then they leave as one job, a bundle of a single webhook that holds them all.
+ *
+ *   bundle's job ──gather──▶ lot ──cut──▶ on lease ──note──▶ their logs name the batch ──add──▶ the batch's job ──settle──▶ gone
+ *
+ * If we die between two arrows:
+ *   before gather     the bundle's job runs again and gathers its webhooks: those that are here already stay as they are
+ *   after gather      the same; the lot goes out by its time, which every worker looks at
+ *   after cut         the lease grows stale, and the same batch is cut again under the same id
+ *   after add         the same; its job is there still, or its attempt log tells what has been done
+ * A webhook is thus in one batch alone: while it is in the lot its data keeps a second one out, and from then on its
+ * log does (process-bundle.ts passes over what has a batch).
+ */
+import { createHash } from 'node:crypto';
+import {
+  BATCH_WAIT_DEFAULT_MS,
+  type BatchBody,
+  type Batching,
+  type Bundle,
+  type BundledWebhook,
+  formatWebhookId,
+  parseWebhookId,
+  positionOf,
+  toPositionRanges,
+  type WebhookLocation,
+  WEBHOOKS_QUEUE,
+} from '@hookfleet/contract';
+import { noteBatch, noteWaiting } from './attempt-log.ts';
+import { attemptLogKey, bundleName, dueLotsKey, lotKeys, shardPrefix } from './keys.ts';
+import { createPositionAllocator } from './positions.ts';
+import { defineScripts, runScript } from './scripts.ts';
+import { openShardQueues, type ShardOptions } from './shard-queues.ts';
+
+/** Where webhooks gather. */
+export interface Lot {
+  readonly shard: number;
+  readonly name: string;
+}
+
+export interface Gathered {
+  readonly lot: Lot;
+  /** Enough for a batch. */
+  readonly isFull: boolean;
+  /** Until the first of them has waited long enough. */
+  readonly dueInMs: number;
+}
+
+export interface Batches {
+  /** Puts webhooks of a bundle, of one message or several, into their lots. May be repeated. */
+  gather(
+    shard: number,
+    bundle: Bundle,
+    webhooks: readonly BundledWebhook[],
+    batching: Batching,
+  ): Promise<Gathered[]>;
+  /**
+   * Sends the batches that the lot has: those that are full or due, or with `all` everything. Resolves to the
+   * milliseconds until the next is due, or undefined where nothing is left.
+   */
+  send(lot: Lot, options?: { readonly all: boolean }): Promise<number | undefined>;
+  /** Takes lots that are due to be looked at, for a second. */
+  claimDue(lotsMax: number): Promise<Lot[]>;
+  close(): Promise<void>;
+}
+
+// A batch's body travels as one value: as much as a single webhook's may be.
+const BATCH_BYTES_MAX = 1024 * 1024;
+const CLAIM_MS = 1_000;
+
+/** What a lot's webhooks have in common. */
+interface LotHead {
+  readonly campaignId: string;
+  readonly messageId: string;
+  readonly channelConfigId: string;
+}
+
+interface GatheredWebhook {
+  readonly acceptedAt: number;
+  readonly userId?: string;
+  readonly body: string;
+  readonly contentType?: string;
+}
+
+export function openBatches(
+  options: ShardOptions & {
+    /** The log of a webhook that waits is kept so long. */
+    readonly retentionMs: number;
+    /** A batch that was cut and is not in the queue by then is sent again. Far longer than that takes. */
+    readonly leaseMs: number;
+  },
+): Batches {
+  const { connection, prefix, shards, retentionMs, leaseMs } = options;
+  defineScripts(connection);
+  const queues = openShardQueues(WEBHOOKS_QUEUE, options);
+  const positions = createPositionAllocator();
+
+  function keysOf({ shard, name }: Lot) {
+    return lotKeys(shardPrefix(prefix, shard), name);
+  }
+
+  async function gatherInto(
+    shard: number,
+    bundle: Bundle,
+    webhooks: readonly BundledWebhook[],
+    head: LotHead,
+    batching: Batching,
+  ): Promise<Gathered> {
+    const lot = lotOf(head, shards);
+    const { due, order, data, state, gathered } = keysOf(lot);
+    // First the note, then the lot: a webhook that is in neither is in its job, which runs again.
+    await noteWaiting(
+      connection,
+      shardPrefix(prefix, shard),
+      bundle,
+      `batch:${lot.name}`,
+      webhooks.map((webhook) => ({ webhook, piece: 'batch' })),
+      retentionMs,
+    );
+    const { run, first } = bundle;
+    const [waiting, bytes, dueInMs] = (await runScript(
+      connection,
+      'gatherWebhooks',
+      [due, order, data, state, gathered],
+      [
+        lot.name,
+        JSON.stringify(head),
+        batching.size,
+        batching.maxWaitMs ?? BATCH_WAIT_DEFAULT_MS,
+        ...webhooks.flatMap((webhook) => [
+          formatWebhookId({ shard, run, first, index: webhook.index }),
+          JSON.stringify(toGathered(bundle, webhook)),
+        ]),
+      ],
+    )) as [number, number, number];
+    return { lot, isFull: waiting >= batching.size || bytes >= BATCH_BYTES_MAX, dueInMs };
+  }
+
+  /** One batch, if there is one: cut, noted, added, settled. */
+  async function sendOne(lot: Lot, all: boolean) {
+    const { due, order, data, state, cut, leases, gathered } = keysOf(lot);
+    const [nextInMs, headText, batchId, ...flat] = (await runScript(
+      connection,
+      'cutBatch',
+      [due, order, data, state, cut, leases],
+      [lot.name, proposeId(lot), BATCH_BYTES_MAX, leaseMs, all ? '1' : '0'],
+    )) as [number, string, string | undefined, ...string[]];
+    if (batchId === undefined) return { isSent: false, nextInMs };
+    const members = Array.from({ length: flat.length / 2 }, (_, i) => ({
+      id: flat[2 * i] as string,
+      location: parseWebhookId(flat[2 * i] as string) as WebhookLocation,
+      webhook: JSON.parse(flat[2 * i + 1] as string) as GatheredWebhook,
+    }));
+    const head = JSON.parse(headText) as LotHead;
+    await noteMembers(batchId, members);
+    const bundle = toBatch(batchId, head, members);
+    await queues.of(lot.shard).add('batch', bundle, {
+      jobId: bundleName(bundle.run, bundle.first),
+      removeOnComplete: true,
+      attempts: 1,
+    });
+    await runScript(
+      connection,
+      'settleBatch',
+      [due, order, data, state, cut, leases, gathered],
+      [lot.name, batchId],
+    );
+    return { isSent: true, nextInMs };
+  }
+
+  /** Of this process alone, so that no two batches have the same; on a repeat the first cut's stands. */
+  function proposeId({ shard, name }: Lot): string {
+    const { run, first } = positions.allocate(name, 1);
+    return formatWebhookId({ shard, run, first, index: 0 });
+  }
+
+  async function noteMembers(
+    batchId: string,
+    members: readonly { location: WebhookLocation }[],
+  ): Promise<void> {
+    const byLog = Map.groupBy(members, ({ location: { shard, run, first } }) =>
+      attemptLogKey(shardPrefix(prefix, shard), run, first),
+    );
+    await Promise.all(
+      [...byLog].map(([key, ofLog]) =>
+        noteBatch(
+          connection,
+          key,
+          ofLog.map(({ location }) => location.index),
+          batchId,
+        ),
+      ),
+    );
+  }
+
+  return {
+    async gather(shard, bundle, webhooks, batching) {
+      const { campaignId, channelConfigId = '' } = bundle;
+      const byMessage = Map.groupBy(webhooks, ({ messageId }) => messageId);
+      return Promise.all(
+        [...byMessage].map(([messageId, ofMessage]) =>
+          gatherInto(shard, bundle, ofMessage, { campaignId, messageId, channelConfigId }, batching),
+        ),
+      );
+    },
+    async send(lot, { all } = { all: false }) {
+      for (;;) {
+        const { isSent, nextInMs } = await sendOne(lot, all);
+        if (!isSent) return nextInMs === -1 ? undefined : nextInMs;
+      }
+    },
+    async claimDue(lotsMax) {
+      const claimed = await Promise.all(
+        Array.from({ length: shards }, async (_, shard) => {
+          const names = await runScript(
+            connection,
+            'claimLanes',
+            [dueLotsKey(shardPrefix(prefix, shard))],
+            [lotsMax, CLAIM_MS],
+          );
+          return (names as string[]).map((name): Lot => ({ shard, name }));
+        }),
+      );
+      return claimed.flat();
+    },
+    close: queues.close,
+  };
+}
+
+/** Hashed: the ids are their callers', and the same lot must be found by every worker. */
+function lotOf({ campaignId, messageId, channelConfigId }: LotHead, shards: number): Lot {
+  const digest = createHash('sha256')
+    .update([campaignId, messageId, channelConfigId].join('\0'))
+    .digest()
+    .subarray(0, 16);
+  return { shard: digest.readUInt32BE(0) % shards, name: digest.toString('base64url') };
+}
+
+function toGathered({ acceptedAt, deliverAt = 0 }: Bundle, webhook: BundledWebhook): GatheredWebhook {
+  const { body, userId, contentType } = webhook;
+  return {
+    acceptedAt: Math.max(acceptedAt, deliverAt),
+    ...(userId !== undefined && { userId }),
+    body,
+    ...(contentType !== undefined && { contentType }),
+  };
+}
+
+interface Member {
+  readonly id: string;
+  readonly location: WebhookLocation;
+  readonly webhook: GatheredWebhook;
+}
+
+function toBatch(batchId: string, head: LotHead, members: readonly Member[]): Bundle {
+  const { run, first, index } = parseWebhookId(batchId) as WebhookLocation;
+  const { campaignId, messageId, channelConfigId } = head;
+  return {
+    version: 1,
+    campaignId,
+    channelConfigId,
+    run,
+    first,
+    acceptedAt: Math.min(...members.map(({ webhook }) => webhook.acceptedAt)),
+    attempt: 1,
+    recheck: true,
+    webhooks: [
+      {
+        index,
+        messageId,
+        body: batchBody(batchId, head, members),
+        members: toPositionRanges(
+          members.map(({ location }) => ({ run: location.run, position: positionOf(location) })),
+        ),
+      },
+    ],
+  };
+}
+
+/** BatchBody as JSON. Payloads are put in as the text that they were given as: none is parsed or changed. */
+function batchBody(batchId: string, head: LotHead, members: readonly Member[]): string {
+  const common: Omit<BatchBody, 'messages'> = { batchId, ...head };
+  const messages = members.map(({ id, webhook: { userId, body, contentType } }) => {
+    const facts = JSON.stringify({ id, ...(userId !== undefined && { userId }) }).slice(0, -1);
+    return contentType === undefined
+      ? `${facts},"payload":${body}}`
+      : `${facts},${JSON.stringify({ body, contentType }).slice(1)}`;
+  });
+  return `${JSON.stringify(common).slice(0, -1)},"messages":[${messages.join()}]}`;
+}

@@ -1,0 +1,144 @@
+/** A lot, and what is left behind by whoever dies while a batch is made of it. */
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { type BatchBody, type Bundle, formatWebhookId } from '@hookfleet/contract';
+import { eventually, startTestRedis } from '@hookfleet/testkit';
+import { Queue } from 'bullmq';
+import {
+  type Batches,
+  disconnectRedis,
+  openBatches,
+  readBundleLog,
+  type RedisConnection,
+} from '../src/index.ts';
+import { lotKeys } from '../src/keys.ts';
+import { defineScripts, runScript } from '../src/scripts.ts';
+import { bundleOf, connect } from './setup-queue.ts';
+
+const BATCHING = { size: 50, maxWaitMs: 3_600_000 };
+
+let redis: Awaited<ReturnType<typeof startTestRedis>>;
+let connection: RedisConnection;
+let batches: Batches;
+let queue: Queue;
+let prefix: string;
+let prefixes = 0;
+
+beforeAll(async () => {
+  redis = await startTestRedis();
+  connection = connect(redis.url);
+  defineScripts(connection);
+});
+
+afterAll(async () => {
+  disconnectRedis(connection);
+  await redis.stop();
+});
+
+beforeEach(() => {
+  prefixes += 1;
+  prefix = `t${prefixes}`;
+  batches = open();
+  queue = new Queue('webhooks', { connection, prefix: `{${prefix}:0}` });
+});
+
+function open(leaseMs = 60_000): Batches {
+  return openBatches({ connection, prefix, shards: 1, retentionMs: 3_600_000, leaseMs });
+}
+
+let runs = 0;
+function newBundle(webhooks: number): Bundle {
+  runs += 1;
+  const bundle = bundleOf(webhooks, { run: runs.toString(16).padStart(12, '0'), channelConfigId: '31' });
+  return { ...bundle, webhooks: bundle.webhooks.map((webhook) => ({ ...webhook, messageId: 'm' })) };
+}
+
+const idsOf = ({ run, first, webhooks }: Bundle) =>
+  webhooks.map(({ index }) => formatWebhookId({ shard: 0, run, first, index }));
+
+async function gather(bundle: Bundle) {
+  const [gathered] = await batches.gather(0, bundle, bundle.webhooks, BATCHING);
+  if (gathered === undefined) throw new Error('nothing was gathered');
+  return gathered;
+}
+
+async function queued(): Promise<BatchBody[]> {
+  const jobs = await queue.getJobs(['waiting']);
+  return jobs.map(({ data }) => JSON.parse((data as Bundle).webhooks[0]?.body ?? '') as BatchBody);
+}
+
+const gatheredCount = async () => Number(await connection.get(`{${prefix}:0}:gathered`));
+
+/** Cuts a batch as a worker would that dies right after. */
+async function cutAndDie(lot: string, batchId: string, leaseMs: number): Promise<void> {
+  const { due, order, data, state, cut, leases } = lotKeys(`{${prefix}:0}`, lot);
+  await runScript(
+    connection,
+    'cutBatch',
+    [due, order, data, state, cut, leases],
+    [lot, batchId, 1_000_000, leaseMs, '0'],
+  );
+}
+
+test('a bundle that is gathered again and again is in its lot once', async () => {
+  const bundle = newBundle(20);
+  for (let i = 0; i < 3; i += 1) expect((await gather(bundle)).isFull).toBe(false);
+  expect(await gatheredCount()).toBe(20);
+  const { lot } = await gather(newBundle(25));
+  expect(await batches.send(lot)).toBeGreaterThan(3_000_000);
+  await batches.send(lot, { all: true });
+  expect((await queued()).map(({ messages }) => messages.length)).toEqual([45]);
+  expect(await gatheredCount()).toBe(0);
+});
+
+test('a full lot is cut to size, and the rest stays', async () => {
+  const one = newBundle(30);
+  await gather(one);
+  const other = newBundle(30);
+  const { lot, isFull } = await gather(other);
+  expect(isFull).toBe(true);
+  expect(await batches.send(lot)).toBeGreaterThan(3_000_000);
+  const [batch] = await queued();
+  expect(batch?.messages.map(({ id }) => id)).toEqual([...idsOf(one), ...idsOf(other).slice(0, 20)]);
+  expect(await gatheredCount()).toBe(10);
+});
+
+test("webhooks' logs name their batch before it can be attempted", async () => {
+  const bundle = newBundle(50);
+  const { lot } = await gather(bundle);
+  await batches.send(lot);
+  const log = await readBundleLog(connection, `{${prefix}:0}`, bundle);
+  expect([...log.batched].sort((a, b) => a - b)).toEqual(bundle.webhooks.map(({ index }) => index));
+});
+
+test('a batch whose maker died is sent by another, under the same id, with the same webhooks', async () => {
+  const bundle = newBundle(50);
+  const { lot } = await gather(bundle);
+  const batchId = 'wh_0_ffffffffffff_0_0';
+  await cutAndDie(lot.name, batchId, 100);
+  // Its bundle's job runs again meanwhile: nothing of it comes into the lot a second time.
+  expect((await gather(bundle)).isFull).toBe(false);
+  const rescuer = open(100);
+  await eventually(async () => {
+    for (const due of await rescuer.claimDue(10)) await rescuer.send(due);
+    expect(await queued()).toHaveLength(1);
+  });
+  const [batch] = await queued();
+  expect(batch?.batchId).toBe(batchId);
+  expect(batch?.messages.map(({ id }) => id)).toEqual(idsOf(bundle));
+  expect(await gatheredCount()).toBe(0);
+  await rescuer.close();
+});
+
+test('a batch whose maker lives is left to it', async () => {
+  const { lot } = await gather(newBundle(50));
+  await cutAndDie(lot.name, 'wh_0_ffffffffffff_0_0', 60_000);
+  await batches.send(lot, { all: true });
+  expect(await queued()).toEqual([]);
+});
+
+test('a lot whose batches are settled leaves nothing behind', async () => {
+  const { lot } = await gather(newBundle(50));
+  await batches.send(lot);
+  const keys = await (connection as { keys(pattern: string): Promise<string[]> }).keys(`{${prefix}:0}:lot*`);
+  expect(keys).toEqual([]);
+});
