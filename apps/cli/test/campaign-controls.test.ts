@@ -113,7 +113,8 @@ test('what a deadline leaves unsent is cancelled, retries included', async () =>
 test.each([
   [{ rateLimit: { limit: 0, per: 'second' } }, 'rateLimit.limit'],
   [{ deadline: 'soon' }, 'deadline'],
-  [{ priority: 'high' }, 'priority'],
+  [{ priority: 'urgent' }, 'priority'],
+  [{ budget: 5 }, 'budget'],
 ])('controls of %j are refused, and %s named', async (body, field) => {
   const { status, errors } = await control('any', 'controls', body);
   expect(status).toBe(400);

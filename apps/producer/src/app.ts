@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import { createKnownChannels } from './known-channels.ts';
 import { addLoadShedding } from './load-shedding.ts';
 import type { ProducerMetrics } from './metrics.ts';
+import type { PriorityChanges } from './priority-changes.ts';
 import { addCampaignRoutes } from './routes/campaigns.ts';
 import { addChannelRoutes } from './routes/channels.ts';
 import { addReplayRoutes } from './routes/replay.ts';
@@ -19,6 +20,7 @@ export interface AppOptions {
   readonly channels: Channels;
   readonly circuits: Circuits;
   readonly controls: CampaignControlsStore;
+  readonly priorityChanges: Pick<PriorityChanges, 'changed'>;
   readonly deadLetters: DeadLetters;
   readonly metrics: ProducerMetrics;
   readonly requestsMax: number;
@@ -33,6 +35,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     channels,
     circuits,
     controls,
+    priorityChanges,
     deadLetters,
     metrics,
     requestsMax,
@@ -53,7 +56,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const known = createKnownChannels(channels, now);
   addWebhookRoutes(app, { webhooks, channels: known, onEnqueued: metrics.enqueued, now });
   addChannelRoutes(app, { channels, circuits, known, now });
-  addCampaignRoutes(app, { controls, circuits, now });
+  addCampaignRoutes(app, { controls, circuits, priorityChanges, now });
   addReplayRoutes(app, deadLetters);
   return app;
 }

@@ -6,10 +6,12 @@ import {
   disconnectRedis,
   isRedisUnavailable,
   openCampaignControls,
+  openCampaignJobs,
   openChannels,
   openCircuits,
   openDeadLetters,
   openWebhooksOut,
+  startKnownControls,
 } from '@hookfleet/queue';
 import {
   createLifecycle,
@@ -22,6 +24,7 @@ import {
 import { buildApp } from './app.ts';
 import { loadProducerConfig, PRODUCER_VARIABLES } from './config.ts';
 import { createProducerMetrics } from './metrics.ts';
+import { createPriorityChanges } from './priority-changes.ts';
 
 await startApplication('producer', async () => {
   const config = loadProducerConfig(process.env);
@@ -32,37 +35,60 @@ await startApplication('producer', async () => {
     'producer.starting',
   );
 
+  const onError = (error: Error, context: Record<string, unknown> = {}) =>
+    logger.error({ err: error, ...context }, 'redis.failed');
+
   const connection = connectRedis({
     url: config.redisUrl,
     name: 'hookfleet-producer',
     temper: 'failFast',
-    onError: (error) => logger.error({ err: error }, 'redis.failed'),
+    onError: (error) => onError(error),
   });
   lifecycle.onClose('redis', () => disconnectRedis(connection));
   await checkRedis(connection);
   const secrets = createSecretBox(config.encryptionKeys);
 
+  const shardOptions = { connection, prefix: config.keyPrefix, shards: config.shards };
+
+  const controls = openCampaignControls(shardOptions);
+  const knownControls = await startKnownControls({
+    store: controls,
+    onCalledOff: () => undefined,
+    onError,
+    now: Date.now,
+  });
+  lifecycle.onClose('campaign controls', () => knownControls.stop());
   const webhooks = openWebhooksOut({
-    connection,
-    prefix: config.keyPrefix,
-    shards: config.shards,
+    ...shardOptions,
     bundleSize: config.bundleSize,
     idempotencyRetentionMs: config.idempotencyRetentionMs,
     secrets,
+    priorityOf: (campaignId) => knownControls.of(campaignId).priority ?? 'normal',
+    onError,
   });
   lifecycle.onClose('webhooks queue', () => webhooks.close());
 
-  const deadLetters = openDeadLetters({ connection, prefix: config.keyPrefix, shards: config.shards });
+  const deadLetters = openDeadLetters(shardOptions);
   lifecycle.onClose('dead letters', () => deadLetters.close());
+
+  const jobs = openCampaignJobs(shardOptions);
+  lifecycle.onClose('campaign jobs', () => jobs.close());
+  const priorityChanges = createPriorityChanges({
+    jobs,
+    onMoved: (campaignId, moved) => logger.info({ campaignId, jobs: moved }, 'campaign.reprioritized'),
+    onError,
+  });
+  lifecycle.onClose('priority changes', () => priorityChanges.stop());
 
   const registry = createMetricsRegistry();
   const app = await buildApp({
     logger,
     apiKeys: config.apiKeys,
     webhooks,
-    channels: openChannels({ connection, prefix: config.keyPrefix, secrets }),
-    circuits: openCircuits({ connection, prefix: config.keyPrefix }),
-    controls: openCampaignControls({ connection, prefix: config.keyPrefix }),
+    channels: openChannels({ ...shardOptions, secrets }),
+    circuits: openCircuits(shardOptions),
+    controls,
+    priorityChanges,
     deadLetters,
     metrics: createProducerMetrics(registry),
     requestsMax: config.requestsMax,

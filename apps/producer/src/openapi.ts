@@ -24,6 +24,7 @@ export function buildAppForDescription(): Promise<FastifyInstance> {
     },
     circuits: { all: unused, get: unused, change: unused, set: unused },
     controls: { get: unused, put: unused, version: unused, all: unused },
+    priorityChanges: { changed: () => undefined },
     deadLetters: { list: unused, replay: unused, replayCampaign: unused, close: unused },
     metrics: createProducerMetrics(registry),
     requestsMax: 1,

@@ -6,6 +6,7 @@ import {
   disconnectRedis,
   isRedisUnavailable,
   openCampaignControls,
+  openCampaignJobs,
   openChannels,
   openCircuits,
   openDeadLetters,
@@ -16,6 +17,7 @@ import { createLogger, createMetricsRegistry } from '@hookfleet/runtime';
 import { eventually } from '@hookfleet/testkit';
 import { buildApp } from '../src/app.ts';
 import { createProducerMetrics } from '../src/metrics.ts';
+import { createPriorityChanges } from '../src/priority-changes.ts';
 
 export interface ProducerOptions {
   readonly prefix?: string;
@@ -63,9 +65,17 @@ export async function setupProducer(
     bundleSize,
     idempotencyRetentionMs: 60_000,
     secrets,
+    priorityOf: () => 'normal',
+    onError: () => undefined,
   });
   const monitor = createQueueMonitor({ connection, prefix, shards: 1 });
   const deadLetters = openDeadLetters({ connection, prefix, shards: 1 });
+  const jobs = openCampaignJobs({ connection, prefix, shards: 1 });
+  const priorityChanges = createPriorityChanges({
+    jobs,
+    onMoved: () => undefined,
+    onError: () => undefined,
+  });
   const registry = createMetricsRegistry();
   const app = await buildApp({
     logger: createLogger({ app: 'producer', level: 'silent' }),
@@ -74,6 +84,7 @@ export async function setupProducer(
     channels: openChannels({ connection, prefix, secrets }),
     circuits: openCircuits({ connection, prefix }),
     controls: openCampaignControls({ connection, prefix }),
+    priorityChanges,
     deadLetters,
     metrics: createProducerMetrics(registry),
     requestsMax: options.requestsMax ?? 1_000,
@@ -111,6 +122,8 @@ export async function setupProducer(
       await app.close();
       await webhooks.close();
       await deadLetters.close();
+      await priorityChanges.stop();
+      await jobs.close();
       await monitor.close();
       disconnectRedis(connection);
     },

@@ -1,9 +1,10 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { createAttemptSlots, type Release } from './attempt-slots.ts';
+import { type AcquireOptions, createAttemptSlots, type Release } from './attempt-slots.ts';
 
 const { signal } = new AbortController();
-const CAN_LEAVE = { signal, evictable: true };
+const CAN_LEAVE = { signal, evictable: true, isRetry: false };
+const RETRY = { ...CAN_LEAVE, isRetry: true };
 
 /** Asks for slots and keeps what was given, in the order in which it was. */
 function setup(slotsMax: number) {
@@ -18,7 +19,7 @@ function setup(slotsMax: number) {
     pass: (ms: number) => {
       nowMs += ms;
     },
-    ask(lane: string, options: { signal: AbortSignal; evictable: boolean } = CAN_LEAVE): void {
+    ask(lane: string, options: AcquireOptions = CAN_LEAVE): void {
       void slots.acquire(lane, options).then((answer) => {
         if (typeof answer === 'function') given.push({ lane, release: answer });
         else if (answer === 'evicted') evicted.push(lane);
@@ -44,6 +45,33 @@ test('a lane that is alone gets three quarters of the slots once it answers, and
     await settle();
     expect(held(`other-${lane}`)).toBe(1);
   }
+});
+
+test('while first attempts wait, retries hold a quarter of the slots; when none waits, all of them', async () => {
+  const { slots, ask, given, held, settle } = setup(200);
+  for (let i = 0; i < 500; i += 1) ask('storm', RETRY);
+  await settle();
+  expect(held('storm')).toBe(32);
+  // They come while retries hold all there is, and get three of four of what is freed.
+  let firstAttempts = 0;
+  const waitForSlot = async () => {
+    const release = await slots.acquire('storm', CAN_LEAVE);
+    if (typeof release !== 'function') throw new Error(release);
+    firstAttempts += 1;
+    given.push({ lane: 'storm', release });
+  };
+  for (let i = 0; i < 500; i += 1) void waitForSlot();
+  await settle();
+  for (let trips = 0; trips < 4; trips += 1) {
+    for (const { release } of given.splice(0)) release('answered');
+    await settle();
+  }
+  const before = firstAttempts;
+  const freed = given.splice(0);
+  for (const { release } of freed) release('answered');
+  await settle();
+  expect((firstAttempts - before) / given.length).toBeGreaterThanOrEqual(0.7);
+  expect((firstAttempts - before) / given.length).toBeLessThanOrEqual(0.8);
 });
 
 test('a lane that does not answer in time holds fewer slots each time, down to four', async () => {
@@ -92,7 +120,7 @@ test('no more slots are held than there are, and none is left unused while someb
 test('who waits long for a lane is sent away, and the lane is congested until it has room again', async () => {
   const { slots, ask, pass, given, evicted, settle } = setup(4);
   for (let i = 0; i < 6; i += 1) ask('hangs');
-  ask('hangs', { signal, evictable: false });
+  ask('hangs', { signal, evictable: false, isRetry: false });
   await settle();
   expect(given).toHaveLength(3);
   pass(40);
@@ -115,7 +143,7 @@ test('who waits when the process stops, waits no longer, and a slot given back t
   const slots = createAttemptSlots(1);
   const release = await slots.acquire('a', CAN_LEAVE);
   const stopping = new AbortController();
-  const waiting = slots.acquire('a', { signal: stopping.signal, evictable: true });
+  const waiting = slots.acquire('a', { signal: stopping.signal, evictable: true, isRetry: false });
   stopping.abort();
   expect(await waiting).toBe('aborted');
   if (typeof release !== 'function') throw new Error('the first slot is free');

@@ -10,6 +10,8 @@
  * and is halved by each time-out (as TCP's congestion window). So a destination that hangs holds few slots, and one that
  * answers has its share after two or three round trips.
  *
+ * While first attempts of a lane wait, its retries hold a quarter of its slots at most: a storm of them leaves room.
+ *
  * A lane is congested where it has used up its window or share and is stuck: who waits for it here should leave then,
  * for they hold the room of others. A lane that is only busy frees its slots soon. It stays congested until it has
  * room again, or is as quick as a busy one.
@@ -34,6 +36,7 @@ export type Release = (end: 'answered' | 'silent') => void;
 export interface AcquireOptions {
   readonly signal: AbortSignal;
   readonly evictable: boolean;
+  readonly isRetry: boolean;
 }
 
 // Three quarters of the slots for a lane that is alone, a third of what is left for each of three others.
@@ -45,9 +48,12 @@ const WAIT_MAX_MS = 250;
 // It is unstuck when its attempts end so often: what fits in hand is then served within that time.
 const END_INTERVAL_MAX_MS = 5;
 const INTERVAL_WEIGHT = 0.1;
+// Of a lane's slots, where first attempts want them.
+const RETRY_SHARE = 1 / 4;
 
 interface Waiter {
   readonly evictable: boolean;
+  readonly isRetry: boolean;
   readonly sinceMs: number;
   readonly answer: (answer: Release | 'aborted' | 'evicted') => void;
 }
@@ -57,9 +63,11 @@ const WINDOW_MIN = 4;
 
 interface Lane {
   inFlight: number;
+  retriesInFlight: number;
   window: number;
   /** In the order of their coming. */
   readonly waiting: Set<Waiter>;
+  readonly waitingRetries: Set<Waiter>;
   lastEndMs: number;
   /** Between the ends of its attempts, of late. */
   endIntervalMs: number;
@@ -80,8 +88,10 @@ export function createAttemptSlots(
     if (lane === undefined) {
       lane = {
         inFlight: 0,
+        retriesInFlight: 0,
         window: WINDOW_FIRST,
         waiting: new Set(),
+        waitingRetries: new Set(),
         lastEndMs: now(),
         endIntervalMs: 0,
         isCongested: false,
@@ -97,9 +107,10 @@ export function createAttemptSlots(
     );
   }
 
-  function take(name: string, lane: Lane): Release {
+  function take(name: string, lane: Lane, isRetry: boolean): Release {
     inFlight += 1;
     lane.inFlight += 1;
+    if (isRetry) lane.retriesInFlight += 1;
     let isHeld = true;
     return (end) => {
       if (!isHeld) return;
@@ -108,6 +119,7 @@ export function createAttemptSlots(
         end === 'answered' ? Math.min(lane.window + 1, slotsMax) : Math.max(lane.window >> 1, WINDOW_MIN);
       inFlight -= 1;
       lane.inFlight -= 1;
+      if (isRetry) lane.retriesInFlight -= 1;
       lane.endIntervalMs += (now() - lane.lastEndMs - lane.endIntervalMs) * INTERVAL_WEIGHT;
       lane.lastEndMs = now();
       serveWaiting();
@@ -116,7 +128,7 @@ export function createAttemptSlots(
   }
 
   function forgetIfIdle(name: string, lane: Lane): void {
-    if (lane.inFlight === 0 && lane.waiting.size === 0) lanes.delete(name);
+    if (lane.inFlight === 0 && waitersOf(lane) === 0) lanes.delete(name);
   }
 
   /** One for each lane in turn, as long as any may take one: a slot that is freed may raise several lanes' shares. */
@@ -126,13 +138,13 @@ export function createAttemptSlots(
       served = false;
       for (const name of [...turns]) {
         const lane = laneAt(name);
-        const [waiter] = lane.waiting;
+        const waiter = nextWaiter(lane);
         if (waiter !== undefined && !mayTake(lane)) continue;
         turns.delete(name);
         if (waiter === undefined) continue;
-        lane.waiting.delete(waiter);
-        if (lane.waiting.size > 0) turns.add(name);
-        waiter.answer(take(name, lane));
+        setOf(lane, waiter.isRetry).delete(waiter);
+        if (waitersOf(lane) > 0) turns.add(name);
+        waiter.answer(take(name, lane, waiter.isRetry));
         served = true;
       }
     }
@@ -141,8 +153,8 @@ export function createAttemptSlots(
   function isCongested(name: string): boolean {
     const lane = lanes.get(name);
     if (lane === undefined) return false;
-    const [longest] = lane.waiting;
-    const waitedMs = longest === undefined ? 0 : now() - longest.sinceMs;
+    const [[first], [retry]] = [lane.waiting, lane.waitingRetries];
+    const waitedMs = now() - Math.min(first?.sinceMs ?? now(), retry?.sinceMs ?? now());
     const isSilent = now() - lane.lastEndMs > SILENCE_MAX_MS;
     const isStuck = waitedMs > WAIT_MAX_MS || (isSilent && waitedMs > SILENCE_MAX_MS);
     const isUnstuck = !isSilent && lane.endIntervalMs < END_INTERVAL_MAX_MS;
@@ -152,20 +164,24 @@ export function createAttemptSlots(
 
   return {
     inFlight: () => inFlight,
-    waitingOf: (name) => lanes.get(name)?.waiting.size ?? 0,
+    waitingOf(name) {
+      const lane = lanes.get(name);
+      return lane === undefined ? 0 : waitersOf(lane);
+    },
     isCongested,
-    async acquire(name, { signal, evictable }) {
+    async acquire(name, { signal, evictable, isRetry }) {
       if (signal.aborted) return 'aborted';
       const lane = laneAt(name);
-      if (lane.waiting.size === 0 && mayTake(lane)) return take(name, lane);
+      if (waitersOf(lane) === 0 && mayTake(lane)) return take(name, lane, isRetry);
       const { promise, resolve } = Promise.withResolvers<Release | 'aborted' | 'evicted'>();
-      const waiter: Waiter = { evictable, sinceMs: now(), answer: resolve };
+      const waiter: Waiter = { evictable, isRetry, sinceMs: now(), answer: resolve };
+      const waiting = setOf(lane, isRetry);
       const onAbort = () => {
-        lane.waiting.delete(waiter);
+        waiting.delete(waiter);
         forgetIfIdle(name, lane);
         resolve('aborted');
       };
-      lane.waiting.add(waiter);
+      waiting.add(waiter);
       turns.add(name);
       signal.addEventListener('abort', onAbort, { once: true });
       const answer = await promise;
@@ -176,14 +192,30 @@ export function createAttemptSlots(
       for (const name of [...turns]) {
         if (!isCongested(name)) continue;
         const lane = laneAt(name);
-        for (const waiter of lane.waiting) {
-          if (!waiter.evictable) continue;
-          lane.waiting.delete(waiter);
-          waiter.answer('evicted');
+        for (const waiting of [lane.waiting, lane.waitingRetries]) {
+          for (const waiter of waiting) {
+            if (!waiter.evictable) continue;
+            waiting.delete(waiter);
+            waiter.answer('evicted');
+          }
         }
-        if (lane.waiting.size === 0) turns.delete(name);
+        if (waitersOf(lane) === 0) turns.delete(name);
         forgetIfIdle(name, lane);
       }
     },
   };
+}
+
+function setOf(lane: Lane, isRetry: boolean): Set<Waiter> {
+  return isRetry ? lane.waitingRetries : lane.waiting;
+}
+
+function waitersOf({ waiting, waitingRetries }: Lane): number {
+  return waiting.size + waitingRetries.size;
+}
+
+function nextWaiter({ waiting, waitingRetries, inFlight, retriesInFlight }: Lane): Waiter | undefined {
+  const [[first], [retry]] = [waiting, waitingRetries];
+  if (first === undefined || retry === undefined) return first ?? retry;
+  return retriesInFlight + 1 <= RETRY_SHARE * (inFlight + 1) ? retry : first;
 }

@@ -1,5 +1,5 @@
-/** What a channel's limits mean for its lane: pure. */
-import type { Channel } from '@hookfleet/contract';
+/** What a channel's or a campaign's limits mean for its lane: pure. */
+import type { CampaignControls, Channel } from '@hookfleet/contract';
 import type { LaneLimits } from '@hookfleet/queue';
 
 // No bundle is larger.
@@ -37,4 +37,9 @@ export function laneLimits({
 
 export function isLimited({ intervalMs, concurrency }: LaneLimits): boolean {
   return intervalMs > 0 || concurrency > 0;
+}
+
+/** Of the campaign's lane, which its rate makes. */
+export function campaignLimits({ rateLimit }: Pick<CampaignControls, 'rateLimit'>): LaneLimits {
+  return rateLimit === undefined ? NO_LIMITS : laneLimits({ rateLimit });
 }

@@ -1,21 +1,25 @@
 /** A worker's life: takes bundles, attempts their webhooks, records the outcomes, until it is told to stop. */
 import { hostname } from 'node:os';
 import {
+  campaignOfLane,
   checkRedis,
   claimWebhooks,
   connectRedis,
   consumeWebhooks,
+  createCampaignBacklog,
   createOutcomeRecorder,
   createQueueMonitor,
   createSecretBox,
   disconnectRedis,
   openBatches,
   openCampaignControls,
+  openCampaignJobs,
   openChannels,
   openCircuits,
   openLanes,
   readBundleLog,
   shardPrefix,
+  startKnownControls,
 } from '@hookfleet/queue';
 import {
   createLifecycle,
@@ -28,7 +32,7 @@ import {
 } from '@hookfleet/runtime';
 import { createAttemptSlots } from './attempt-slots.ts';
 import { createAttemptWebhook } from './attempt-webhook.ts';
-import { startKnownControls } from './campaign-controls.ts';
+import { createCallOff } from './call-off.ts';
 import { createBatchSender } from './batch-sender.ts';
 import { createChannelCache } from './channel-cache.ts';
 import { loadWorkerConfig, WORKER_VARIABLES } from './config.ts';
@@ -36,6 +40,7 @@ import { createConsumptionCheck } from './consumption-check.ts';
 import { createDeliver } from './deliver.ts';
 import { createEgressGuard } from './egress-guard.ts';
 import { createGuardedAgents } from './guarded-agents.ts';
+import { campaignLimits } from './lane-limits.ts';
 import { createLaneScheduler } from './lane-scheduler.ts';
 import { createWorkerMetrics } from './metrics.ts';
 import { createProcessBundle } from './process-bundle.ts';
@@ -62,13 +67,6 @@ await startApplication('worker', async () => {
   const agents = createGuardedAgents(createEgressGuard(config.egressAllow), config.concurrency);
   lifecycle.onClose('connections to destinations', () => agents.destroy());
 
-  const recorder = createOutcomeRecorder({
-    ...shardOptions,
-    retention: { attemptsMs: config.attemptRetentionMs, deadLettersMs: config.deadLetterRetentionMs },
-    onError,
-  });
-  lifecycle.onClose('recorder', () => recorder.close());
-
   const registry = createMetricsRegistry();
   const slots = createAttemptSlots(config.concurrency);
   const metrics = createWorkerMetrics(registry, slots.inFlight);
@@ -80,17 +78,40 @@ await startApplication('worker', async () => {
     leaseMs: 2 * (config.lockDurationMs + config.attemptTimeoutMs + config.stalledIntervalMs),
   });
   lifecycle.onClose('lanes', () => lanes.close());
+  const jobs = openCampaignJobs(shardOptions);
+  lifecycle.onClose('campaign jobs', () => jobs.close());
+  const callOff = createCallOff({ jobs, lanes, onError });
+  lifecycle.onClose('campaigns called off', () => callOff.stop());
   const controls = await startKnownControls({
     store: openCampaignControls({ connection, prefix: config.keyPrefix }),
+    onCalledOff: callOff.calledOff,
     onError,
     now: Date.now,
   });
   lifecycle.onClose('campaign controls', () => controls.stop());
+  const backlog = createCampaignBacklog({
+    ...shardOptions,
+    priorityOf: (campaignId) => controls.of(campaignId).priority ?? 'normal',
+    onError,
+  });
+  lifecycle.onClose('backlog', () => backlog.close());
+  const recorder = createOutcomeRecorder({
+    ...shardOptions,
+    backlog,
+    retention: { attemptsMs: config.attemptRetentionMs, deadLettersMs: config.deadLetterRetentionMs },
+    onError,
+  });
+  lifecycle.onClose('recorder', () => recorder.close());
   const scheduler = createLaneScheduler({
     lanes,
     circuits: openCircuits({ connection, prefix: config.keyPrefix }),
     slots,
-    limitsOf: async (lane) => controls.limitsOfLane(lane) ?? channels.limitsOf(lane),
+    limitsOf(lane) {
+      const campaignId = campaignOfLane(lane);
+      return campaignId === undefined
+        ? channels.limitsOf(lane)
+        : Promise.resolve(campaignLimits(controls.of(campaignId)));
+    },
     onCircuitChanged(lane, state, why) {
       metrics.circuitChanged(state);
       logger.warn({ lane, state, why }, 'circuit.changed');
@@ -123,6 +144,7 @@ await startApplication('worker', async () => {
     scheduler,
     batches,
     batchSender,
+    backlog,
     secrets,
     readLog: ({ shard, jobId }, bundle) => {
       const shardTag = shardPrefix(config.keyPrefix, shard);
@@ -146,6 +168,7 @@ await startApplication('worker', async () => {
     lockDurationMs: config.lockDurationMs,
     stalledIntervalMs: config.stalledIntervalMs,
     process: processBundle,
+    onDrained: backlog.drained,
     onError,
   });
   lifecycle.onClose('consumer', () => consumer.stop());

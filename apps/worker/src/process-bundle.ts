@@ -31,8 +31,10 @@ import {
   type BundleLog,
   type BundleRun,
   type BundleRunEnd,
+  type CampaignBacklog,
   campaignLane,
   isLaterPiece,
+  type KnownControls,
   type LaneLimits,
   type Lanes,
   laneOf,
@@ -43,10 +45,9 @@ import {
 } from '@hookfleet/queue';
 import type { AttemptSlots } from './attempt-slots.ts';
 import type { AttemptWebhook } from './attempt-webhook.ts';
-import type { KnownControls } from './campaign-controls.ts';
 import type { BatchSender } from './batch-sender.ts';
 import type { ChannelCache } from './channel-cache.ts';
-import { laneLimits, NO_LIMITS } from './lane-limits.ts';
+import { campaignLimits, laneLimits, NO_LIMITS } from './lane-limits.ts';
 import type { LaneScheduler } from './lane-scheduler.ts';
 import { outcomeFromLog } from './outcome-from-log.ts';
 
@@ -55,8 +56,9 @@ export interface ProcessBundleOptions {
   readonly channels: ChannelCache;
   readonly attempt: AttemptWebhook;
   readonly recorder: Pick<OutcomeRecorder, 'record' | 'resume' | 'cancel'>;
-  readonly controls: Pick<KnownControls, 'isCancelled' | 'limitsOf'>;
+  readonly controls: Pick<KnownControls, 'isCancelled' | 'of'>;
   readonly lanes: Pick<Lanes, 'park' | 'parkAgain' | 'finish'>;
+  readonly backlog: Pick<CampaignBacklog, 'leave'>;
   readonly batches: Pick<Batches, 'gather'>;
   readonly batchSender: Pick<BatchSender, 'gathered'>;
   readonly secrets: Pick<SecretBox, 'open'>;
@@ -89,13 +91,17 @@ export function createProcessBundle(
   options: ProcessBundleOptions,
 ): (run: BundleRun) => Promise<BundleRunEnd> {
   const { slots, channels, attempt, recorder, controls, lanes, scheduler, batches, batchSender } = options;
-  const { secrets, readLog } = options;
+  const { backlog, secrets, readLog } = options;
   const { onRecorded, onCancelled } = options;
 
   async function processWebhook(work: Work, webhook: BundledWebhook): Promise<WebhookEnd> {
     const { run, bundle, destination, lane } = work;
     // A piece that its lane has released stays: it would only come back.
-    const slot = await slots.acquire(lane, { signal: run.signal, evictable: bundle.lane !== lane });
+    const slot = await slots.acquire(lane, {
+      signal: run.signal,
+      evictable: bundle.lane !== lane,
+      isRetry: bundle.attempt > 1,
+    });
     if (slot === 'aborted') return 'released';
     if (slot === 'evicted') return 'evicted';
     let answer: 'answered' | 'silent' = 'answered';
@@ -162,7 +168,7 @@ export function createProcessBundle(
       return 'finished';
     }
     const ofCampaign = campaignLane(bundle.campaignId);
-    const limits = controls.limitsOf(bundle.campaignId);
+    const limits = campaignLimits(controls.of(bundle.campaignId));
     const isReleased = bundle.lane === ofCampaign || bundle.passedCampaign === true;
     if (scheduler.mustWait(ofCampaign, limits, isReleased)) {
       await park(work, ofCampaign, limits, webhooks);
@@ -226,6 +232,8 @@ export function createProcessBundle(
 
   return async (run) => {
     const given = readBundle(run.data);
+    if (!run.repeated && joinedBacklog(given))
+      backlog.leave(run.shard, given.campaignId, given.webhooks.length, given.attempt > 1);
     const channel =
       given.channelConfigId === undefined ? undefined : await channels.get(given.channelConfigId);
     const destination = channel ?? inlineDestination(given);
@@ -257,6 +265,12 @@ export function createProcessBundle(
     }
     return end;
   };
+}
+
+/** What came from a lane, a batch or a replay was not counted when it joined the queue. */
+function joinedBacklog(bundle: Bundle): boolean {
+  const isReplay = bundle.attempt - 1 === bundle.attemptsBefore;
+  return bundle.lane === undefined && !isReplay && !(isBatch(bundle) && bundle.attempt === 1);
 }
 
 interface ParkedPiece {

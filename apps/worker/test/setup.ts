@@ -1,5 +1,7 @@
 /** A worker in this process, on a Redis of its own, and what it needs to be fed. */
 import {
+  campaignOfLane,
+  createCampaignBacklog,
   createOutcomeRecorder,
   createSecretBox,
   claimWebhooks,
@@ -8,6 +10,7 @@ import {
   disconnectRedis,
   openBatches,
   openCampaignControls,
+  openCampaignJobs,
   openChannels,
   openCircuits,
   openLanes,
@@ -15,16 +18,18 @@ import {
   readBundleLog,
   type RedisConnection,
   shardPrefix,
+  startKnownControls,
 } from '@hookfleet/queue';
 import type { Outcome } from '@hookfleet/contract';
 import { createAttemptSlots } from '../src/attempt-slots.ts';
 import { createAttemptWebhook } from '../src/attempt-webhook.ts';
-import { startKnownControls } from '../src/campaign-controls.ts';
+import { createCallOff } from '../src/call-off.ts';
 import { createBatchSender } from '../src/batch-sender.ts';
 import { createChannelCache } from '../src/channel-cache.ts';
 import { createDeliver } from '../src/deliver.ts';
 import { createEgressGuard } from '../src/egress-guard.ts';
 import { createGuardedAgents } from '../src/guarded-agents.ts';
+import { campaignLimits } from '../src/lane-limits.ts';
 import { createLaneScheduler } from '../src/lane-scheduler.ts';
 import { createProcessBundle } from '../src/process-bundle.ts';
 
@@ -64,26 +69,38 @@ export async function startWorker(
   const errors: Error[] = [];
   const onError = (error: Error) => void errors.push(error);
   const agents = createGuardedAgents(createEgressGuard(allow), concurrency);
-  const recorder = createOutcomeRecorder({
-    ...shardOptions,
-    retention: { attemptsMs: 3_600_000, deadLettersMs: 7_200_000 },
-    onError,
-  });
   const secrets = createSecretBox(encryptionKeys);
   const slots = createAttemptSlots(concurrency);
   const channels = createChannelCache(openChannels({ connection, prefix, secrets }));
   const lanes = openLanes({ ...shardOptions, retentionMs: 7_200_000, leaseMs: 20_000 });
   const circuitChanges: string[] = [];
+  const jobs = openCampaignJobs(shardOptions);
+  const callOff = createCallOff({ jobs, lanes, onError });
   const controls = await startKnownControls({
     store: openCampaignControls({ connection, prefix }),
+    onCalledOff: callOff.calledOff,
     onError,
     now: Date.now,
+  });
+  const backlog = createCampaignBacklog({
+    ...shardOptions,
+    priorityOf: (campaignId) => controls.of(campaignId).priority ?? 'normal',
+    onError,
+  });
+  const recorder = createOutcomeRecorder({
+    ...shardOptions,
+    backlog,
+    retention: { attemptsMs: 3_600_000, deadLettersMs: 7_200_000 },
+    onError,
   });
   const scheduler = createLaneScheduler({
     lanes,
     circuits: openCircuits({ connection, prefix }),
     slots,
-    limitsOf: async (lane) => controls.limitsOfLane(lane) ?? channels.limitsOf(lane),
+    async limitsOf(lane) {
+      const campaignId = campaignOfLane(lane);
+      return campaignId === undefined ? channels.limitsOf(lane) : campaignLimits(controls.of(campaignId));
+    },
     onCircuitChanged: (lane, state, why) => void circuitChanges.push(`${lane} ${state} ${why}`),
     onError,
     now: Date.now,
@@ -95,6 +112,7 @@ export async function startWorker(
     webhooksMax: concurrency,
     lockDurationMs: 2_000,
     stalledIntervalMs: 500,
+    onDrained: backlog.drained,
     onError,
     process: createProcessBundle({
       slots,
@@ -104,6 +122,7 @@ export async function startWorker(
       scheduler,
       batches,
       batchSender,
+      backlog,
       secrets,
       attempt: createAttemptWebhook({
         deliver: createDeliver(agents),
@@ -137,8 +156,11 @@ export async function startWorker(
       await scheduler.stop();
       await batches.close();
       await controls.stop();
+      await callOff.stop();
+      await jobs.close();
       await lanes.close();
       await recorder.close();
+      await backlog.close();
       agents.destroy();
       disconnectRedis(connection);
     },
@@ -156,5 +178,7 @@ export function openProducer(
     bundleSize,
     idempotencyRetentionMs: 60_000,
     secrets: createSecretBox(encryptionKeys),
+    priorityOf: () => 'normal',
+    onError: () => undefined,
   });
 }

@@ -1,10 +1,19 @@
-/** What an operator says of a whole campaign: its rate, and until when it may be sent. */
+/** What an operator says of a whole campaign: its rate, its priority, and until when it may be sent. */
 import { type Static, Type } from 'typebox';
 import { RateLimit } from './channel.ts';
+
+/** In the order in which they are served. */
+export const CAMPAIGN_PRIORITIES = ['high', 'normal', 'low'] as const;
 
 export const CampaignControls = Type.Object(
   {
     rateLimit: Type.Optional(RateLimit),
+    priority: Type.Optional(
+      Type.Enum([...CAMPAIGN_PRIORITIES], {
+        description:
+          'normal when absent. Where webhooks wait, those of a higher priority go first; a small campaign is not held up by it.',
+      }),
+    ),
     deadline: Type.Optional(
       Type.String({
         format: 'date-time',
@@ -15,4 +24,5 @@ export const CampaignControls = Type.Object(
   { additionalProperties: false },
 );
 
+export type CampaignPriority = (typeof CAMPAIGN_PRIORITIES)[number];
 export type CampaignControls = Static<typeof CampaignControls>;

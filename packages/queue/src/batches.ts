@@ -154,7 +154,7 @@ export function openBatches(
     const head = JSON.parse(headText) as LotHead;
     await noteMembers(batchId, members);
     const bundle = toBatch(batchId, head, members);
-    await queues.of(lot.shard).add('batch', bundle, {
+    await queues.of(lot.shard).add(bundle.campaignId, bundle, {
       jobId: bundleName(bundle.run, bundle.first),
       removeOnComplete: true,
       attempts: 1,

@@ -2,9 +2,9 @@
  * The controls of campaigns that have any, in one hash with a version: a worker asks for the version every second and
  * reads the hash when it has changed. That a campaign is paused stands among the circuits (circuits.ts), for its lane.
  */
-import type { CampaignControls } from '@hookfleet/contract';
+import type { CampaignControls, CampaignPriority } from '@hookfleet/contract';
 import type { RedisConnection } from './connection.ts';
-import { controlsKey, controlsVersionKey } from './keys.ts';
+import { controlsKey, controlsVersionKey, prioritiesKey } from './keys.ts';
 
 export interface StoredControls extends CampaignControls {
   /** What waits, and what comes, is counted as cancelled and not sent. */
@@ -18,6 +18,9 @@ export interface CampaignControlsStore {
   version(): Promise<string>;
   all(): Promise<ReadonlyMap<string, StoredControls>>;
 }
+
+// What a webhook costs its campaign in a lane: where both wait, sixteen of a high one go for each of a normal one.
+const LANE_COSTS: Readonly<Record<CampaignPriority, number>> = { high: 1 / 16, normal: 1, low: 16 };
 
 export function openCampaignControls({
   connection,
@@ -36,6 +39,10 @@ export function openCampaignControls({
       const change = connection.multi();
       if (Object.keys(controls).length === 0) change.hdel(key, campaignId);
       else change.hset(key, campaignId, JSON.stringify(controls));
+      // Lanes read it as they release: it counts for what is parked already.
+      const { priority = 'normal' } = controls;
+      if (priority === 'normal') change.hdel(prioritiesKey(prefix), campaignId);
+      else change.hset(prioritiesKey(prefix), campaignId, LANE_COSTS[priority]);
       await change.incr(controlsVersionKey(prefix)).exec();
     },
     async version() {

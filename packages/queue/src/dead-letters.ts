@@ -16,6 +16,7 @@ import {
 } from '@hookfleet/contract';
 import { type BundleHead, noteReplay, readWebhookLog, type WebhookLog } from './attempt-log.ts';
 import { attemptLogKey, deadLettersKey, retryJobId, shardPrefix } from './keys.ts';
+import { queuePriority } from './queue-priority.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
 
 export interface DeadLetterFilter {
@@ -67,6 +68,8 @@ export interface DeadLetters {
   close(): Promise<void>;
 }
 
+// They are paced, and first attempts go before them.
+const REPLAY_PRIORITY = queuePriority({ waiting: 0, priority: 'normal', isRetry: true });
 const CHUNK = 200;
 // One call looks at so many letters at most, whatever its filter passes.
 const LOOKED_AT_MAX = 5_000;
@@ -178,9 +181,10 @@ export function openDeadLetters(options: ShardOptions): DeadLetters {
       recheck: true,
       webhooks: [JSON.parse(text) as BundledWebhook],
     };
-    await queues.of(shard).add('replay', data, {
+    await queues.of(shard).add(data.campaignId, data, {
       jobId: retryJobId(run, first, index, attempt),
       delay: delayMs,
+      priority: REPLAY_PRIORITY,
       removeOnComplete: true,
       attempts: 1,
     });

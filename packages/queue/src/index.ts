@@ -7,6 +7,13 @@ export {
   openCampaignControls,
   type StoredControls,
 } from './campaign-controls.ts';
+export {
+  type CampaignBacklog,
+  type CampaignBacklogOptions,
+  createCampaignBacklog,
+} from './campaign-backlog.ts';
+export { type CampaignJobs, openCampaignJobs } from './campaign-jobs.ts';
+export { type KnownControls, startKnownControls } from './known-controls.ts';
 export { type Batches, type Gathered, type Lot, openBatches } from './batches.ts';
 export { type Channels, openChannels } from './channels.ts';
 export { channelOfLane, type Circuit, type Circuits, laneOf, openCircuits } from './circuits.ts';

@@ -8,13 +8,16 @@
  *     {hookfleet:0}:dead:…       dead letters of a campaign
  *     {hookfleet:0}:idempotency:…
  *     {hookfleet:0}:attempts     how many were recorded
+ *     {hookfleet:0}:backlog      webhooks in the queue, by campaign
  *     {hookfleet:0}:lots         lots that gather batches, by the time to look at them
  *     {hookfleet:0}:lot:…        a lot
  *     {hookfleet:0}:gathered     webhooks in lots
  *     {hookfleet}:channels
  *     {hookfleet}:controls       of campaigns that have any; …:controls:version
+ *     {hookfleet}:priorities     of campaigns, as lanes count them
  *     {hookfleet}:circuits       of lanes, where they are not closed
  *     {hookfleet}:lanes          that have something to do, by the time to look at them
+ *     {hookfleet}:called-off:…   campaigns that are being cleared out of the queues
  *     {hookfleet}:parked         webhooks parked, by lane
  *     {hookfleet}:lane:…         a lane's parking lot
  */
@@ -36,6 +39,16 @@ export function deadLettersKey(shardTag: string, campaignId: string): string {
 
 export function attemptsCounterKey(shardTag: string): string {
   return `${shardTag}:attempts`;
+}
+
+/** Webhooks in the shard's queue, by campaign: what priorities are made of. */
+export function backlogKey(shardTag: string): string {
+  return `${shardTag}:backlog`;
+}
+
+/** Held by who sees to it that a campaign that was called off leaves the queues. */
+export function callOffKey(prefix: string, campaignId: string): string {
+  return `{${prefix}}:called-off:${campaignId}`;
 }
 
 /** The keys of a lot, in which webhooks gather until they are a batch. `lot`: its name, of safe characters. */
@@ -91,11 +104,18 @@ export function laneKeys(prefix: string, lane: string) {
   return {
     due: dueLanesKey(prefix),
     parked: parkedKey(prefix),
+    priorities: prioritiesKey(prefix),
     order: `${own}:order`,
     data: `${own}:data`,
     state: `${own}:state`,
     leases: `${own}:leases`,
+    flows: `${own}:flows`,
   };
+}
+
+/** What a webhook costs the campaigns that have another priority than the normal one. */
+export function prioritiesKey(prefix: string): string {
+  return `{${prefix}}:priorities`;
 }
 
 export function dueLanesKey(prefix: string): string {

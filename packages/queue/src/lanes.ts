@@ -66,6 +66,8 @@ export interface Lanes {
   ): Promise<void>;
   /** Takes pieces out of the lot, by its limits, and puts them into the webhooks queue. */
   release(lane: string, options: ReleaseOptions): Promise<Released>;
+  /** Puts all of a campaign's pieces into the webhooks queue, whatever the limits: it is called off. */
+  flush(lane: string, campaignId: string): Promise<void>;
   /** To be called once the piece's webhooks are recorded, before its job is finished. */
   finish(lane: string, piece: string): Promise<void>;
   /** Takes lanes that are due to be looked at, for a second. */
@@ -77,6 +79,9 @@ export interface Lanes {
 
 const CLAIM_MS = 1_000;
 const LOOK_AGAIN_MS = 1_000;
+
+// A few milliseconds of Redis' time.
+const FLUSHED_AT_ONCE = 200;
 
 interface StoredPiece {
   readonly shard: number;
@@ -108,21 +113,42 @@ export function openLanes(
     );
     // First the note, then the lot: a run that finds the note parks the piece again, so none is lost between the two.
     await noteWaiting(connection, shardPrefix(prefix, shard), head, lane, waits, retentionMs);
-    const { due, order, data, state, parked } = laneKeys(prefix, lane);
+    const { due, order, data, state, parked, flows } = laneKeys(prefix, lane);
     await runScript(
       connection,
       'parkPieces',
-      [due, order, data, state, parked],
+      [due, order, data, state, parked, flows],
       [
         lane,
         ...pieces.flatMap((bundle, i) => [
           ids[i] as string,
-          bundle.campaignId,
+          flowOf(bundle),
           bundle.webhooks.length,
           JSON.stringify({ shard, bundle } satisfies StoredPiece),
         ]),
       ],
     );
+  }
+
+  /** Takes what a script has released, as ids and pieces in turn, to the webhooks queue. */
+  async function add(lane: string, flat: readonly string[], probe: boolean): Promise<number> {
+    const released = Array.from({ length: flat.length / 2 }, (_, i) => ({
+      id: flat[2 * i] as string,
+      ...(JSON.parse(flat[2 * i + 1] as string) as StoredPiece),
+    }));
+    await Promise.all(
+      [...Map.groupBy(released, ({ shard }) => shard)].map(([shard, ofShard]) =>
+        queues.of(shard).addBulk(
+          ofShard.map(({ id, bundle }) => ({
+            name: bundle.campaignId,
+            data: { ...bundle, lane, recheck: true, ...(probe && { probe: true }) },
+            // At the front: it has waited.
+            opts: { jobId: id, lifo: true, removeOnComplete: true, attempts: 1 },
+          })),
+        ),
+      ),
+    );
+    return released.reduce((sum, { bundle }) => sum + bundle.webhooks.length, 0);
   }
 
   return {
@@ -135,12 +161,12 @@ export function openLanes(
     parkAgain: (shard, bundle, lane, webhooks, piece) =>
       parkPieces(shard, lane, [toPiece(bundle, webhooks, partsOf(piece).parked)], [piece]),
     async release(lane, { limits, webhooksMax, piecesMax, begin, probe }) {
-      const { due, order, data, state, leases, parked } = laneKeys(prefix, lane);
+      const { due, order, data, state, leases, parked, flows, priorities } = laneKeys(prefix, lane);
       const { intervalMs, burstMs, concurrency } = limits;
       const [nextInMs, inFlight, ...flat] = (await runScript(
         connection,
         'releasePieces',
-        [due, order, data, state, parked, leases],
+        [due, order, data, state, parked, leases, flows, priorities],
         [
           lane,
           webhooksMax,
@@ -153,24 +179,21 @@ export function openLanes(
           begin ? '1' : '0',
         ],
       )) as [number, number, ...string[]];
-      const released = Array.from({ length: flat.length / 2 }, (_, i) => ({
-        id: flat[2 * i] as string,
-        ...(JSON.parse(flat[2 * i + 1] as string) as StoredPiece),
-      }));
-      await Promise.all(
-        [...Map.groupBy(released, ({ shard }) => shard)].map(([shard, ofShard]) =>
-          queues.of(shard).addBulk(
-            ofShard.map(({ id, bundle }) => ({
-              name: 'piece',
-              data: { ...bundle, lane, recheck: true, ...(probe && { probe: true }) },
-              // At the front: it has waited.
-              opts: { jobId: id, lifo: true, removeOnComplete: true, attempts: 1 },
-            })),
-          ),
-        ),
-      );
-      const webhooks = released.reduce((sum, { bundle }) => sum + bundle.webhooks.length, 0);
+      const webhooks = await add(lane, flat, probe);
       return { webhooks, inFlight, nextInMs: nextInMs === -1 ? undefined : nextInMs };
+    },
+    async flush(lane, campaignId) {
+      const { due, order, data, state, leases, parked, flows } = laneKeys(prefix, lane);
+      let flushed: number;
+      do {
+        const flat = await runScript(
+          connection,
+          'flushCampaign',
+          [due, order, data, state, parked, leases, flows],
+          [lane, FLUSHED_AT_ONCE, ...flowsOf(campaignId)],
+        );
+        flushed = await add(lane, flat as string[], false);
+      } while (flushed > 0);
     },
     async finish(lane, piece) {
       const { leases, data, state } = laneKeys(prefix, lane);
@@ -190,6 +213,16 @@ export function openLanes(
     },
     close: queues.close,
   };
+}
+
+/** Ids hold no space: what follows one can't be mistaken. */
+function flowsOf(campaignId: string): readonly [firstAttempts: string, retries: string] {
+  return [campaignId, `${campaignId} retries`];
+}
+
+function flowOf({ campaignId, attempt }: Bundle): string {
+  const [firstAttempts, retries] = flowsOf(campaignId);
+  return attempt === 1 ? firstAttempts : retries;
 }
 
 function toPiece(

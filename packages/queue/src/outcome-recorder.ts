@@ -11,6 +11,7 @@
 import type { Bundle, BundledWebhook, Cancellation, Outcome } from '@hookfleet/contract';
 import { toPositionRanges, WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import { type AttemptRecord, type AttemptRetention, noteCancelled, recordAttempts } from './attempt-log.ts';
+import type { CampaignBacklog } from './campaign-backlog.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { retryJobId, shardPrefix } from './keys.ts';
 import { openResultsOut } from './results-out.ts';
@@ -24,6 +25,7 @@ const WRITES_MAX = 4;
 const PAUSE_AFTER_ERROR_MS = 500;
 
 export interface OutcomeRecorderOptions extends ShardOptions {
+  readonly backlog: Pick<CampaignBacklog, 'join'>;
   readonly retention: AttemptRetention;
   readonly onError: (error: Error, context: Record<string, unknown>) => void;
 }
@@ -49,7 +51,7 @@ interface Item extends AttemptRecord {
 }
 
 export function createOutcomeRecorder(options: OutcomeRecorderOptions): OutcomeRecorder {
-  const { connection, prefix, shards, retention, onError } = options;
+  const { connection, prefix, shards, backlog, retention, onError } = options;
   defineScripts(connection);
   const queues = openShardQueues(WEBHOOKS_QUEUE, options);
   const results = openResultsOut(options);
@@ -60,7 +62,12 @@ export function createOutcomeRecorder(options: OutcomeRecorderOptions): OutcomeR
       await recordAttempts(connection, shardPrefix(prefix, shard), unlogged, retention);
     const later = items.filter(({ nextAttemptAtMs }) => nextAttemptAtMs !== undefined);
     await Promise.all([
-      later.length > 0 && queues.of(shard).addBulk(later.map(toRetryJob)),
+      later.length > 0 &&
+        queues
+          .of(shard)
+          .addBulk(
+            later.map((item) => toRetryJob(item, backlog.join(shard, item.bundle.campaignId, 1, true))),
+          ),
       results.add(shard, { outcomes: items.map(({ outcome }) => outcome) }),
     ]);
   }
@@ -129,7 +136,7 @@ function toCancellations(
 }
 
 /** The webhook leaves its bundle: a bundle of one, under an id made of the webhook's and the attempt's. */
-function toRetryJob({ bundle, webhook, outcome, nextAttemptAtMs, logged }: Item) {
+function toRetryJob({ bundle, webhook, outcome, nextAttemptAtMs, logged }: Item, priority: number) {
   const {
     claim: _claim,
     claimedBy: _by,
@@ -143,11 +150,12 @@ function toRetryJob({ bundle, webhook, outcome, nextAttemptAtMs, logged }: Item)
   const attempt = outcome.attempt + 1;
   const data: Bundle = { ...rest, attempt, ...(logged && { recheck: true as const }), webhooks: [webhook] };
   return {
-    name: 'retry',
+    name: bundle.campaignId,
     data,
     opts: {
       jobId: retryJobId(bundle.run, bundle.first, webhook.index, attempt),
       delay: Math.max(0, Math.round((nextAttemptAtMs ?? 0) - Date.now())),
+      priority,
       removeOnComplete: true,
       attempts: 1,
     },

@@ -110,9 +110,14 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
 async function sampleQueue(queue: Queue) {
   const [counts, oldest] = await Promise.all([
     queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'failed'),
-    queue.getJobs(['waiting'], 0, BUNDLES_LOOKED_AT - 1, true),
+    // Of prioritized jobs, those to be taken last wait longest where many come.
+    Promise.all([
+      queue.getJobs(['waiting'], 0, BUNDLES_LOOKED_AT - 1, true),
+      queue.getJobs(['prioritized'], 0, BUNDLES_LOOKED_AT - 1, true),
+      queue.getJobs(['prioritized'], 0, BUNDLES_LOOKED_AT - 1, false),
+    ]),
   ]);
-  const jobs = oldest.filter((job): job is Job => job !== undefined && job !== null);
+  const jobs = oldest.flat().filter((job): job is Job => job !== undefined && job !== null);
   const webhooks = jobs.map(({ data }) => (data as Partial<Bundle>).webhooks?.length ?? 1);
   return {
     counts: {

@@ -3,17 +3,20 @@ import { readFileSync } from 'node:fs';
 import type { RedisConnection } from './connection.ts';
 
 const SOURCES = {
+  adjustBacklog: 'adjust-backlog',
   changeCircuit: 'change-circuit',
   claimLanes: 'claim-lanes',
   claimWebhooks: 'claim-webhooks',
   commitWebhookIds: 'commit-webhook-ids',
   cutBatch: 'cut-batch',
   finishPieces: 'finish-pieces',
+  flushCampaign: 'flush-campaign',
   gatherWebhooks: 'gather-webhooks',
   noteWebhooks: 'note-webhooks',
   parkPieces: 'park-pieces',
   recordAttempts: 'record-attempts',
   releasePieces: 'release-pieces',
+  resetBacklog: 'reset-backlog',
   reserveWebhookIds: 'reserve-webhook-ids',
   settleBatch: 'settle-batch',
 } as const;

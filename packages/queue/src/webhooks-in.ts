@@ -50,6 +50,8 @@ export interface ConsumeWebhooksOptions extends ShardOptions {
   readonly lockDurationMs: number;
   readonly stalledIntervalMs: number;
   readonly process: (run: BundleRun) => Promise<BundleRunEnd>;
+  /** The shard's queue was found empty. */
+  readonly onDrained: (shard: number) => void;
   readonly onError: (error: Error, context: Record<string, unknown>) => void;
 }
 
@@ -94,6 +96,7 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
         const job = await worker.getNextJob(token, { block: true });
         lastProgressAt = Date.now();
         if (job !== undefined) start(worker, shard, job, token);
+        else if (!stopping.signal.aborted) options.onDrained(shard);
       } catch (error) {
         if (stopping.signal.aborted) return;
         onError(error as Error, { shard, doing: 'fetch' });

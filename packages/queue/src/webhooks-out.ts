@@ -16,6 +16,7 @@ import {
   WEBHOOKS_QUEUE,
 } from '@hookfleet/contract';
 import { randomBytes } from 'node:crypto';
+import { type CampaignBacklogOptions, createCampaignBacklog } from './campaign-backlog.ts';
 import { findWebhook, type WebhookView } from './find-webhook.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { bundleName, idempotencyDigest, idempotencyKeyName, shardPrefix } from './keys.ts';
@@ -32,6 +33,9 @@ export interface WebhooksOutOptions extends ShardOptions {
   /** A repeat of an idempotency key is recognized for so long. */
   readonly idempotencyRetentionMs: number;
   readonly secrets: SecretBox;
+  readonly priorityOf: CampaignBacklogOptions['priorityOf'];
+  /** Of what steers and is not needed: the caller of `enqueue` is told of all else. */
+  readonly onError: CampaignBacklogOptions['onError'];
 }
 
 export interface WebhooksOut {
@@ -56,6 +60,7 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
   defineScripts(connection);
   const queues = openShardQueues(WEBHOOKS_QUEUE, options);
   const results = openResultsOut(options);
+  const backlog = createCampaignBacklog(options);
   const positions = createPositionAllocator();
   let turn = 0;
 
@@ -74,11 +79,12 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
       [...Map.groupBy(jobs, (job) => job.shard)].map(async ([shard, ofShard]) => {
         await queues.of(shard).addBulk(
           ofShard.map(({ jobId, bundle }) => ({
-            name: 'bundle',
+            name: bundle.campaignId,
             data: bundle,
             opts: {
               ...BUNDLE_JOB,
               jobId,
+              priority: backlog.join(shard, bundle.campaignId, bundle.webhooks.length, false),
               ...(bundle.deliverAt !== undefined && { delay: Math.max(0, bundle.deliverAt - Date.now()) }),
             },
           })),
@@ -155,7 +161,7 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
 
     async close() {
       await Promise.all(acceptances.map((group) => group.drain()));
-      await Promise.all([queues.close(), results.close()]);
+      await Promise.all([queues.close(), results.close(), backlog.close()]);
     },
   };
 }

@@ -8,6 +8,7 @@ import {
   disconnectRedis,
   isLaterPiece,
   type Lanes,
+  openCampaignControls,
   openLanes,
   openWebhooksOut,
   readBundleLog,
@@ -169,6 +170,50 @@ test('a small campaign that comes late does not wait behind all of a large one',
   expect(campaigns.slice().sort()).toEqual(['large', 'large', 'large', 'small']);
 });
 
+test('while both wait, three of four webhooks are first attempts and one is a retry', async () => {
+  for (let i = 0; i < 40; i += 1) await park({ ...newBundle(1), attempt: 2 });
+  for (let i = 0; i < 40; i += 1) await park(newBundle(1));
+  await lanes.release(LANE, { ...ALL, piecesMax: 40 });
+  const attempts = (await releasedBundles()).map(({ attempt }) => attempt);
+  expect(attempts.filter((attempt) => attempt === 1)).toHaveLength(30);
+  // Once no first attempt waits, retries have the lane for themselves.
+  await lanes.release(LANE, ALL);
+  expect(await releasedBundles()).toHaveLength(80);
+});
+
+test("a campaign's priority counts as soon as it is set, for what waits already too", async () => {
+  const controls = openCampaignControls({ connection, prefix });
+  for (let i = 0; i < 100; i += 1) await park(newBundle(1, 'one'));
+  for (let i = 0; i < 100; i += 1) await park(newBundle(1, 'other'));
+  const shareOfOther = async () => {
+    const before = await releasedBundles();
+    await lanes.release(LANE, { ...ALL, piecesMax: 34 });
+    const now = (await releasedBundles()).map(({ campaignId }) => campaignId);
+    const count = (ids: string[]) => ids.filter((id) => id === 'other').length;
+    return count(now) - count(before.map(({ campaignId }) => campaignId));
+  };
+  expect(await shareOfOther()).toBe(17);
+  await controls.put('other', { priority: 'high' });
+  expect(await shareOfOther()).toBeGreaterThanOrEqual(31);
+  await controls.put('other', { priority: 'low' });
+  expect(await shareOfOther()).toBeLessThanOrEqual(3);
+});
+
+test('a campaign that is called off leaves a lane at once, whatever its limits; the others stay', async () => {
+  const limits = { pieceSize: 1, intervalMs: 3_600_000, burstMs: 0, concurrency: 0 };
+  await park(newBundle(400, 'off'), 1);
+  await park({ ...newBundle(5, 'off'), attempt: 3 });
+  await park(newBundle(3, 'on'));
+  await lanes.flush(LANE, 'off');
+  const released = await releasedBundles();
+  expect(released).toHaveLength(401);
+  expect(new Set(released.map(({ campaignId }) => campaignId))).toEqual(new Set(['off']));
+  expect(await lanes.parked()).toEqual(new Map([[LANE, 3]]));
+  await Promise.all(released.map(({ jobId }) => lanes.finish(LANE, jobId)));
+  // The rate is as it was: nothing of the lane was sent.
+  expect(await lanes.release(LANE, { ...ALL, limits })).toMatchObject({ webhooks: 3, inFlight: 3 });
+});
+
 test('of many workers one looks at each lane that is due', async () => {
   await park(newBundle(1));
   const claimed = await Promise.all(Array.from({ length: 5 }, () => lanes.claimDue(10)));
@@ -185,6 +230,8 @@ test('a webhook that waits in a lane is found, counted as backlog, and the queue
     bundleSize: 5,
     idempotencyRetentionMs: 60_000,
     secrets: createSecretBox([]),
+    priorityOf: () => 'normal',
+    onError: () => undefined,
   });
   expect(await out.find(`wh_0_${bundle.run}_0_1`)).toMatchObject({
     state: 'pending',

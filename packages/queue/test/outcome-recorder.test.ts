@@ -13,7 +13,7 @@ import {
   type RedisConnection,
   createSecretBox,
 } from '../src/index.ts';
-import { BOUNCED, bundleOf, connect, outcomeOf } from './setup-queue.ts';
+import { backlogOf, BOUNCED, bundleOf, connect, outcomeOf } from './setup-queue.ts';
 
 const RETENTION = { attemptsMs: 3_600_000, deadLettersMs: 7_200_000 };
 
@@ -42,6 +42,7 @@ beforeEach(() => {
     connection,
     prefix,
     shards: 1,
+    backlog: backlogOf(connection, prefix),
     retention: RETENTION,
     onError: () => undefined,
   });
@@ -144,6 +145,8 @@ test('what is told of a webhook follows its attempts', async () => {
     bundleSize: 5,
     idempotencyRetentionMs: 60_000,
     secrets: createSecretBox([]),
+    priorityOf: () => 'normal',
+    onError: () => undefined,
   });
   const bundle = bundleOf(1);
   const webhook = bundle.webhooks[0] as (typeof bundle.webhooks)[0];
@@ -178,6 +181,7 @@ test('while Redis is away a record waits, and it is written when Redis is back',
     connection: patient,
     prefix,
     shards: 1,
+    backlog: backlogOf(patient, prefix),
     retention: RETENTION,
     onError: (error) => void errors.push(error),
   });

@@ -18,6 +18,8 @@ test('jobs, their age, and the time to drain them, counted in webhooks and over 
     bundleSize: 10,
     idempotencyRetentionMs: 60_000,
     secrets: createSecretBox([]),
+    priorityOf: () => 'normal',
+    onError: () => undefined,
   });
   await out.enqueue(Array.from({ length: 400 }, () => webhook()));
   await out.enqueue([webhook({ deliverAtMs: Date.now() + 3_600_000 })]);

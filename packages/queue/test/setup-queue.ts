@@ -1,7 +1,13 @@
 /** Both ends of the webhooks queue over a Redis of the test's. */
 import type { Bundle, BundledWebhook, Outcome } from '@hookfleet/contract';
 import { formatWebhookId } from '@hookfleet/contract';
-import { connectRedis, type RedisConnection, type WebhookToEnqueue } from '../src/index.ts';
+import {
+  type CampaignBacklog,
+  connectRedis,
+  createCampaignBacklog,
+  type RedisConnection,
+  type WebhookToEnqueue,
+} from '../src/index.ts';
 
 export function connect(url: string): RedisConnection {
   return connectRedis({ url, name: 'test', temper: 'patient', onError: () => undefined });
@@ -59,3 +65,14 @@ export const BOUNCED = {
   statusCode: 503,
   final: false,
 } as const;
+
+/** What gives bundles their priority. It tells Redis a moment later, and a test that has ended by then doesn't care. */
+export function backlogOf(connection: RedisConnection, prefix: string, shards = 1): CampaignBacklog {
+  return createCampaignBacklog({
+    connection,
+    prefix,
+    shards,
+    priorityOf: () => 'normal',
+    onError: () => undefined,
+  });
+}

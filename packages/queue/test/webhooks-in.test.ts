@@ -38,6 +38,8 @@ function setup(bundleSize = 5) {
     bundleSize,
     idempotencyRetentionMs: 60_000,
     secrets: createSecretBox([]),
+    priorityOf: () => 'normal',
+    onError: () => undefined,
   });
   const queue = new Queue('webhooks', { connection, prefix: `{${prefix}:0}` });
   const errors: Error[] = [];
@@ -57,6 +59,7 @@ function setup(bundleSize = 5) {
         lockDurationMs,
         stalledIntervalMs,
         process,
+        onDrained: () => undefined,
         onError: (error) => void errors.push(error),
       });
       consumers.push(consumer);

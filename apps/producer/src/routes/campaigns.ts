@@ -1,5 +1,11 @@
 /** PUT and GET /v1/campaigns/{id}/controls; POST /v1/campaigns/{id}/pause, …/resume and …/cancel. */
-import { CampaignControls, IDENTIFIER_LENGTH_MAX, Problem, RateLimit } from '@hookfleet/contract';
+import {
+  CAMPAIGN_PRIORITIES,
+  CampaignControls,
+  IDENTIFIER_LENGTH_MAX,
+  Problem,
+  RateLimit,
+} from '@hookfleet/contract';
 import {
   type CampaignControlsStore,
   campaignLane,
@@ -7,6 +13,7 @@ import {
   type StoredControls,
 } from '@hookfleet/queue';
 import type { FastifyInstance } from 'fastify';
+import type { PriorityChanges } from '../priority-changes.ts';
 import { type Static, Type } from 'typebox';
 
 const Params = Type.Object({
@@ -20,6 +27,7 @@ const ControlsView = Type.Object({
   }),
   since: Type.Optional(Type.String({ format: 'date-time' })),
   rateLimit: Type.Optional(RateLimit),
+  priority: Type.Enum([...CAMPAIGN_PRIORITIES]),
   deadline: Type.Optional(Type.String({ format: 'date-time' })),
 });
 
@@ -28,12 +36,13 @@ type Params = { Params: Static<typeof Params> };
 export interface CampaignRoutesOptions {
   readonly controls: CampaignControlsStore;
   readonly circuits: Circuits;
+  readonly priorityChanges: Pick<PriorityChanges, 'changed'>;
   readonly now: () => number;
 }
 
 export function addCampaignRoutes(
   app: FastifyInstance,
-  { controls, circuits, now }: CampaignRoutesOptions,
+  { controls, circuits, priorityChanges, now }: CampaignRoutesOptions,
 ): void {
   async function view(campaignId: string) {
     const [{ cancelledAtMs, ...stored }, circuit] = await Promise.all([
@@ -45,6 +54,7 @@ export function addCampaignRoutes(
       campaignId,
       state: cancelledAtMs !== undefined ? 'cancelled' : circuit === undefined ? 'running' : 'paused',
       ...(sinceMs !== undefined && { since: new Date(sinceMs).toISOString() }),
+      priority: 'normal',
       ...stored,
     };
   }
@@ -53,7 +63,7 @@ export function addCampaignRoutes(
     '/v1/campaigns/:id/controls',
     {
       schema: {
-        summary: "A campaign's state, rate and deadline",
+        summary: "A campaign's state, rate, priority and deadline",
         params: Params,
         response: { 200: ControlsView },
       },
@@ -65,7 +75,7 @@ export function addCampaignRoutes(
     '/v1/campaigns/:id/controls',
     {
       schema: {
-        summary: 'Set its rate and deadline; what is left out is lifted',
+        summary: 'Set its rate, priority and deadline; what is left out is lifted',
         params: Params,
         body: CampaignControls,
         response: { 200: ControlsView, 400: Problem },
@@ -73,8 +83,10 @@ export function addCampaignRoutes(
     },
     async (request) => {
       const { id } = request.params;
-      const { cancelledAtMs } = await controls.get(id);
+      const { cancelledAtMs, priority = 'normal' } = await controls.get(id);
       await controls.put(id, { ...request.body, ...(cancelledAtMs !== undefined && { cancelledAtMs }) });
+      const wanted = request.body.priority ?? 'normal';
+      if (wanted !== priority) priorityChanges.changed(id, wanted);
       request.log.info({ campaignId: id, ...request.body }, 'campaign.controlled');
       return view(id);
     },

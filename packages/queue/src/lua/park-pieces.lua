@@ -1,19 +1,22 @@
 --[[
   Puts pieces of bundles into a lane's parking lot, in fair order.
 
-  The order is that of start-time fair queueing (Goyal, Vin, Cheng, 1996): each piece gets a tag, which is the
-  campaign's last tag plus the piece's weight, but not less than the lane's virtual time, which is the tag that was
-  released last. So campaigns take turns by webhooks, and a small campaign that comes late does not wait behind all
-  of a large one.
+  The order is that of start-time fair queueing (Goyal, Vin, Cheng, 1996). Each campaign is a flow, and so are its
+  retries; a flow's pieces keep their order. The flow with the lowest tag is served next, and its tag then grows by
+  what was served (release-pieces.lua). A flow that comes, or comes back, begins at the lane's virtual time, which is
+  the tag that was served last, or where it left off if that is later. So flows take turns by webhooks, and a small
+  campaign that comes late does not wait behind all of a large one.
 
   KEYS[1]  lanes that have something to do, by the time at which to look at them
-  KEYS[2]  the lane's order: ids of pieces by tag
+  KEYS[2]  the lane's order: "<flow>\0<number>\0<id of a piece>", all with the score 0, so in the order of bytes
   KEYS[3]  the lane's data: id of a piece → its bundle
-  KEYS[4]  the lane's state: "virtual" (time), "inFlight", "tat", and "tag:<campaign>"
+  KEYS[4]  the lane's state: "virtual" (time), "inFlight", "tat", "number" (of the last piece), and "tag:<flow>" of
+           flows that have nothing here
   KEYS[5]  webhooks parked, by lane
+  KEYS[6]  the lane's flows that have something here, by tag
 
   ARGV[1]  lane
-  then for each piece four arguments: its id, its campaign, its weight in webhooks, its data
+  then for each piece four arguments: its id, its flow, its weight in webhooks, its data
 
   Returns the number of webhooks that were parked. A piece that is here already stays as it is.
 ]]
@@ -31,11 +34,14 @@ if redis.call('HLEN', KEYS[4]) > 5000 then
   end
 end
 for i = 2, #ARGV, 4 do
-  local id, field, weight = ARGV[i], 'tag:' .. ARGV[i + 1], tonumber(ARGV[i + 2])
+  local id, flow, weight = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
   if redis.call('HSETNX', KEYS[3], id, ARGV[i + 3]) == 1 then
-    local tag = math.max(virtual, tonumber(redis.call('HGET', KEYS[4], field) or '0'))
-    redis.call('ZADD', KEYS[2], tag, id)
-    redis.call('HSET', KEYS[4], field, tag + weight)
+    local number = redis.call('HINCRBY', KEYS[4], 'number', 1)
+    redis.call('ZADD', KEYS[2], 0, string.format('%s\0%015.0f\0%s', flow, number, id))
+    if not redis.call('ZSCORE', KEYS[6], flow) then
+      local left = tonumber(redis.call('HGET', KEYS[4], 'tag:' .. flow) or '0')
+      redis.call('ZADD', KEYS[6], math.max(virtual, left), flow)
+    end
     parked = parked + weight
   end
 end

@@ -12,6 +12,8 @@
   KEYS[4]  the lane's state
   KEYS[5]  webhooks parked, by lane
   KEYS[6]  the lane's leases: ids by the time of their release
+  KEYS[7]  the lane's flows that have something here, by tag
+  KEYS[8]  what a webhook costs a campaign of another priority than the normal one
 
   ARGV[1]  lane
   ARGV[2]  webhooks to release at most
@@ -46,16 +48,31 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', now - stale, 'L
   released[#released + 1] = redis.call('HGET', KEYS[3], id)
 end
 
+-- A retry costs its campaign so much more: while both wait, three of four webhooks are first attempts.
+local RETRY_COST = 3
+
+local function costOf(flow)
+  local campaign, retry = string.match(flow, '^([^ ]*)( ?)')
+  local cost = tonumber(redis.call('HGET', KEYS[8], campaign) or '1')
+  return retry == '' and cost or cost * RETRY_COST
+end
+
+local function firstOf(flow)
+  local entry = redis.call('ZRANGEBYLEX', KEYS[2], '[' .. flow .. '\0', '(' .. flow .. '\1', 'LIMIT', 0, 1)[1]
+  return entry, entry and string.match(entry, '([^%z]*)$')
+end
+
 local next = later
 local taken, webhooks = 0, 0
 local begins = ARGV[9] == '1' and inFlight == 0
 while true do
-  local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
-  local id = first[1]
-  if not id then
+  local first = redis.call('ZRANGE', KEYS[7], 0, 0, 'WITHSCORES')
+  local flow = first[1]
+  if not flow then
     next = -1
     break
   end
+  local entry, id = firstOf(flow)
   local weight = weightOf(id)
   if taken == tonumber(ARGV[8]) or (webhooks + weight > wanted and not (begins and taken == 0)) then
     break
@@ -71,9 +88,16 @@ while true do
   inFlight = inFlight + weight
   webhooks = webhooks + weight
   taken = taken + 1
-  redis.call('ZREM', KEYS[2], id)
+  redis.call('ZREM', KEYS[2], entry)
   redis.call('ZADD', KEYS[6], now, id)
   redis.call('HSET', KEYS[4], 'virtual', first[2])
+  local tag = first[2] + weight * costOf(flow)
+  if firstOf(flow) then
+    redis.call('ZADD', KEYS[7], tag, flow)
+  else
+    redis.call('ZREM', KEYS[7], flow)
+    redis.call('HSET', KEYS[4], 'tag:' .. flow, tag)
+  end
   released[#released + 1] = id
   released[#released + 1] = redis.call('HGET', KEYS[3], id)
 end

@@ -1,0 +1,107 @@
+/**
+ * What becomes of a campaign's jobs that wait in the queue when its controls change. Jobs are named after their campaign,
+ * so that they are found without reading what they hold: a backlog of 100,000 webhooks takes a second or two. What is
+ * taken by a worker meanwhile is left to it. May be repeated.
+ */
+import { type CampaignPriority, WEBHOOKS_QUEUE } from '@hookfleet/contract';
+import { Job, type Queue } from 'bullmq';
+import { callOffKey } from './keys.ts';
+import { queuePriorityMoved } from './queue-priority.ts';
+import { openShardQueues, type ShardOptions } from './shard-queues.ts';
+
+export interface CampaignJobs {
+  /** Moves what waits to where the campaign's new priority belongs. Resolves to the number of jobs. */
+  reprioritize(campaignId: string, priority: CampaignPriority): Promise<number>;
+  /**
+   * The campaign is called off: brings its jobs to the front, those that are due later too, so that workers count their
+   * webhooks as cancelled without delay. Of many callers one does it; the others resolve to undefined.
+   */
+  callOff(campaignId: string): Promise<number | undefined>;
+  close(): Promise<void>;
+}
+
+// One look at the queue's order: so many ids, whose names are then asked for together.
+const SCAN_COUNT = 1_000;
+// BullMQ keeps the priority in the upper part of a job's score, and its turn in the lower 32 bits.
+const SCORE_PER_PRIORITY = 2 ** 32;
+// While somebody is at it, and for a while after, nobody else needs to be.
+const CALL_OFF_CLAIM_MS = 60_000;
+
+export function openCampaignJobs(options: ShardOptions): CampaignJobs {
+  const { connection, prefix } = options;
+  const queues = openShardQueues(WEBHOOKS_QUEUE, options);
+
+  /** The campaign's jobs among those of a sorted set, with their scores, a page at a time. */
+  async function* jobsIn(queue: Queue, set: 'prioritized' | 'delayed', campaignId: string) {
+    const key = queue.toKey(set);
+    let cursor = '0';
+    do {
+      const [next, flat] = await connection.zscan(key, cursor, 'COUNT', SCAN_COUNT);
+      const ids = flat.filter((_, i) => i % 2 === 0);
+      const names = await Promise.all(ids.map((id) => connection.hget(queue.toKey(id), 'name')));
+      yield ids.flatMap((id, i) =>
+        names[i] === campaignId ? [{ job: emptyJob(queue, id), score: Number(flat[2 * i + 1]) }] : [],
+      );
+      cursor = next;
+    } while (cursor !== '0');
+  }
+
+  async function reprioritizeIn(
+    queue: Queue,
+    campaignId: string,
+    priority: CampaignPriority,
+  ): Promise<number> {
+    let moved = 0;
+    for await (const page of jobsIn(queue, 'prioritized', campaignId)) {
+      const changes = page.flatMap(({ job, score }) => {
+        const current = Math.floor(score / SCORE_PER_PRIORITY);
+        const wanted = queuePriorityMoved(current, priority);
+        return wanted === current ? [] : [unlessGone(job.changePriority({ priority: wanted }))];
+      });
+      await Promise.all(changes);
+      moved += changes.length;
+    }
+    return moved;
+  }
+
+  async function callOffIn(queue: Queue, campaignId: string): Promise<number> {
+    let moved = 0;
+    for await (const page of jobsIn(queue, 'delayed', campaignId)) {
+      await Promise.all(page.map(({ job }) => unlessGone(job.promote())));
+      moved += page.length;
+    }
+    for await (const page of jobsIn(queue, 'prioritized', campaignId)) {
+      await Promise.all(page.map(({ job }) => unlessGone(job.changePriority({ priority: 0, lifo: true }))));
+      moved += page.length;
+    }
+    return moved;
+  }
+
+  return {
+    async reprioritize(campaignId, priority) {
+      const moved = await Promise.all(queues.all.map((queue) => reprioritizeIn(queue, campaignId, priority)));
+      return moved.reduce((sum, count) => sum + count, 0);
+    },
+    async callOff(campaignId) {
+      const key = callOffKey(prefix, campaignId);
+      if ((await connection.set(key, '1', 'PX', CALL_OFF_CLAIM_MS, 'NX')) === null) return undefined;
+      const moved = await Promise.all(queues.all.map((queue) => callOffIn(queue, campaignId)));
+      return moved.reduce((sum, count) => sum + count, 0);
+    },
+    close: queues.close,
+  };
+}
+
+/** Enough of a job to move it. */
+function emptyJob(queue: Queue, id: string): Job {
+  return new Job(queue, '', {}, {}, id);
+}
+
+/** A worker has taken the job, or it is done. */
+async function unlessGone(move: Promise<void>): Promise<void> {
+  try {
+    await move;
+  } catch (error) {
+    if (!/Missing key|not in the delayed state|not in a state/i.test((error as Error).message)) throw error;
+  }
+}
