@@ -15,6 +15,7 @@ import {
   openLanes,
   readBundleLog,
   shardPrefix,
+  startWorkerHeartbeat,
 } from '@hookfleet/queue';
 import {
   createLifecycle,
@@ -97,12 +98,22 @@ await startApplication('worker', async () => {
     now: Date.now,
   });
   lifecycle.onClose('lane scheduler', () => scheduler.stop());
+  const workerId = `${hostname()}:${process.pid}`;
+  const heartbeat = startWorkerHeartbeat({
+    connection,
+    prefix: config.keyPrefix,
+    workerId,
+    concurrency: config.concurrency,
+    inFlight: slots.inFlight,
+    onError,
+  });
+  lifecycle.onClose('heartbeat', () => heartbeat.stop());
   const processBundle = createProcessBundle({
     slots,
     channels,
     attempt: createAttemptWebhook({
       deliver: createDeliver(agents),
-      workerId: `${hostname()}:${process.pid}`,
+      workerId,
       attemptTimeoutMs: config.attemptTimeoutMs,
       now: Date.now,
       random: Math.random,
@@ -120,6 +131,7 @@ await startApplication('worker', async () => {
     },
     onRecorded(outcome, bundle) {
       metrics.recorded(outcome, bundle);
+      heartbeat.recorded();
       const { responseBody: _responseBody, workerId: _workerId, ...facts } = outcome;
       logger[outcome.event === 'webhook.delivered' ? 'debug' : 'info'](facts, 'attempt.recorded');
     },

@@ -25,15 +25,15 @@ const ControlsView = Type.Object({
 
 type Params = { Params: Static<typeof Params> };
 
-export interface CampaignRoutesOptions {
-  readonly controls: CampaignControlsStore;
-  readonly circuits: Circuits;
+export interface CampaignControlRoutesOptions {
+  readonly controls: Pick<CampaignControlsStore, 'get' | 'put'>;
+  readonly circuits: Pick<Circuits, 'get' | 'set'>;
   readonly now: () => number;
 }
 
-export function addCampaignRoutes(
+export function addCampaignControlRoutes(
   app: FastifyInstance,
-  { controls, circuits, now }: CampaignRoutesOptions,
+  { controls, circuits, now }: CampaignControlRoutesOptions,
 ): void {
   async function view(campaignId: string) {
     const [{ cancelledAtMs, ...stored }, circuit] = await Promise.all([
