@@ -1,31 +1,92 @@
 /** The aggregator's HTTP API, built but not listening. */
 import { createApi } from '@hookfleet/http-api';
-import type { DeadLetters } from '@hookfleet/queue';
+import {
+  addCampaignControlRoutes,
+  addChannelPauseRoutes,
+  addReplayRoutes,
+  type PriorityChanges,
+} from '@hookfleet/operations';
+import type { CampaignControlsStore, Channels, Circuits, DeadLetters } from '@hookfleet/queue';
 import type { Logger, OpsOptions } from '@hookfleet/runtime';
 import type { FastifyInstance } from 'fastify';
+import type { CampaignDirectory } from './campaign-directory.ts';
+import { createLiveTopics, type Topic } from './live-topics.ts';
 import type { CampaignReader } from './read-campaigns.ts';
+import type { FleetReader } from './read-fleet.ts';
+import type { SeriesReader } from './read-series.ts';
 import { addCampaignRoutes } from './routes/campaigns.ts';
 import { addFailureRoutes } from './routes/failures.ts';
+import { addFleetRoutes } from './routes/fleet.ts';
+import { addSeriesRoutes } from './routes/series.ts';
+import { addStreamRoute } from './routes/stream.ts';
 
 export interface AppOptions {
   readonly logger: Logger;
   readonly apiKeys: readonly string[];
   readonly ops: OpsOptions;
   readonly reader: CampaignReader;
-  readonly deadLetters: Pick<DeadLetters, 'list'>;
+  readonly series: SeriesReader;
+  readonly directory: CampaignDirectory;
+  readonly readFleet: FleetReader;
+  readonly channels: Pick<Channels, 'getForDelivery'>;
+  readonly circuits: Pick<Circuits, 'get' | 'set'>;
+  readonly controls: Pick<CampaignControlsStore, 'get' | 'put'>;
+  readonly priorityChanges: Pick<PriorityChanges, 'changed'>;
+  readonly deadLetters: Pick<DeadLetters, 'list' | 'replay' | 'replayCampaign' | 'previewReplay'>;
   readonly isUnavailable: (error: Error) => boolean;
+  readonly onError: (error: Error) => void;
   readonly now: () => number;
 }
 
-export async function buildApp({ reader, deadLetters, now, ...api }: AppOptions): Promise<FastifyInstance> {
+// What a page shows of the list at first.
+const LIVE_CAMPAIGNS = 50;
+
+export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
+  const {
+    reader,
+    series,
+    directory,
+    readFleet,
+    channels,
+    circuits,
+    controls,
+    priorityChanges,
+    deadLetters,
+    onError,
+    now,
+    ...api
+  } = options;
   const app = await createApi({
     ...api,
     title: 'hookfleet aggregator',
-    description: "Campaigns' statistics.",
+    description: "Campaigns' statistics, and the calls of the dashboard.",
     bodyBytesMax: 64 * 1024,
     connectionsMax: 1_000,
+    signIn: true,
   });
-  addCampaignRoutes(app, reader, now);
+  addCampaignRoutes(app, { reader, directory, series });
+  addSeriesRoutes(app, { reader, series, now });
   addFailureRoutes(app, deadLetters);
+  addFleetRoutes(app, readFleet);
+  addStreamRoute(app, createLiveTopics({ read: readTopic, onError }));
+  // The page's own calls: its browser asks no other host.
+  addCampaignControlRoutes(app, { controls, circuits, priorityChanges, now });
+  addChannelPauseRoutes(app, { channels, circuits, now });
+  addReplayRoutes(app, deadLetters);
   return app;
+
+  async function readTopic(topic: Topic): Promise<unknown> {
+    switch (topic.name) {
+      case 'campaign':
+        return reader.totals(topic.campaignId);
+      case 'campaigns': {
+        const { campaigns, total } = await reader.list(0, LIVE_CAMPAIGNS);
+        const ids = campaigns.map(({ campaignId }) => campaignId);
+        const sparks = await series.sparks(ids, '24h');
+        return { campaigns: campaigns.map((campaign, i) => ({ ...campaign, spark: sparks[i] })), total };
+      }
+      case 'fleet':
+        return readFleet();
+    }
+  }
 }

@@ -4,12 +4,15 @@
  *
  *     {hookfleet:c:spring-sale}:totals               hash: e:<event>, r:<reason>, m:<messages>, first, last
  *     {hookfleet:c:spring-sale}:latency              hash: bucket of latency-histogram.ts → attempts
- *     {hookfleet:c:spring-sale}:minute:<chunk>       hash: <offset>:e:<event>, <offset>:r:<reason>; also hour, day
+ *     {hookfleet:c:spring-sale}:minute:<chunk>       hash: <offset>:e:<event>, <offset>:r:<reason>; also halfHour, day
+ *     {hookfleet:c:spring-sale}:halfHour:<chunk>:of  hash: <offset>:<group>:<event>, by message and channel; also day
+ *     {hookfleet:c:spring-sale}:messages             hash: messageId → its group's number; also channels
  *     {hookfleet:c:spring-sale}:marks:<run>:<page>   string: what was counted of each webhook (plan-counting.ts)
  *     {hookfleet:c:spring-sale}:late                 set: attempts that the marks have no bit for
  *     {hookfleet}:campaigns                          sorted set: campaigns by their latest activity
  *     {hookfleet}:open                               set: campaigns with messages pending, for hookfleet_unaccounted
  */
+import type { GroupKind } from './series-groups.ts';
 import type { SeriesStep } from './series-steps.ts';
 
 export interface CampaignKeys {
@@ -18,6 +21,8 @@ export interface CampaignKeys {
   readonly late: string;
   marks(run: string, page: number): string;
   chunk(step: SeriesStep, chunk: number): string;
+  groupChunk(step: SeriesStep, chunk: number): string;
+  groupNames(kind: GroupKind): string;
 }
 
 export function campaignKeys(prefix: string, campaignId: string): CampaignKeys {
@@ -28,6 +33,8 @@ export function campaignKeys(prefix: string, campaignId: string): CampaignKeys {
     late: `${tag}:late`,
     marks: (run, page) => `${tag}:marks:${run}:${page}`,
     chunk: (step, chunk) => `${tag}:${step}:${chunk}`,
+    groupChunk: (step, chunk) => `${tag}:${step}:${chunk}:of`,
+    groupNames: (kind) => `${tag}:${kind}s`,
   };
 }
 

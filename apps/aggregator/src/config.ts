@@ -1,9 +1,10 @@
 /** The aggregator's configuration: every variable with its default, bounds and consequence. */
-import { parseAddress } from '@hookfleet/queue';
+import { parseAddress, parseEncryptionKey } from '@hookfleet/queue';
 import {
   bindProblems,
   type ConfigOf,
   durationMs,
+  encryptionVariables,
   fleetVariables,
   integer,
   loadConfig,
@@ -11,6 +12,7 @@ import {
 } from '@hookfleet/runtime';
 
 export const AGGREGATOR_VARIABLES = {
+  ...encryptionVariables(parseEncryptionKey),
   ...fleetVariables({ port: 8081, checkRedisUrl: parseAddress }),
   ...recoveryVariables(),
   retentionMinutesMs: durationMs('HOOKFLEET_RETENTION_MINUTES', {
@@ -23,7 +25,7 @@ export const AGGREGATOR_VARIABLES = {
     default: '60d',
     min: '1d',
     max: '3650d',
-    help: 'Statistics by the hour are kept so long.',
+    help: 'Statistics by the half hour are kept so long: what hours, and days of time zones, are made of.',
   }),
   retentionDaysMs: durationMs('HOOKFLEET_RETENTION_DAYS', {
     default: '730d',

@@ -1,6 +1,7 @@
 /**
  * Counts results jobs. May be called with the same job again and again: apply-results.lua counts each entry once.
  *
+ *   0. its messages and channels have names  the first fifty of each; all others share one (group-names.ts)
  *   1. the campaign is in the index          or its counters would be there and nobody would find them
  *   2. its part is counted                   one script call; campaigns lie on different nodes
  *   3. it is in the set of open campaigns    where messages became pending
@@ -13,6 +14,7 @@ import type { Acceptance, Cancellation, Outcome, Results } from '@hookfleet/cont
 import type { RedisConnection } from '@hookfleet/queue';
 import type { CampaignIndex } from './campaign-index.ts';
 import { openCampaignsKey } from './campaign-keys.ts';
+import { createGroupNames } from './group-names.ts';
 import { type CountingCall, type CountingRetention, planCounting } from './plan-counting.ts';
 
 export interface Counted {
@@ -73,8 +75,11 @@ export function createCountResults({
     return { outcomes, repeats, accepted };
   }
 
+  const groupNames = createGroupNames({ connection, prefix, keepMs: retention.campaignMs, now });
+
   return async (results) => {
-    const { calls, uncountable } = planCounting(results, { prefix, retention, nowMs: now() });
+    const groupOf = await groupNames.resolve(results.outcomes ?? []);
+    const { calls, uncountable } = planCounting(results, { prefix, retention, nowMs: now(), groupOf });
     const counted = await Promise.all(calls.map(count));
     if (uncountable.length > 0) throw new UncountableResultsError(uncountable);
     return {

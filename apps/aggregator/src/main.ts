@@ -4,10 +4,18 @@ import {
   connectRedis,
   consumeResults,
   createQueueMonitor,
+  createSecretBox,
   disconnectRedis,
   isRedisUnavailable,
+  listWorkers,
+  openCampaignControls,
+  openCampaignJobs,
+  openChannels,
+  openCircuits,
   openDeadLetters,
+  readParked,
 } from '@hookfleet/queue';
+import { createPriorityChanges } from '@hookfleet/operations';
 import {
   createLifecycle,
   createLogger,
@@ -17,6 +25,7 @@ import {
   startApplication,
 } from '@hookfleet/runtime';
 import { buildApp } from './app.ts';
+import { createCampaignDirectory } from './campaign-directory.ts';
 import { createCampaignIndex } from './campaign-index.ts';
 import { AGGREGATOR_VARIABLES, loadAggregatorConfig } from './config.ts';
 import { createConsumptionCheck } from './consumption-check.ts';
@@ -24,6 +33,8 @@ import { createCountResults } from './count-results.ts';
 import { createAggregatorMetrics } from './metrics.ts';
 import { startQueueSampler } from './queue-sampler.ts';
 import { createCampaignReader } from './read-campaigns.ts';
+import { createFleetReader } from './read-fleet.ts';
+import { createSeriesReader } from './read-series.ts';
 
 // Results jobs under way at once, per shard: enough to keep Redis busy, few enough that a crash repeats little.
 const RESULTS_CONCURRENCY = 10;
@@ -57,7 +68,18 @@ await startApplication('aggregator', async () => {
   lifecycle.onClose('redis of the API', () => disconnectRedis(reading));
   const shardOptions = { connection, prefix: config.keyPrefix, shards: config.shards };
 
+  const seriesRetention = {
+    minute: config.retentionMinutesMs,
+    halfHour: config.retentionHoursMs,
+    day: config.retentionDaysMs,
+  };
   const reader = createCampaignReader(reading, config.keyPrefix);
+  const series = createSeriesReader({
+    connection: reading,
+    prefix: config.keyPrefix,
+    retention: seriesRetention,
+    now: Date.now,
+  });
   const registry = createMetricsRegistry();
   const metrics = createAggregatorMetrics({
     registry,
@@ -82,11 +104,7 @@ await startApplication('aggregator', async () => {
     connection,
     prefix: config.keyPrefix,
     retention: {
-      series: {
-        minute: config.retentionMinutesMs,
-        hour: config.retentionHoursMs,
-        day: config.retentionDaysMs,
-      },
+      series: seriesRetention,
       campaignMs: config.retentionCampaignsMs,
     },
     index: createCampaignIndex({
@@ -113,11 +131,36 @@ await startApplication('aggregator', async () => {
 
   const deadLetters = openDeadLetters({ ...shardOptions, connection: reading });
   lifecycle.onClose('dead letters', () => deadLetters.close());
+  const own = { connection: reading, prefix: config.keyPrefix };
+  const channels = openChannels({ ...own, secrets: createSecretBox(config.encryptionKeys) });
+  const circuits = openCircuits(own);
+  const jobs = openCampaignJobs({ ...shardOptions, connection: reading });
+  lifecycle.onClose('campaign jobs', () => jobs.close());
+  const priorityChanges = createPriorityChanges({
+    jobs,
+    onMoved: (campaignId, moved) => logger.info({ campaignId, jobs: moved }, 'campaign.reprioritized'),
+    onError,
+  });
+  lifecycle.onClose('priority changes', () => priorityChanges.stop());
   const app = await buildApp({
     logger,
     apiKeys: config.apiKeys,
     reader,
+    series,
+    directory: createCampaignDirectory({ ...own, retentionMs: config.retentionCampaignsMs, now: Date.now }),
+    readFleet: createFleetReader({
+      listWorkers: () => listWorkers(reading, config.keyPrefix),
+      channels,
+      circuits,
+      readParked: () => readParked(reading, config.keyPrefix),
+      latestSample: sampler.latest,
+    }),
+    channels,
+    circuits,
+    controls: openCampaignControls(own),
+    priorityChanges,
     deadLetters,
+    onError,
     isUnavailable: isRedisUnavailable,
     now: Date.now,
     ops: {

@@ -23,6 +23,7 @@ import {
 } from '@hookfleet/contract';
 import { type CampaignKeys, campaignKeys } from './campaign-keys.ts';
 import { bucketOf } from './latency-histogram.ts';
+import { GROUP_STEPS, groupFieldsOf, type GroupOf } from './series-groups.ts';
 import {
   AHEAD_MAX_MS,
   chunkExpiresAtMs,
@@ -60,6 +61,8 @@ export interface CountingContext {
   readonly prefix: string;
   readonly retention: CountingRetention;
   readonly nowMs: number;
+  /** The numbers of the campaign's messages and channels (group-names.ts). */
+  readonly groupOf: GroupOf;
 }
 
 /** A call of apply-results.lua, whose header describes `keys` and `plan`. */
@@ -238,7 +241,11 @@ function createPages(names: CampaignKeys, keys: Table<string>) {
 }
 
 /** Outcomes that raise the same fields by one form a class: the script adds once per class and field. */
-function createClasses(names: CampaignKeys, keys: Table<string>, { nowMs, retention }: CountingContext) {
+function createClasses(
+  names: CampaignKeys,
+  keys: Table<string>,
+  { nowMs, retention, groupOf }: CountingContext,
+) {
   const classes = createTable<readonly number[]>();
   const fields = createTable<readonly [number, string]>();
   const chunks = createTable<readonly [number, number]>();
@@ -248,20 +255,25 @@ function createClasses(names: CampaignKeys, keys: Table<string>, { nowMs, retent
     all: classes.items,
     fields: fields.items,
     chunks: chunks.items,
-    of({ event, reason }: Outcome, atMs: number): number {
+    of(outcome: Outcome, atMs: number): number {
+      const { event, reason } = outcome;
       const minute = placeOf('minute', atMs);
-      return classes.indexOf(`${event} ${reason} ${minute.chunk} ${minute.offset}`, () => {
+      const grouped = groupFieldsOf(outcome, groupOf);
+      return classes.indexOf(`${event} ${reason} ${minute.chunk} ${minute.offset} ${grouped}`, () => {
         const counted = [`e:${event}`, ...(reason === undefined ? [] : [`r:${reason}`])];
         const raised = counted.map((name) => field(names.totals, name));
         for (const step of SERIES_STEPS) {
           if (!isKept(step, atMs, nowMs, retention.series)) continue;
           const { chunk, offset } = placeOf(step, atMs);
-          const key = names.chunk(step, chunk);
-          raised.push(...counted.map((name) => field(key, `${offset}:${name}`)));
-          chunks.indexOf(key, () => [
-            keys.indexOf(key, () => key),
-            chunkExpiresAtMs(step, chunk, retention.series),
-          ]);
+          const raise = (key: string, fields: readonly string[]) => {
+            raised.push(...fields.map((name) => field(key, `${offset}:${name}`)));
+            chunks.indexOf(key, () => [
+              keys.indexOf(key, () => key),
+              chunkExpiresAtMs(step, chunk, retention.series),
+            ]);
+          };
+          raise(names.chunk(step, chunk), counted);
+          if (GROUP_STEPS.includes(step)) raise(names.groupChunk(step, chunk), grouped);
         }
         return raised;
       });

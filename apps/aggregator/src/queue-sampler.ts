@@ -10,6 +10,8 @@ const SAMPLE_INTERVAL_MS = 5_000;
 export interface QueueSampler {
   /** Since when every sample found results waiting. Undefined where none wait, or Redis is away. */
   resultsWaitSinceMs(): number | undefined;
+  /** Undefined before the first. */
+  latest(): { readonly sample: QueueSample; readonly atMs: number } | undefined;
   /** Samples no more. */
   stop(): Promise<void>;
 }
@@ -27,10 +29,12 @@ export interface QueueSamplerOptions {
 export function startQueueSampler(options: QueueSamplerOptions): QueueSampler {
   const { monitor, reader, onSample, onUnaccounted, onError, now } = options;
   let resultsWaitSinceMs: number | undefined;
+  let latest: { sample: QueueSample; atMs: number } | undefined;
 
   async function sampleOnce(): Promise<void> {
     const sample = await monitor.sample();
     onSample(sample);
+    latest = { sample, atMs: now() };
     resultsWaitSinceMs = resultsWait(sample) ? (resultsWaitSinceMs ?? now()) : undefined;
     if (!sample.atRest) return;
     const pending = await reader.pendingMessages();
@@ -55,6 +59,7 @@ export function startQueueSampler(options: QueueSamplerOptions): QueueSampler {
 
   return {
     resultsWaitSinceMs: () => resultsWaitSinceMs,
+    latest: () => latest,
     async stop() {
       clearInterval(timer);
       await sampling;

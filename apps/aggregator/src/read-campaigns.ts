@@ -1,28 +1,8 @@
-/** Reads what apply-results.lua has counted. */
+/** Reads campaigns' totals as apply-results.lua has counted them. Their counts over time: read-series.ts. */
 import type { CampaignTotals } from '@hookfleet/contract';
 import type { RedisConnection } from '@hookfleet/queue';
 import { campaignKeys, campaignsKey, openCampaignsKey } from './campaign-keys.ts';
 import { percentile } from './latency-histogram.ts';
-import { placeOf, STEP_MS, type SeriesStep } from './series-steps.ts';
-
-export const SERIES_GROUPS = ['event', 'reason'] as const;
-
-export type SeriesGroup = (typeof SERIES_GROUPS)[number];
-
-export interface SeriesRange {
-  readonly step: SeriesStep;
-  readonly groupBy: SeriesGroup;
-  /** At whole steps (`widen` in series-steps.ts); `toMs` is not included. */
-  readonly fromMs: number;
-  readonly toMs: number;
-}
-
-export interface SeriesPoint {
-  /** Start of the step, ISO 8601, UTC. */
-  readonly at: string;
-  /** Every name that occurs in the range; 0 where it doesn't occur in the step. */
-  readonly counts: Readonly<Record<string, number>>;
-}
 
 export interface CampaignEvents {
   readonly campaignId: string;
@@ -37,7 +17,6 @@ export interface CampaignReader {
   list(offset: number, limit: number): Promise<{ campaigns: CampaignTotals[]; total: number }>;
   /** Events alone, of the most recently active campaigns. */
   recentEvents(limit: number): Promise<CampaignEvents[]>;
-  series(campaignId: string, range: SeriesRange): Promise<SeriesPoint[]>;
   /** Messages pending, summed over all campaigns that have any. */
   pendingMessages(): Promise<number>;
 }
@@ -95,15 +74,6 @@ export function createCampaignReader(connection: RedisConnection, prefix: string
       const fields = await Promise.all(ids.map((id) => connection.hgetall(campaignKeys(prefix, id).totals)));
       return ids.map((campaignId, i) => ({ campaignId, events: countsNamed('e:', fields[i] ?? {}) }));
     },
-    async series(campaignId, range) {
-      const { step, fromMs, toMs } = range;
-      const keys = campaignKeys(prefix, campaignId);
-      const first = placeOf(step, fromMs).chunk;
-      const last = placeOf(step, toMs - 1).chunk;
-      const chunks = Array.from({ length: last - first + 1 }, (_, i) => first + i);
-      const hashes = await Promise.all(chunks.map((chunk) => connection.hgetall(keys.chunk(step, chunk))));
-      return toPoints(new Map(chunks.map((chunk, i) => [chunk, hashes[i] ?? {}])), range);
-    },
     async pendingMessages() {
       const open = await connection.smembers(openCampaignsKey(prefix));
       let sum = 0;
@@ -117,23 +87,6 @@ export function createCampaignReader(connection: RedisConnection, prefix: string
 }
 
 type Fields = Readonly<Record<string, string>>;
-
-/** Chunks by their number, as they are in Redis. */
-export function toPoints(chunks: ReadonlyMap<number, Fields>, range: SeriesRange): SeriesPoint[] {
-  const { step, groupBy, fromMs, toMs } = range;
-  const kind = groupBy === 'event' ? 'e:' : 'r:';
-  const steps = Array.from({ length: (toMs - fromMs) / STEP_MS[step] }, (_, i) => {
-    const atMs = fromMs + i * STEP_MS[step];
-    const { chunk, offset } = placeOf(step, atMs);
-    return {
-      at: new Date(atMs).toISOString(),
-      counts: countsNamed(`${offset}:${kind}`, chunks.get(chunk) ?? {}),
-    };
-  });
-  const names = [...new Set(steps.flatMap(({ counts }) => Object.keys(counts)))].sort();
-  const zeros = Object.fromEntries(names.map((name) => [name, 0]));
-  return steps.map(({ at, counts }) => ({ at, counts: { ...zeros, ...counts } }));
-}
 
 function toTotals(campaignId: string, fields: Fields, latency: Fields): CampaignTotals {
   const { accepted = 0, delivered = 0, failed = 0, cancelled = 0 } = countsNamed('m:', fields);

@@ -1,10 +1,12 @@
 /**
- * The steps of a campaign's series, in UTC, and where a step's counts are kept.
+ * The steps that a campaign's counts are kept in, all in UTC, and where. What is asked for (series-calendar.ts) is
+ * put together from them: hours from half hours, weeks and months from days, and the days of a time zone from half
+ * hours, for nearly all zones are a whole number of half hours away from UTC.
  *
  * A step's counts are fields of a hash, and a hash holds a chunk of neighbouring steps. A chunk expires as a whole
  * when the last of its steps is past the retention: nobody has to sweep, and no key is without an end.
  */
-export const SERIES_STEPS = ['minute', 'hour', 'day'] as const;
+export const SERIES_STEPS = ['minute', 'halfHour', 'day'] as const;
 
 export type SeriesStep = (typeof SERIES_STEPS)[number];
 
@@ -15,12 +17,12 @@ const MINUTE_MS = 60_000;
 
 export const STEP_MS: Readonly<Record<SeriesStep, number>> = {
   minute: MINUTE_MS,
-  hour: 60 * MINUTE_MS,
+  halfHour: 30 * MINUTE_MS,
   day: 24 * 60 * MINUTE_MS,
 };
 
-// An hour of minutes, a day of hours, a month of days: some hundred fields at most, few keys to read for a graph.
-export const STEPS_PER_CHUNK: Readonly<Record<SeriesStep, number>> = { minute: 60, hour: 24, day: 30 };
+// An hour of minutes, half a day of half hours, a month of days: some hundred fields at most, few keys for a graph.
+export const STEPS_PER_CHUNK: Readonly<Record<SeriesStep, number>> = { minute: 60, halfHour: 24, day: 30 };
 
 // A clock that is ahead by more than this is wrong: its buckets are refused, or it would make keys without bound.
 export const AHEAD_MAX_MS = 24 * 60 * MINUTE_MS;
@@ -46,10 +48,4 @@ export function chunkExpiresAtMs(step: SeriesStep, chunk: number, retention: Ser
 /** False for a moment that is past the retention, or ahead of any clock that could be right. */
 export function isKept(step: SeriesStep, atMs: number, nowMs: number, retention: SeriesRetention): boolean {
   return atMs >= nowMs - retention[step] && atMs <= nowMs + AHEAD_MAX_MS;
-}
-
-/** The range from `fromMs` up to, not including, `toMs`, widened to whole steps. */
-export function widen(step: SeriesStep, fromMs: number, toMs: number): { fromMs: number; toMs: number } {
-  const stepMs = STEP_MS[step];
-  return { fromMs: Math.floor(fromMs / stepMs) * stepMs, toMs: Math.ceil(toMs / stepMs) * stepMs };
 }

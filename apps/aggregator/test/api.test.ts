@@ -1,13 +1,11 @@
 /** The statistics API over a real Redis: what a dashboard asks, and how wrong questions are answered. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { isRedisUnavailable, openDeadLetters } from '@hookfleet/queue';
-import { createLogger, createMetricsRegistry } from '@hookfleet/runtime';
 import { openApiFileProblem } from '@hookfleet/http-api';
 import { eventually, startTestRedis } from '@hookfleet/testkit';
 import type { FastifyInstance } from 'fastify';
-import { buildApp } from '../src/app.ts';
 import { buildAppForDescription, OPENAPI_FILE } from '../src/openapi.ts';
 import { acceptanceOf, outcomeOf, range, resultsOf } from './results-of.ts';
+import { setupApp } from './setup-app.ts';
 import { type CountingSetup, setupCounting } from './setup-counting.ts';
 
 const NOW_MS = Date.parse('2026-11-23T12:34:56.789Z');
@@ -21,15 +19,7 @@ let app: FastifyInstance;
 beforeAll(async () => {
   redis = await startTestRedis();
   counting = setupCounting(redis.url, { now: () => NOW_MS });
-  app = await buildApp({
-    logger: createLogger({ app: 'aggregator', level: 'silent' }),
-    apiKeys: [KEY],
-    ops: { registry: createMetricsRegistry(), healthy: {}, ready: {} },
-    reader: counting.reader,
-    deadLetters: openDeadLetters({ connection: counting.connection, prefix: counting.prefix, shards: 1 }),
-    isUnavailable: isRedisUnavailable,
-    now: () => NOW_MS,
-  });
+  app = await setupApp(counting, { apiKeys: [KEY], now: () => NOW_MS });
   const campaignId = 'spring-sale';
   await counting.countResults(
     resultsOf(
@@ -88,50 +78,6 @@ test("a campaign's totals hold its events, reasons, messages, latency and times"
   expect(Math.abs(latency.p95 - 1_000)).toBeLessThanOrEqual(50);
 });
 
-test('a series holds every step of the range, with 0 where nothing happened', async () => {
-  const response = await get(
-    '/v1/campaigns/spring-sale/series?step=hour&from=2026-11-23T09:30:00Z&to=2026-11-23T13:00:00Z',
-  );
-  expect(response.json()).toEqual({
-    campaignId: 'spring-sale',
-    step: 'hour',
-    groupBy: 'event',
-    from: '2026-11-23T09:00:00.000Z',
-    to: '2026-11-23T13:00:00.000Z',
-    points: [
-      {
-        at: '2026-11-23T09:00:00.000Z',
-        counts: { 'webhook.bounced': 0, 'webhook.delivered': 0, 'webhook.error': 0 },
-      },
-      {
-        at: '2026-11-23T10:00:00.000Z',
-        counts: { 'webhook.bounced': 0, 'webhook.delivered': 6, 'webhook.error': 0 },
-      },
-      {
-        at: '2026-11-23T11:00:00.000Z',
-        counts: { 'webhook.bounced': 3, 'webhook.delivered': 0, 'webhook.error': 0 },
-      },
-      {
-        at: '2026-11-23T12:00:00.000Z',
-        counts: { 'webhook.bounced': 0, 'webhook.delivered': 0, 'webhook.error': 1 },
-      },
-    ],
-  });
-});
-
-test.each([
-  ['minute', '2026-11-23T11:34:00.000Z'],
-  ['day', '2026-11-23T00:00:00.000Z'],
-])('a series by %s, grouped by reason, adds up to the totals', async (step, at) => {
-  const response = await get(
-    `/v1/campaigns/spring-sale/series?step=${step}&groupBy=reason&from=2026-11-23T09:00:00Z&to=2026-11-23T13:00:00Z`,
-  );
-  const { points } = response.json() as { points: { at: string; counts: Record<string, number> }[] };
-  const sum = (name: string) => points.reduce((total, { counts }) => total + (counts[name] ?? 0), 0);
-  expect([sum('timeout'), sum('http_4xx')]).toEqual([3, 1]);
-  expect(points.find((point) => point.at === at)?.counts['timeout']).toBe(3);
-});
-
 test('campaigns are listed page by page, the most recently active first', async () => {
   const later = setupCounting(redis.url, { now: () => NOW_MS + 60_000 });
   await later.countResults(resultsOf([], [acceptanceOf('autumn-sale', 0, 1)]));
@@ -151,6 +97,20 @@ test.each([
   ['/v1/campaigns/spring-sale/failures?cursor=yesterday', 'cursor'],
   ['/v1/campaigns/spring-sale/series?step=second', 'step'],
   ['/v1/campaigns/spring-sale/series?groupBy=colour', 'groupBy'],
+  ['/v1/campaigns?sort=colour', 'sort'],
+  ['/v1/campaigns?spark=1h', 'spark'],
+  ['/v1/campaigns?q=', 'q'],
+  ['/v1/campaigns?q=s&offset=10001', 'offset'],
+  ['/v1/campaigns/spring-sale/replay?limit=5001', 'limit'],
+  ['/v1/campaigns/spring-sale/replay?perSecond=0', 'perSecond'],
+  ['/v1/stream?topic=weather', 'topic'],
+  ['/v1/stream?topic=campaign', 'campaign'],
+  ['/v1/stream?topic=fleet&campaign=spring-sale', 'campaign'],
+  ['/v1/campaigns/spring-sale/series?tz=Mars/Olympus', 'tz'],
+  ['/v1/campaigns/spring-sale/series?tz=%2B01:00', 'tz'],
+  ['/v1/campaigns/spring-sale/series?groupBy=messageId&step=minute', 'step'],
+  ['/v1/campaigns/spring-sale/series?event=webhook.error', 'event'],
+  ['/v1/campaigns/spring-sale/series?groupBy=messageId&event=whatsapp.read', 'event'],
   ['/v1/campaigns/spring-sale/series?from=yesterday', 'from'],
   ['/v1/campaigns/spring-sale/series?from=2026-11-23T12:00:00Z&to=2026-11-23T11:00:00Z', 'from'],
   ['/v1/campaigns/spring-sale/series?step=minute&from=2016-11-23T12:00:00Z&to=2026-11-23T11:00:00Z', 'step'],
@@ -184,15 +144,7 @@ test('without a key, or with a wrong one, nothing is told', async () => {
 test('while Redis is away a question is answered with 503 within 2 s, and afterwards as before', async () => {
   const own = await startTestRedis();
   const away = setupCounting(own.url, { temper: 'failFast' });
-  const itsApp = await buildApp({
-    logger: createLogger({ app: 'aggregator', level: 'silent' }),
-    apiKeys: [],
-    ops: { registry: createMetricsRegistry(), healthy: {}, ready: {} },
-    reader: away.reader,
-    deadLetters: openDeadLetters({ connection: away.connection, prefix: away.prefix, shards: 1 }),
-    isUnavailable: isRedisUnavailable,
-    now: Date.now,
-  });
+  const itsApp = await setupApp(away);
   await eventually(() => away.connection.ping());
   for (const end of [async () => own.suspend(), async () => own.kill()]) {
     await end();

@@ -5,11 +5,12 @@ import { createCampaignIndex } from '../src/campaign-index.ts';
 import { type CountResults, createCountResults } from '../src/count-results.ts';
 import type { CountingRetention } from '../src/plan-counting.ts';
 import { type CampaignReader, createCampaignReader } from '../src/read-campaigns.ts';
+import { createSeriesReader, type SeriesReader } from '../src/read-series.ts';
 
 const DAY_MS = 86_400_000;
 
 export const RETENTION: CountingRetention = {
-  series: { minute: 2 * DAY_MS, hour: 60 * DAY_MS, day: 730 * DAY_MS },
+  series: { minute: 2 * DAY_MS, halfHour: 60 * DAY_MS, day: 730 * DAY_MS },
   campaignMs: 730 * DAY_MS,
 };
 
@@ -18,6 +19,7 @@ export interface CountingSetup {
   readonly prefix: string;
   readonly countResults: CountResults;
   readonly reader: CampaignReader;
+  readonly series: SeriesReader;
   readonly campaignId: string;
   close(): void;
 }
@@ -43,6 +45,7 @@ export function setupCounting(
     prefix,
     countResults: createCountResults({ connection, prefix, retention, index, now }),
     reader: createCampaignReader(connection, prefix),
+    series: createSeriesReader({ connection, prefix, retention: retention.series, now }),
     campaignId: `campaign-${randomUUID()}`,
     close: () => disconnectRedis(connection),
   };

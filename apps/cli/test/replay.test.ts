@@ -100,6 +100,19 @@ test('failures are listed page by page, and a replay that delivers turns failed 
   expect((await replay(`webhooks/${one}`)).status).toBe(409);
   expect((await failuresOf('spring-sale')).failures).toHaveLength(29);
 
+  // Told beforehand by both, and done by neither.
+  for (const { url } of [producer, aggregator]) {
+    const preview = await fetch(`${url}/v1/campaigns/spring-sale/replay?limit=21&perSecond=10`);
+    expect(await preview.json()).toEqual({
+      webhooks: 21,
+      more: true,
+      channels: [{ webhooks: 21 }],
+      perSecond: 10,
+      seconds: 2,
+    });
+  }
+  expect((await failuresOf('spring-sale')).failures).toHaveLength(29);
+
   expect(await replay('campaigns/spring-sale', { limit: 9, perSecond: 1_000 })).toMatchObject({
     status: 202,
     json: { replayed: 9, more: true },

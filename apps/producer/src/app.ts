@@ -1,15 +1,13 @@
 /** The producer's HTTP API, built but not listening. */
 import { createApi } from '@hookfleet/http-api';
+import { addCampaignControlRoutes, addReplayRoutes, type PriorityChanges } from '@hookfleet/operations';
 import type { CampaignControlsStore, Channels, Circuits, DeadLetters, WebhooksOut } from '@hookfleet/queue';
 import type { Logger, OpsOptions } from '@hookfleet/runtime';
 import type { FastifyInstance } from 'fastify';
 import { createKnownChannels } from './known-channels.ts';
 import { addLoadShedding } from './load-shedding.ts';
 import type { ProducerMetrics } from './metrics.ts';
-import type { PriorityChanges } from './priority-changes.ts';
-import { addCampaignRoutes } from './routes/campaigns.ts';
 import { addChannelRoutes } from './routes/channels.ts';
-import { addReplayRoutes } from './routes/replay.ts';
 import { addWebhookRoutes, BULK_BYTES_MAX } from './routes/webhooks.ts';
 
 export interface AppOptions {
@@ -56,7 +54,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const known = createKnownChannels(channels, now);
   addWebhookRoutes(app, { webhooks, channels: known, onEnqueued: metrics.enqueued, now });
   addChannelRoutes(app, { channels, circuits, known, now });
-  addCampaignRoutes(app, { controls, circuits, priorityChanges, now });
+  addCampaignControlRoutes(app, { controls, circuits, priorityChanges, now });
   addReplayRoutes(app, deadLetters);
   return app;
 }

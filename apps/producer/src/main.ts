@@ -13,6 +13,7 @@ import {
   openWebhooksOut,
   startKnownControls,
 } from '@hookfleet/queue';
+import { createPriorityChanges } from '@hookfleet/operations';
 import {
   createLifecycle,
   createLogger,
@@ -24,7 +25,6 @@ import {
 import { buildApp } from './app.ts';
 import { loadProducerConfig, PRODUCER_VARIABLES } from './config.ts';
 import { createProducerMetrics } from './metrics.ts';
-import { createPriorityChanges } from './priority-changes.ts';
 
 await startApplication('producer', async () => {
   const config = loadProducerConfig(process.env);

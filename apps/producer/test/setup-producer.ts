@@ -13,11 +13,11 @@ import {
   openWebhooksOut,
   type RedisConnection,
 } from '@hookfleet/queue';
+import { createPriorityChanges } from '@hookfleet/operations';
 import { createLogger, createMetricsRegistry } from '@hookfleet/runtime';
 import { eventually } from '@hookfleet/testkit';
 import { buildApp } from '../src/app.ts';
 import { createProducerMetrics } from '../src/metrics.ts';
-import { createPriorityChanges } from '../src/priority-changes.ts';
 
 export interface ProducerOptions {
   readonly prefix?: string;

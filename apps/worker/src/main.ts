@@ -20,6 +20,7 @@ import {
   readBundleLog,
   shardPrefix,
   startKnownControls,
+  startWorkerHeartbeat,
 } from '@hookfleet/queue';
 import {
   createLifecycle,
@@ -128,12 +129,22 @@ await startApplication('worker', async () => {
   lifecycle.onClose('batches', () => batches.close());
   const batchSender = createBatchSender({ batches, isCancelled: controls.isCancelled, onError });
   lifecycle.onClose('batch sender', () => batchSender.stop());
+  const workerId = `${hostname()}:${process.pid}`;
+  const heartbeat = startWorkerHeartbeat({
+    connection,
+    prefix: config.keyPrefix,
+    workerId,
+    concurrency: config.concurrency,
+    inFlight: slots.inFlight,
+    onError,
+  });
+  lifecycle.onClose('heartbeat', () => heartbeat.stop());
   const processBundle = createProcessBundle({
     slots,
     channels,
     attempt: createAttemptWebhook({
       deliver: createDeliver(agents),
-      workerId: `${hostname()}:${process.pid}`,
+      workerId,
       attemptTimeoutMs: config.attemptTimeoutMs,
       now: Date.now,
       random: Math.random,
@@ -154,6 +165,7 @@ await startApplication('worker', async () => {
     },
     onRecorded(outcome, bundle) {
       metrics.recorded(outcome, bundle);
+      heartbeat.recorded();
       const { responseBody: _responseBody, workerId: _workerId, members: _members, ...facts } = outcome;
       logger[outcome.event === 'webhook.delivered' ? 'debug' : 'info'](facts, 'attempt.recorded');
     },

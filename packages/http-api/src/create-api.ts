@@ -7,14 +7,18 @@ import type { Socket } from 'node:net';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { createAjv } from '@hookfleet/contract';
-import { addOpsRoutes, createApiKeyCheck, type Logger, type OpsOptions } from '@hookfleet/runtime';
+import { addOpsRoutes, createApiKeyCheck, type Logger, type OpsOptions, type Role } from '@hookfleet/runtime';
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyReply,
+  type FastifyRequest,
   LogController,
 } from 'fastify';
+import { decideAccess, PAGE_HEADER } from './access.ts';
 import { addProblemReplies, PROBLEM_CONTENT_TYPE, ProblemError, toProblem } from './problems.ts';
+import { addSessionRoutes } from './session-routes.ts';
+import { createSessions } from './sessions.ts';
 
 export interface ApiOptions {
   readonly title: string;
@@ -28,6 +32,8 @@ export interface ApiOptions {
   readonly connectionsMax: number;
   /** Tells Redis' failures from ours: they are answered with 503. */
   readonly isUnavailable: (error: Error) => boolean;
+  /** Serves a page that signs in: adds /v1/session, and takes its cookie for a key. */
+  readonly signIn?: boolean;
 }
 
 // A request that takes longer to arrive is cut off: slow senders must not hold memory.
@@ -37,6 +43,7 @@ const PATH_PARAMETER_LENGTH_MAX = 256;
 
 export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   const { title, description, logger, apiKeys, ops, bodyBytesMax, connectionsMax, isUnavailable } = options;
+  const { signIn = false } = options;
   const app = fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -77,13 +84,29 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   app.get('/openapi.json', { schema: { hide: true } as object }, () => app.swagger());
   addOpsRoutes(app, ops);
 
-  const isAllowed = createApiKeyCheck(apiKeys);
+  const keyRoleOf = createApiKeyCheck(apiKeys);
+  const needsKeys = apiKeys.length > 0;
+  const sessions = signIn ? createSessions(apiKeys, Date.now) : undefined;
+  const roles = new WeakMap<FastifyRequest, Role>();
   app.addHook('onRequest', async (request) => {
-    if (!request.url.startsWith('/v1') || isAllowed(request.headers.authorization)) return;
-    throw new ProblemError(401, 'An API key is needed: Authorization: Bearer <key>.', {
-      headers: { 'www-authenticate': 'Bearer' },
+    const { routeOptions, headers, method, url } = request;
+    // The route's path: the router decodes what was asked for, and /%761 is /v1 to it.
+    if (!(routeOptions.url ?? url).startsWith('/v1')) return;
+    const access = decideAccess({
+      method,
+      headers,
+      needsKeys,
+      keyRole: keyRoleOf(headers.authorization),
+      sessionRole: sessions?.roleOf(headers.cookie),
+      changesNothing: (routeOptions.config as { changesNothing?: boolean }).changesNothing === true,
     });
+    if ('refused' in access) throw REFUSALS[access.refused]();
+    roles.set(request, access.role);
   });
+  if (sessions !== undefined) {
+    const roleOf = (request: FastifyRequest) => roles.get(request) ?? 'read';
+    addSessionRoutes(app, { sessions, needsKeys, roleOf });
+  }
   app.addHook('onSend', async (request, reply) => {
     reply.header('x-content-type-options', 'nosniff');
     // Answered before all of it was read: what is still to come would hold the connection, and our shutdown.
@@ -91,6 +114,18 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   });
   return app;
 }
+
+const REFUSALS = {
+  unknown: () =>
+    new ProblemError(401, 'An API key is needed: Authorization: Bearer <key>.', {
+      headers: { 'www-authenticate': 'Bearer' },
+    }),
+  reader: () => new ProblemError(403, 'This key may look, and change nothing.'),
+  foreign: () => new ProblemError(403, 'The call comes from a page of another origin.'),
+  pageHeader: () => new ProblemError(403, `With a session, the call needs the header ${PAGE_HEADER}.`),
+  host: () =>
+    new ProblemError(403, 'Without HOOKFLEET_API_KEYS this process answers to names of loopback alone.'),
+} as const;
 
 /** What isn't even HTTP: answered by hand, for no request exists. */
 function answerClientError(error: Error & { code?: string }, socket: Socket): void {

@@ -65,11 +65,21 @@ export interface DeadLetters {
     filter: DeadLetterFilter,
     options: ReplayOptions,
   ): Promise<{ replayed: number; more: boolean }>;
+  /** What such a replay would do, and does not yet. */
+  previewReplay(campaignId: string, filter: DeadLetterFilter, webhooksMax: number): Promise<ReplayPreview>;
   close(): Promise<void>;
 }
 
 // They are paced, and first attempts go before them.
 const REPLAY_PRIORITY = queuePriority({ waiting: 0, priority: 'normal', isRetry: true });
+
+export interface ReplayPreview {
+  readonly webhooks: number;
+  readonly more: boolean;
+  /** By channel; those of inline destinations have none. */
+  readonly channels: readonly { readonly channelConfigId?: string; readonly webhooks: number }[];
+}
+
 const CHUNK = 200;
 // One call looks at so many letters at most, whatever its filter passes.
 const LOOKED_AT_MAX = 5_000;
@@ -233,6 +243,32 @@ export function openDeadLetters(options: ShardOptions): DeadLetters {
         if (await replayOne(found, Math.round((replayed * 1_000) / perSecond))) replayed += 1;
       }
       return { replayed, more: false };
+    },
+
+    async previewReplay(campaignId, filter, webhooksMax) {
+      const byChannel = new Map<string | undefined, number>();
+      let webhooks = 0;
+      let lookedAt = 0;
+      let more = false;
+      for await (const place of places(campaignId, filter)) {
+        if (webhooks === webhooksMax || lookedAt === LOOKED_AT_MAX) {
+          more = true;
+          break;
+        }
+        lookedAt += 1;
+        const found = await read(place, filter);
+        if (found === undefined) continue;
+        webhooks += 1;
+        const { channelConfigId } = found.log.head;
+        byChannel.set(channelConfigId, (byChannel.get(channelConfigId) ?? 0) + 1);
+      }
+      const channels = [...byChannel]
+        .sort(([, a], [, b]) => b - a)
+        .map(([channelConfigId, count]) => ({
+          ...(channelConfigId !== undefined && { channelConfigId }),
+          webhooks: count,
+        }));
+      return { webhooks, more, channels };
     },
 
     close: queues.close,

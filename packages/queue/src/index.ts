@@ -32,6 +32,7 @@ export {
   type DeadLetters,
   openDeadLetters,
   parseCursor,
+  type ReplayPreview,
 } from './dead-letters.ts';
 export { type AttemptView, WEBHOOK_STATES, type WebhookState, type WebhookView } from './find-webhook.ts';
 export { shardPrefix } from './keys.ts';
@@ -40,6 +41,7 @@ export {
   type LaneLimits,
   type Lanes,
   openLanes,
+  readParked,
   type Released,
   type ReleaseOptions,
 } from './lanes.ts';
@@ -59,4 +61,11 @@ export {
   UnreadableBundleError,
   type WebhooksConsumer,
 } from './webhooks-in.ts';
+export {
+  listWorkers,
+  startWorkerHeartbeat,
+  type WorkerHeartbeat,
+  type WorkerHeartbeatOptions,
+  type WorkerReport,
+} from './worker-registry.ts';
 export { openWebhooksOut, type WebhooksOut, type WebhooksOutOptions } from './webhooks-out.ts';

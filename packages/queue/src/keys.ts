@@ -20,6 +20,7 @@
  *     {hookfleet}:called-off:…   campaigns that are being cleared out of the queues
  *     {hookfleet}:parked         webhooks parked, by lane
  *     {hookfleet}:lane:…         a lane's parking lot
+ *     {hookfleet}:workers        ids of those that reported; …:worker:<id>, what each reported
  */
 import { createHash } from 'node:crypto';
 
@@ -124,6 +125,14 @@ export function dueLanesKey(prefix: string): string {
 
 export function parkedKey(prefix: string): string {
   return `{${prefix}}:parked`;
+}
+
+export function workersKey(prefix: string): string {
+  return `{${prefix}}:workers`;
+}
+
+export function workerKey(prefix: string, workerId: string): string {
+  return `{${prefix}}:worker:${workerId}`;
 }
 
 /** Names a bundle, its first job and its log. Job ids of BullMQ must hold no colon and not be a number. */

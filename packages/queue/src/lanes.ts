@@ -15,6 +15,7 @@
 import { createHash } from 'node:crypto';
 import { type Bundle, type BundledWebhook, WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import { noteWaiting } from './attempt-log.ts';
+import type { RedisConnection } from './connection.ts';
 import { bundleName, dueLanesKey, laneKeys, parkedKey, shardPrefix } from './keys.ts';
 import { defineScripts, runScript } from './scripts.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
@@ -207,10 +208,7 @@ export function openLanes(
         [lanesMax, CLAIM_MS],
       )) as string[];
     },
-    async parked() {
-      const counts = await connection.hgetall(parkedKey(prefix));
-      return new Map(Object.entries(counts).map(([lane, count]) => [lane, Number(count)]));
-    },
+    parked: () => readParked(connection, prefix),
     close: queues.close,
   };
 }
@@ -223,6 +221,15 @@ function flowsOf(campaignId: string): readonly [firstAttempts: string, retries: 
 function flowOf({ campaignId, attempt }: Bundle): string {
   const [firstAttempts, retries] = flowsOf(campaignId);
   return attempt === 1 ? firstAttempts : retries;
+}
+
+/** Webhooks parked, by lane. */
+export async function readParked(
+  connection: RedisConnection,
+  prefix: string,
+): Promise<ReadonlyMap<string, number>> {
+  const counts = await connection.hgetall(parkedKey(prefix));
+  return new Map(Object.entries(counts).map(([lane, count]) => [lane, Number(count)]));
 }
 
 function toPiece(

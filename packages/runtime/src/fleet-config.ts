@@ -1,4 +1,5 @@
 /** The variables that mean the same in every process of the fleet. */
+import { parseApiKey } from './api-keys.ts';
 import { choice, durationMs, integer, list, required, text } from './load-config.ts';
 import { LOG_LEVELS } from './logger.ts';
 
@@ -35,8 +36,9 @@ export function fleetVariables(options: { port: number; checkRedisUrl: (url: str
     host: text('HOST', { default: '127.0.0.1', help: 'Address to listen on.' }),
     apiKeys: list('HOOKFLEET_API_KEYS', {
       secret: true,
-      help: 'Accepted as bearer tokens by the HTTP APIs; needed where HOST is not loopback.',
-      check(key) {
+      help: 'Accepted as bearer tokens by the HTTP APIs; needed where HOST is not loopback. One written read:<key> may look and change nothing.',
+      check(entry) {
+        const { key } = parseApiKey(entry);
         if (key.length < 16 || /\s/.test(key))
           throw new TypeError('each key must have 16 characters or more, without spaces');
       },

@@ -1,5 +1,5 @@
 /** How a process of ours lives: configuration, logs, start and stop, health and metrics. */
-export { bindProblems, createApiKeyCheck } from './api-keys.ts';
+export { bindProblems, createApiKeyCheck, isLoopback, parseApiKey, type Role } from './api-keys.ts';
 export { variableRows } from './describe-variables.ts';
 export { createLifecycle, type Lifecycle, startApplication } from './lifecycle.ts';
 export * from './load-config.ts';

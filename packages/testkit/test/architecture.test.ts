@@ -17,6 +17,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   testkit: ['embedded-redis'],
   queue: ['contract'],
   'http-api': ['contract', 'runtime'],
+  operations: ['contract', 'http-api', 'queue'],
 };
 
 /** The only places that may import a vendor's module. */

@@ -1,15 +1,14 @@
-/** GET /v1/campaigns, /v1/campaigns/{id} and /v1/campaigns/{id}/series. */
-import { CampaignTotals, Problem } from '@hookfleet/contract';
-import { invalidInput, ProblemError } from '@hookfleet/http-api';
+/** GET /v1/campaigns and /v1/campaigns/{id}. Its counts over time: series.ts. */
+import { CampaignTotals, OUTCOME_EVENTS, Problem } from '@hookfleet/contract';
+import { ProblemError } from '@hookfleet/http-api';
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
-import { type CampaignReader, SERIES_GROUPS } from '../read-campaigns.ts';
-import { SERIES_STEPS, STEP_MS, type SeriesStep, widen } from '../series-steps.ts';
+import { CAMPAIGN_SORTS, type CampaignDirectory } from '../campaign-directory.ts';
+import type { CampaignReader } from '../read-campaigns.ts';
+import { SPARKS, type SeriesReader, type SparkSpan } from '../read-series.ts';
+import { selectPage } from '../select-page.ts';
 
-// Two days of minutes, with the widening: more in one answer is slow for both sides.
-const POINTS_MAX = 3_000;
-
-const CampaignParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 128 }) });
+export const CampaignParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 128 }) });
 
 const ListQuery = Type.Object(
   {
@@ -19,54 +18,99 @@ const ListQuery = Type.Object(
         description: '1 to 300; 50 when absent.',
       }),
     ),
-    offset: Type.Optional(Type.String({ pattern: '^[0-9]{1,6}$' })),
-  },
-  { additionalProperties: false },
-);
-
-const SeriesQuery = Type.Object(
-  {
-    from: Type.Optional(
+    offset: Type.Optional(
+      Type.String({ pattern: '^[0-9]{1,6}$', description: 'At most 10,000 where q or sort is given.' }),
+    ),
+    q: Type.Optional(
       Type.String({
-        format: 'date-time',
-        description: 'Widened to a whole step. 24 hours before `to` when absent.',
+        minLength: 1,
+        maxLength: 128,
+        description: 'A part of the id, in any case.',
       }),
     ),
-    to: Type.Optional(
-      Type.String({ format: 'date-time', description: 'Widened to a whole step. Now when absent.' }),
+    sort: Type.Optional(
+      Type.Enum([...CAMPAIGN_SORTS], {
+        description:
+          'The most first; ids in their order. lastEvent when absent. The order by counts may be two seconds old; the counts shown are of now.',
+      }),
     ),
-    step: Type.Optional(Type.Enum([...SERIES_STEPS], { description: 'hour when absent.' })),
-    groupBy: Type.Optional(Type.Enum([...SERIES_GROUPS], { description: 'event when absent.' })),
+    spark: Type.Optional(
+      Type.Enum(Object.keys(SPARKS) as SparkSpan[], {
+        description: 'Adds the responses of that time to each campaign: by the hour, or by the day (UTC).',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
 
-const Series = Type.Object({
-  campaignId: Type.String(),
+const Spark = Type.Object({
+  from: Type.String({ format: 'date-time' }),
   step: Type.String(),
-  groupBy: Type.String(),
-  from: Type.String(),
-  to: Type.String({ description: 'Exclusive.' }),
-  points: Type.Array(Type.Object({ at: Type.String(), counts: Type.Record(Type.String(), Type.Integer()) })),
+  events: Type.Object(
+    Object.fromEntries(OUTCOME_EVENTS.map((event) => [event, Type.Array(Type.Integer())])),
+    {
+      description: 'A number for each step, the oldest first.',
+    },
+  ),
 });
 
-const DAY_MS = 86_400_000;
+const Campaigns = Type.Object({
+  campaigns: Type.Array(Type.Object({ ...CampaignTotals.properties, spark: Type.Optional(Spark) })),
+  total: Type.Integer({ description: 'Campaigns that fit, on all pages.' }),
+});
 
-export function addCampaignRoutes(app: FastifyInstance, reader: CampaignReader, now: () => number): void {
+// A page far down is sorted out of all before it.
+const SORTED_OFFSET_MAX = 10_000;
+
+export interface CampaignRoutesOptions {
+  readonly reader: CampaignReader;
+  readonly directory: CampaignDirectory;
+  readonly series: SeriesReader;
+}
+
+export function addCampaignRoutes(
+  app: FastifyInstance,
+  { reader, directory, series }: CampaignRoutesOptions,
+): void {
   app.get<{ Querystring: Static<typeof ListQuery> }>(
     '/v1/campaigns',
     {
       schema: {
-        summary: 'Campaigns with their totals, the most recently active first',
+        summary: 'Campaigns with their totals: searched, sorted, page by page',
         querystring: ListQuery,
-        response: {
-          200: Type.Object({ campaigns: Type.Array(CampaignTotals), total: Type.Integer() }),
-          400: Problem,
-        },
+        response: { 200: Campaigns, 400: Problem },
       },
     },
-    ({ query }) => reader.list(Number(query.offset ?? 0), Number(query.limit ?? 50)),
+    async ({ query }) => {
+      const { q, sort = 'lastEvent', spark } = query;
+      const [offset, limit] = [Number(query.offset ?? 0), Number(query.limit ?? 50)];
+      const { campaigns, total } =
+        q === undefined && sort === 'lastEvent'
+          ? await reader.list(offset, limit)
+          : await found(q, sort, offset, limit);
+      if (spark === undefined) return { campaigns, total };
+      const sparks = await series.sparks(
+        campaigns.map(({ campaignId }) => campaignId),
+        spark,
+      );
+      return { campaigns: campaigns.map((campaign, i) => ({ ...campaign, spark: sparks[i] })), total };
+    },
   );
+
+  async function found(
+    q: string | undefined,
+    sort: (typeof CAMPAIGN_SORTS)[number],
+    offset: number,
+    limit: number,
+  ) {
+    if (offset > SORTED_OFFSET_MAX)
+      throw new ProblemError(400, 'Some fields are at fault.', {
+        errors: [{ field: 'offset', type: 'INVALID_VALUE', detail: `must be ${SORTED_OFFSET_MAX} at most` }],
+      });
+    const { page, total } = selectPage(await directory.rows(), { q, sort, offset, limit });
+    const campaigns = await Promise.all(page.map(({ campaignId }) => reader.totals(campaignId)));
+    return { total, campaigns: campaigns.filter((campaign) => campaign !== undefined) };
+  }
 
   app.get<{ Params: Static<typeof CampaignParams> }>(
     '/v1/campaigns/:id',
@@ -77,56 +121,10 @@ export function addCampaignRoutes(app: FastifyInstance, reader: CampaignReader, 
         response: { 200: CampaignTotals, 404: Problem },
       },
     },
-    async ({ params }) => (await reader.totals(params.id)) ?? notFound(params.id),
-  );
-
-  app.get<{ Params: Static<typeof CampaignParams>; Querystring: Static<typeof SeriesQuery> }>(
-    '/v1/campaigns/:id/series',
-    {
-      schema: {
-        summary: "A campaign's events or reasons over time, in UTC steps",
-        params: CampaignParams,
-        querystring: SeriesQuery,
-        response: { 200: Series, 400: Problem, 404: Problem },
-      },
-    },
-    async ({ params, query }) => {
-      const { step = 'hour', groupBy = 'event' } = query;
-      const range = { step, groupBy, ...wholeSteps(query, step, now()) };
-      if (!(await reader.exists(params.id))) notFound(params.id);
-      const points = await reader.series(params.id, range);
-      return {
-        campaignId: params.id,
-        step,
-        groupBy,
-        from: new Date(range.fromMs).toISOString(),
-        to: new Date(range.toMs).toISOString(),
-        points,
-      };
-    },
+    async ({ params }) => (await reader.totals(params.id)) ?? campaignNotFound(params.id),
   );
 }
 
-/** The range in whole steps, or the fields that make it impossible. */
-function wholeSteps({ from, to }: Static<typeof SeriesQuery>, step: SeriesStep, nowMs: number) {
-  const end = to === undefined ? nowMs : Date.parse(to);
-  const start = from === undefined ? end - DAY_MS : Date.parse(from);
-  if (start >= end) throw fieldAtFault('from', 'must be before `to`');
-  const range = widen(step, start, end);
-  const points = (range.toMs - range.fromMs) / STEP_MS[step];
-  if (points > POINTS_MAX) {
-    throw fieldAtFault(
-      'step',
-      `the range holds ${points} of these steps, and an answer at most ${POINTS_MAX}`,
-    );
-  }
-  return range;
-}
-
-function fieldAtFault(field: string, detail: string): ProblemError {
-  return invalidInput([{ field, type: 'INVALID_VALUE', detail }]);
-}
-
-function notFound(campaignId: string): never {
+export function campaignNotFound(campaignId: string): never {
   throw new ProblemError(404, `Nothing was counted for campaign ${campaignId}.`);
 }

@@ -13,8 +13,8 @@ import {
   type StoredControls,
 } from '@hookfleet/queue';
 import type { FastifyInstance } from 'fastify';
-import type { PriorityChanges } from '../priority-changes.ts';
 import { type Static, Type } from 'typebox';
+import type { PriorityChanges } from './priority-changes.ts';
 
 const Params = Type.Object({
   id: Type.String({ minLength: 1, maxLength: IDENTIFIER_LENGTH_MAX, pattern: '^[^\\p{C}\\p{Z}]+$' }),
@@ -33,16 +33,16 @@ const ControlsView = Type.Object({
 
 type Params = { Params: Static<typeof Params> };
 
-export interface CampaignRoutesOptions {
-  readonly controls: CampaignControlsStore;
-  readonly circuits: Circuits;
+export interface CampaignControlRoutesOptions {
+  readonly controls: Pick<CampaignControlsStore, 'get' | 'put'>;
+  readonly circuits: Pick<Circuits, 'get' | 'set'>;
   readonly priorityChanges: Pick<PriorityChanges, 'changed'>;
   readonly now: () => number;
 }
 
-export function addCampaignRoutes(
+export function addCampaignControlRoutes(
   app: FastifyInstance,
-  { controls, circuits, priorityChanges, now }: CampaignRoutesOptions,
+  { controls, circuits, priorityChanges, now }: CampaignControlRoutesOptions,
 ): void {
   async function view(campaignId: string) {
     const [{ cancelledAtMs, ...stored }, circuit] = await Promise.all([

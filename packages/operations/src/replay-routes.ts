@@ -1,4 +1,7 @@
-/** POST /v1/webhooks/{id}/replay and /v1/campaigns/{id}/replay: dead letters are attempted again. */
+/**
+ * POST /v1/webhooks/{id}/replay and /v1/campaigns/{id}/replay: dead letters are attempted again.
+ * GET /v1/campaigns/{id}/replay: what that would do, and does not yet.
+ */
 import { IDENTIFIER_LENGTH_MAX, OUTCOME_EVENTS, OUTCOME_REASONS, Problem } from '@hookfleet/contract';
 import { ProblemError } from '@hookfleet/http-api';
 import type { DeadLetters } from '@hookfleet/queue';
@@ -29,10 +32,44 @@ const ReplayRequest = Type.Object(
   { additionalProperties: false },
 );
 
+const { limit: _limit, perSecond: _perSecond, ...filters } = ReplayRequest.properties;
+
+const PreviewQuery = Type.Object(
+  {
+    ...filters,
+    limit: Type.Optional(
+      Type.String({
+        pattern: '^([1-9][0-9]{0,2}|[1-4][0-9]{3}|5000)$',
+        description: '1 to 5,000; 1,000 when absent.',
+      }),
+    ),
+    perSecond: Type.Optional(
+      Type.String({ pattern: '^([1-9][0-9]{0,2}|1000)$', description: '1 to 1,000; 50 when absent.' }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+const Preview = Type.Object({
+  webhooks: Type.Integer(),
+  more: Type.Boolean({ description: 'There are more, which one call does not replay.' }),
+  channels: Type.Array(
+    Type.Object({
+      channelConfigId: Type.Optional(Type.String({ description: 'Absent for inline destinations.' })),
+      webhooks: Type.Integer(),
+    }),
+  ),
+  perSecond: Type.Integer(),
+  seconds: Type.Integer({ description: 'Until the last of them is due.' }),
+});
+
 const LIMIT = 1_000;
 const PER_SECOND = 50;
 
-export function addReplayRoutes(app: FastifyInstance, deadLetters: DeadLetters): void {
+export function addReplayRoutes(
+  app: FastifyInstance,
+  deadLetters: Pick<DeadLetters, 'replay' | 'replayCampaign' | 'previewReplay'>,
+): void {
   app.post<{ Params: Static<typeof Params> }>(
     '/v1/webhooks/:id/replay',
     {
@@ -90,6 +127,34 @@ export function addReplayRoutes(app: FastifyInstance, deadLetters: DeadLetters):
       );
       request.log.info({ campaignId: id, ...done }, 'campaign.replayed');
       return reply.code(202).send(done);
+    },
+  );
+
+  addPreviewRoute(app, deadLetters);
+}
+
+/** The preview of a campaign's replay, with the fields of its request as a query. */
+function addPreviewRoute(app: FastifyInstance, deadLetters: Pick<DeadLetters, 'previewReplay'>): void {
+  app.get<{ Params: Static<typeof Params>; Querystring: Static<typeof PreviewQuery> }>(
+    '/v1/campaigns/:id/replay',
+    {
+      schema: {
+        summary: 'What a replay of the campaign would do',
+        params: Params,
+        querystring: PreviewQuery,
+        response: { 200: Preview, 400: Problem },
+      },
+    },
+    async ({ params, query }) => {
+      const { limit = String(LIMIT), perSecond = String(PER_SECOND), from, to, ...filter } = query;
+      const preview = await deadLetters.previewReplay(
+        params.id,
+        { ...filter, fromMs: timeOf(from), toMs: timeOf(to) },
+        Number(limit),
+      );
+      // The first goes at once.
+      const seconds = Math.max(0, preview.webhooks - 1) / Number(perSecond);
+      return { ...preview, perSecond: Number(perSecond), seconds: Math.ceil(seconds) };
     },
   );
 }

@@ -1,0 +1,107 @@
+/**
+ * The fleet as an operator looks at it: workers, queues, and the lanes in which webhooks wait. The queues' numbers are
+ * the sampler's latest; all else is read when it is asked for: a few small hashes.
+ */
+import {
+  campaignOfLane,
+  channelOfLane,
+  type Channels,
+  type Circuits,
+  laneOf,
+  type QueueSample,
+  type WorkerReport,
+} from '@hookfleet/queue';
+import { circuitView } from '@hookfleet/operations';
+
+// A page can't show more, and an answer should not be longer.
+const LANES_MAX = 500;
+
+export interface LaneReport {
+  /** Of a channel, a paused or limited campaign, or the origin of inline destinations: one of the three. */
+  readonly channelConfigId?: string;
+  readonly campaignId?: string;
+  readonly origin?: string;
+  readonly circuit: ReturnType<typeof circuitView>;
+  readonly parkedWebhooks: number;
+}
+
+export interface FleetReport {
+  readonly workers: readonly WorkerReport[];
+  readonly inFlight: number;
+  readonly concurrency: number;
+  readonly attemptsPerSecond: number;
+  /** When the queues were looked at; absent until they were. */
+  readonly sampledAt?: string;
+  readonly queues: QueueSample['queues'];
+  readonly oldestSeconds: QueueSample['oldestSeconds'];
+  readonly backlogSeconds: number;
+  readonly parkedWebhooks: number;
+  /** All channels, then other lanes in which something waits or which are not closed: those that need a look first. */
+  readonly lanes: readonly LaneReport[];
+  readonly moreLanes: boolean;
+}
+
+export interface FleetReaderOptions {
+  readonly listWorkers: () => Promise<readonly WorkerReport[]>;
+  readonly channels: Pick<Channels, 'list'>;
+  readonly circuits: Pick<Circuits, 'all'>;
+  readonly readParked: () => Promise<ReadonlyMap<string, number>>;
+  readonly latestSample: () => { readonly sample: QueueSample; readonly atMs: number } | undefined;
+}
+
+export type FleetReader = () => Promise<FleetReport>;
+
+export function createFleetReader(options: FleetReaderOptions): FleetReader {
+  const { listWorkers, channels, circuits, readParked, latestSample } = options;
+  return async () => {
+    const [workers, known, states, parked] = await Promise.all([
+      listWorkers(),
+      channels.list(),
+      circuits.all(),
+      readParked(),
+    ]);
+    const names = new Set([
+      ...known.map(({ channelConfigId }) => laneOf(channelConfigId, '')),
+      ...states.keys(),
+      ...parked.keys(),
+    ]);
+    const lanes = [...names].map((lane) => ({
+      ...ownerOf(lane),
+      circuit: circuitView(states.get(lane)),
+      parkedWebhooks: parked.get(lane) ?? 0,
+    }));
+    const latest = latestSample();
+    const sum = (of: (worker: WorkerReport) => number) =>
+      workers.reduce((total, worker) => total + of(worker), 0);
+    return {
+      workers,
+      inFlight: sum(({ inFlight }) => inFlight),
+      concurrency: sum(({ concurrency }) => concurrency),
+      attemptsPerSecond: sum(({ attemptsPerSecond }) => attemptsPerSecond),
+      ...(latest !== undefined && { sampledAt: new Date(latest.atMs).toISOString() }),
+      queues: latest?.sample.queues ?? [],
+      oldestSeconds: latest?.sample.oldestSeconds ?? [],
+      backlogSeconds: latest?.sample.backlogSeconds ?? 0,
+      parkedWebhooks: [...parked.values()].reduce((total, count) => total + count, 0),
+      lanes: lanes.sort(byNeed).slice(0, LANES_MAX),
+      moreLanes: lanes.length > LANES_MAX,
+    };
+  };
+}
+
+function ownerOf(lane: string): Pick<LaneReport, 'channelConfigId' | 'campaignId' | 'origin'> {
+  const [channelConfigId, campaignId] = [channelOfLane(lane), campaignOfLane(lane)];
+  if (channelConfigId !== undefined) return { channelConfigId };
+  if (campaignId !== undefined) return { campaignId };
+  return { origin: lane.replace(/^origin:/, '') };
+}
+
+function byNeed(a: LaneReport, b: LaneReport): number {
+  const rank = ({ circuit }: LaneReport) => (circuit.state === 'closed' ? 1 : 0);
+  const name = (lane: LaneReport) => lane.channelConfigId ?? lane.campaignId ?? lane.origin ?? '';
+  return (
+    rank(a) - rank(b) ||
+    b.parkedWebhooks - a.parkedWebhooks ||
+    name(a).localeCompare(name(b), 'en', { numeric: true })
+  );
+}

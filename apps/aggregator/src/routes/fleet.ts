@@ -1,0 +1,48 @@
+/** GET /v1/fleet: workers, queues and lanes. */
+import { CircuitView } from '@hookfleet/operations';
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import type { FleetReader } from '../read-fleet.ts';
+
+const Worker = Type.Object({
+  workerId: Type.String(),
+  startedAt: Type.String({ format: 'date-time' }),
+  concurrency: Type.Integer({ description: 'Attempts in flight at most.' }),
+  inFlight: Type.Integer(),
+  attemptsPerSecond: Type.Integer({ description: 'Of the last two seconds.' }),
+});
+
+export const Fleet = Type.Object({
+  workers: Type.Array(Worker, { description: 'Those that reported within the last ten seconds.' }),
+  inFlight: Type.Integer(),
+  concurrency: Type.Integer(),
+  attemptsPerSecond: Type.Integer(),
+  sampledAt: Type.Optional(
+    Type.String({ format: 'date-time', description: 'When the queues were looked at: every five seconds.' }),
+  ),
+  queues: Type.Array(Type.Object({ queue: Type.String(), state: Type.String(), jobs: Type.Integer() }), {
+    description: 'A job of the webhooks queue holds one webhook or more.',
+  }),
+  oldestSeconds: Type.Array(Type.Object({ queue: Type.String(), seconds: Type.Number() })),
+  backlogSeconds: Type.Number({ description: 'Time to drain what waits, at the rate of late.' }),
+  parkedWebhooks: Type.Integer({ description: 'In lanes.' }),
+  lanes: Type.Array(
+    Type.Object({
+      channelConfigId: Type.Optional(Type.String()),
+      campaignId: Type.Optional(Type.String({ description: 'Of a campaign that is paused or has a rate.' })),
+      origin: Type.Optional(Type.String({ description: 'Of inline destinations.' })),
+      circuit: CircuitView,
+      parkedWebhooks: Type.Integer(),
+    }),
+    { description: 'All channels, and every lane in which something waits; those that need a look first.' },
+  ),
+  moreLanes: Type.Boolean({ description: 'There are more than are shown.' }),
+});
+
+export function addFleetRoutes(app: FastifyInstance, readFleet: FleetReader): void {
+  app.get(
+    '/v1/fleet',
+    { schema: { summary: 'Workers, queues, and where webhooks wait', response: { 200: Fleet } } },
+    readFleet,
+  );
+}

@@ -1,0 +1,54 @@
+/** The aggregator's API over what setup-counting.ts counts, as main.ts puts them together. */
+import {
+  createSecretBox,
+  isRedisUnavailable,
+  listWorkers,
+  openCampaignControls,
+  openChannels,
+  openCircuits,
+  openDeadLetters,
+  readParked,
+} from '@hookfleet/queue';
+import { createLogger, createMetricsRegistry } from '@hookfleet/runtime';
+import type { FastifyInstance } from 'fastify';
+import { type AppOptions, buildApp } from '../src/app.ts';
+import { createCampaignDirectory } from '../src/campaign-directory.ts';
+import { createFleetReader } from '../src/read-fleet.ts';
+import { type CountingSetup, RETENTION } from './setup-counting.ts';
+
+export function setupApp(
+  { connection, prefix, reader, series }: CountingSetup,
+  {
+    now = Date.now,
+    latestSample = () => undefined,
+    ...options
+  }: Partial<AppOptions> & { latestSample?: Parameters<typeof createFleetReader>[0]['latestSample'] } = {},
+): Promise<FastifyInstance> {
+  const own = { connection, prefix };
+  const channels = openChannels({ ...own, secrets: createSecretBox([]) });
+  const circuits = openCircuits(own);
+  return buildApp({
+    logger: createLogger({ app: 'aggregator', level: 'silent' }),
+    apiKeys: [],
+    ops: { registry: createMetricsRegistry(), healthy: {}, ready: {} },
+    reader,
+    series,
+    directory: createCampaignDirectory({ ...own, retentionMs: RETENTION.campaignMs, now }),
+    readFleet: createFleetReader({
+      listWorkers: () => listWorkers(connection, prefix),
+      channels,
+      circuits,
+      readParked: () => readParked(connection, prefix),
+      latestSample,
+    }),
+    channels,
+    circuits,
+    controls: openCampaignControls(own),
+    priorityChanges: { changed: () => undefined },
+    deadLetters: openDeadLetters({ ...own, shards: 1 }),
+    isUnavailable: isRedisUnavailable,
+    onError: () => undefined,
+    now,
+    ...options,
+  });
+}

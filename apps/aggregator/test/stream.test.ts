@@ -1,0 +1,137 @@
+/** GET /v1/stream over real sockets: told what changes, bounded, and gone when the server is. */
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { eventually, startTestRedis } from '@hookfleet/testkit';
+import type { FastifyInstance } from 'fastify';
+import type { CampaignReader } from '../src/read-campaigns.ts';
+import { acceptanceOf, outcomeOf, range, resultsOf } from './results-of.ts';
+import { setupApp } from './setup-app.ts';
+import { type CountingSetup, setupCounting } from './setup-counting.ts';
+
+const STREAMS_MAX = 200;
+
+let redis: Awaited<ReturnType<typeof startTestRedis>>;
+let counting: CountingSetup;
+let app: FastifyInstance;
+let url: string;
+let totalsRead = 0;
+
+beforeAll(async () => {
+  redis = await startTestRedis();
+  counting = setupCounting(redis.url, { temper: 'failFast' });
+  await eventually(() => counting.connection.ping());
+  const reader: CampaignReader = {
+    ...counting.reader,
+    totals(campaignId) {
+      totalsRead += 1;
+      return counting.reader.totals(campaignId);
+    },
+  };
+  app = await setupApp(counting, { reader });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
+});
+
+afterAll(async () => {
+  await app.close();
+  counting.close();
+  await redis.stop();
+});
+
+interface OpenStream {
+  readonly response: IncomingMessage;
+  readonly events: { event: string; data: unknown }[];
+  close(): void;
+}
+
+async function open(query: string, headers: Record<string, string> = {}): Promise<OpenStream> {
+  const request = get(`${url}/v1/stream?${query}`, { headers, agent: false });
+  request.on('error', () => undefined);
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  const events: OpenStream['events'] = [];
+  let event = '';
+  response.on('error', () => undefined);
+  const lines = createInterface({ input: response });
+  lines.on('error', () => undefined);
+  lines.on('line', (line) => {
+    const [, name, value = ''] = /^(\w+): (.*)$/.exec(line) ?? [];
+    if (name === 'event') event = value;
+    if (name === 'data') events.push({ event, data: JSON.parse(value) });
+  });
+  return { response, events, close: () => request.destroy() };
+}
+
+test('a campaign is told as it is and at each change, whatever Last-Event-ID says', async () => {
+  const stream = await open('campaign=told', { 'last-event-id': '17' });
+  expect(stream.response.headers).toMatchObject({
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store',
+  });
+  await eventually(() => expect(stream.events).toEqual([{ event: 'campaign', data: null }]));
+  await counting.countResults(resultsOf([], [acceptanceOf('told', 0, 5)]));
+  await eventually(() =>
+    expect(stream.events.at(-1)).toMatchObject({ data: { messages: { accepted: 5, delivered: 0 } } }),
+  );
+  await counting.countResults(
+    resultsOf(range(0, 5).map((position) => outcomeOf({ campaignId: 'told', position }))),
+  );
+  await eventually(() =>
+    expect(stream.events.at(-1)).toMatchObject({ data: { messages: { delivered: 5 } } }),
+  );
+  expect(stream.events).toHaveLength(3);
+  stream.close();
+});
+
+test('the list and the fleet are told', async () => {
+  const streams = [await open('topic=campaigns'), await open('topic=fleet')];
+  await eventually(() => {
+    expect(streams[0]?.events.at(-1)).toMatchObject({ event: 'campaigns', data: { total: 1 } });
+    expect(streams[1]?.events.at(-1)).toMatchObject({ event: 'fleet', data: { workers: [] } });
+  });
+  for (const stream of streams) stream.close();
+});
+
+test('pages that watch the same campaign cost one reading a second together, and beyond the bound none is opened', async () => {
+  const streams = await Promise.all(Array.from({ length: STREAMS_MAX }, () => open('campaign=told')));
+  await eventually(() => expect(streams.every(({ events }) => events.length > 0)).toBe(true));
+  const refused = await fetch(`${url}/v1/stream?campaign=told`);
+  expect(refused.status).toBe(503);
+  expect(refused.headers.get('retry-after')).toBe('1');
+  const before = totalsRead;
+  await counting.countResults(resultsOf([], [acceptanceOf('told', 5, 1)]));
+  await eventually(() =>
+    expect(streams.every(({ events }) => JSON.stringify(events.at(-1)).includes('"accepted":6'))).toBe(true),
+  );
+  // One that told it, and at most one before and one after.
+  expect(totalsRead - before).toBeLessThanOrEqual(3);
+  for (const stream of streams) stream.close();
+  await eventually(async () => {
+    const again = await open('campaign=told');
+    again.close();
+    expect(again.response.statusCode).toBe(200);
+  });
+});
+
+test('while Redis is away a page is told that its numbers are stale, and afterwards that they are not', async () => {
+  const stream = await open('campaign=told');
+  await eventually(() => expect(stream.events).toHaveLength(1));
+  redis.suspend();
+  await eventually(() => expect(stream.events.at(-1)).toEqual({ event: 'stale', data: { stale: true } }));
+  redis.resume();
+  await eventually(() => expect(stream.events.at(-1)).toEqual({ event: 'stale', data: { stale: false } }));
+  stream.close();
+});
+
+test('a server that stops ends its streams, and stops at once', async () => {
+  const own = await setupApp(counting);
+  await own.listen({ host: '127.0.0.1', port: 0 });
+  const request = get(`http://127.0.0.1:${(own.server.address() as AddressInfo).port}/v1/stream`);
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  response.resume();
+  const startedAt = performance.now();
+  await Promise.all([once(response, 'end'), own.close()]);
+  expect(performance.now() - startedAt).toBeLessThan(1_000);
+});

@@ -1,0 +1,50 @@
+/**
+ * Sessions of the page: who signs in with an API key gets a cookie that no script can read, because EventSource sends
+ * no headers, and because a key that lies in the page's memory can be stolen from there.
+ *
+ * A session is signed and kept nowhere: `<role>.<end>.<HMAC-SHA256>`, under a key made of all API keys. So every
+ * process of the fleet knows it, and whoever takes a key out of HOOKFLEET_API_KEYS ends all sessions.
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { Role } from '@hookfleet/runtime';
+
+const COOKIE = 'hookfleet_session';
+// A working day: long enough to be signed in once, short enough for a screen that was left behind.
+const LIFETIME_MS = 12 * 3_600_000;
+
+export interface Sessions {
+  /** The value of Set-Cookie. */
+  issue(role: Role, options: { secure: boolean }): string;
+  /** The value of Set-Cookie that ends it in this browser. */
+  end(): string;
+  /** Undefined for no session, one that has ended, and one that was not issued here. */
+  roleOf(cookieHeader: string | undefined): Role | undefined;
+}
+
+export function createSessions(apiKeys: readonly string[], now: () => number): Sessions {
+  const signingKey = createHmac('sha256', 'hookfleet session').update(JSON.stringify(apiKeys)).digest();
+  const sign = (text: string) => createHmac('sha256', signingKey).update(text).digest('base64url');
+  const attributes = 'Path=/; HttpOnly; SameSite=Strict';
+
+  return {
+    issue(role, { secure }) {
+      const claim = `${role}.${now() + LIFETIME_MS}`;
+      const age = `Max-Age=${LIFETIME_MS / 1000}`;
+      return `${COOKIE}=${claim}.${sign(claim)}; ${attributes}; ${age}${secure ? '; Secure' : ''}`;
+    },
+    end: () => `${COOKIE}=; ${attributes}; Max-Age=0`,
+    roleOf(cookieHeader) {
+      const value = sessionOf(cookieHeader ?? '');
+      const [, claim, role, end, signature] = /^((read|operate)\.(\d{1,16}))\.([\w-]{43})$/.exec(value) ?? [];
+      if (claim === undefined || signature === undefined) return undefined;
+      // Both are the base64url of 32 bytes.
+      const isOurs = timingSafeEqual(Buffer.from(signature), Buffer.from(sign(claim)));
+      return isOurs && Number(end) > now() ? (role as Role) : undefined;
+    },
+  };
+}
+
+function sessionOf(cookieHeader: string): string {
+  const pairs = cookieHeader.split(';').map((pair) => pair.trim());
+  return pairs.find((pair) => pair.startsWith(`${COOKIE}=`))?.slice(COOKIE.length + 1) ?? '';
+}

@@ -1,0 +1,37 @@
+/** POST /v1/channels/{channelConfigId}/pause and …/resume. */
+import { Problem } from '@hookfleet/contract';
+import { type Channels, type Circuit, type Circuits, laneOf } from '@hookfleet/queue';
+import type { FastifyInstance } from 'fastify';
+import type { Static } from 'typebox';
+import { ChannelParams, ChannelView, channelNotFound, channelView } from './channel-view.ts';
+
+export interface ChannelPauseRoutesOptions {
+  readonly channels: Pick<Channels, 'getForDelivery'>;
+  readonly circuits: Pick<Circuits, 'set'>;
+  readonly now: () => number;
+}
+
+export function addChannelPauseRoutes(
+  app: FastifyInstance,
+  { channels, circuits, now }: ChannelPauseRoutesOptions,
+): void {
+  for (const [verb, summary] of [
+    ['pause', 'Send nothing to the channel until it is resumed. Webhooks are accepted, and wait.'],
+    ['resume', 'Send what waits, and what comes; also where the circuit is open.'],
+  ] as const) {
+    app.post<{ Params: Static<typeof ChannelParams> }>(
+      `/v1/channels/:channelConfigId/${verb}`,
+      { schema: { summary, params: ChannelParams, response: { 200: ChannelView, 404: Problem } } },
+      async (request) => {
+        const { channelConfigId } = request.params;
+        // A deleted channel's too: what it had accepted may still wait.
+        const channel = (await channels.getForDelivery(channelConfigId)) ?? channelNotFound(channelConfigId);
+        const circuit: Circuit | undefined =
+          verb === 'pause' ? { state: 'paused', sinceMs: now(), why: 'operator' } : undefined;
+        await circuits.set(laneOf(channelConfigId, ''), circuit);
+        request.log.info({ channelConfigId }, verb === 'pause' ? 'channel.paused' : 'channel.resumed');
+        return channelView(channelConfigId, channel, circuit);
+      },
+    );
+  }
+}

@@ -1,0 +1,18 @@
+/** The calls of operators: hold, go on, call off, deliver again. The producer offers them, and the aggregator its page. */
+export { addCampaignControlRoutes, type CampaignControlRoutesOptions } from './campaign-control-routes.ts';
+export { addChannelPauseRoutes, type ChannelPauseRoutesOptions } from './channel-pause-routes.ts';
+export {
+  ChannelParams,
+  ChannelView,
+  CircuitView,
+  channelNotFound,
+  channelView,
+  circuitView,
+} from './channel-view.ts';
+export {
+  createPriorityChanges,
+  type PriorityChanges,
+  type PriorityChangesOptions,
+} from './priority-changes.ts';
+export { maskChannel } from './mask-channel.ts';
+export { addReplayRoutes } from './replay-routes.ts';

@@ -1,0 +1,95 @@
+/**
+ * Which workers there are: each writes what it does every few seconds, under a key that Redis lets expire where the
+ * worker no longer does. Nobody's clock matters, and a worker that was killed is gone within TTL_MS.
+ */
+import type { RedisConnection } from './connection.ts';
+import { workerKey, workersKey } from './keys.ts';
+
+export interface WorkerReport {
+  readonly workerId: string;
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  readonly concurrency: number;
+  readonly inFlight: number;
+  readonly attemptsPerSecond: number;
+}
+
+export interface WorkerHeartbeat {
+  /** To be called with each attempt that was recorded. */
+  recorded(): void;
+  /** Takes the worker off the list. */
+  stop(): Promise<void>;
+}
+
+export interface WorkerHeartbeatOptions {
+  readonly connection: RedisConnection;
+  readonly prefix: string;
+  readonly workerId: string;
+  readonly concurrency: number;
+  readonly inFlight: () => number;
+  readonly onError: (error: Error) => void;
+}
+
+const INTERVAL_MS = 2_000;
+// A few heartbeats may be late or lost.
+const TTL_MS = 10_000;
+
+export function startWorkerHeartbeat(options: WorkerHeartbeatOptions): WorkerHeartbeat {
+  const { connection, prefix, workerId, concurrency, inFlight, onError } = options;
+  const startedAt = new Date().toISOString();
+  let attempts = 0;
+  let beatAtMs = performance.now();
+  let beating: Promise<unknown> | undefined;
+
+  async function beat(): Promise<void> {
+    const elapsedMs = performance.now() - beatAtMs;
+    beatAtMs = performance.now();
+    const report: WorkerReport = {
+      workerId,
+      startedAt,
+      concurrency,
+      inFlight: inFlight(),
+      attemptsPerSecond: elapsedMs < 1 ? 0 : Math.round((attempts / elapsedMs) * 1_000),
+    };
+    attempts = 0;
+    await connection.set(workerKey(prefix, workerId), JSON.stringify(report), 'PX', TTL_MS);
+    await connection.sadd(workersKey(prefix), workerId);
+  }
+
+  function beatAgain(): void {
+    // While Redis is away one beat waits, not a queue of them.
+    beating ??= beat()
+      .catch(onError)
+      .finally(() => {
+        beating = undefined;
+      });
+  }
+  beatAgain();
+  const timer = setInterval(beatAgain, INTERVAL_MS);
+
+  return {
+    recorded() {
+      attempts += 1;
+    },
+    async stop() {
+      clearInterval(timer);
+      // Where Redis is away the key expires by itself: a stop must not wait for it.
+      void Promise.resolve(beating)
+        .then(() => connection.del(workerKey(prefix, workerId)))
+        .catch(() => undefined);
+    },
+  };
+}
+
+/** The workers that reported of late, by their ids. */
+export async function listWorkers(connection: RedisConnection, prefix: string): Promise<WorkerReport[]> {
+  const ids = await connection.smembers(workersKey(prefix));
+  if (ids.length === 0) return [];
+  const texts = await connection.mget(ids.map((id) => workerKey(prefix, id)));
+  const gone = ids.filter((_, i) => texts[i] === null);
+  if (gone.length > 0) await connection.srem(workersKey(prefix), ...gone);
+  return texts
+    .filter((text) => text !== null)
+    .map((text) => JSON.parse(text) as WorkerReport)
+    .sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
+}
