@@ -2,11 +2,14 @@
  * The names of the counters' keys. All keys of a campaign share one Redis Cluster slot, for one script writes them
  * together; different campaigns lie on different nodes.
  *
- *     {hookfleet:c:spring-sale}:totals               hash: e:<event>, r:<reason>, m:<messages>, first, last
+ *     {hookfleet:c:spring-sale}:totals               hash: e:<event>, r:<reason>, m:<messages>, first, last,
+ *                                                    p:<event>:<property> (number-sums.ts)
  *     {hookfleet:c:spring-sale}:latency              hash: bucket of latency-histogram.ts → attempts
  *     {hookfleet:c:spring-sale}:minute:<chunk>       hash: <offset>:e:<event>, <offset>:r:<reason>; also hour, day
  *     {hookfleet:c:spring-sale}:marks:<run>:<page>   string: what was counted of each webhook (plan-counting.ts)
  *     {hookfleet:c:spring-sale}:late                 set: attempts that the marks have no bit for
+ *     {hookfleet:c:spring-sale}:event-ids:<day>      set: digests of the ids of custom events counted on that day
+ *     {hookfleet:c:spring-sale}:event-marks:<run>:<page>   string: bits of custom events without id (plan-events.ts)
  *     {hookfleet}:campaigns                          sorted set: campaigns by their latest activity
  *     {hookfleet}:open                               set: campaigns with messages pending, for hookfleet_unaccounted
  */
@@ -18,6 +21,9 @@ export interface CampaignKeys {
   readonly late: string;
   marks(run: string, page: number): string;
   chunk(step: SeriesStep, chunk: number): string;
+  /** `day`: days since 1970. */
+  eventIds(day: number): string;
+  eventMarks(run: string, page: number): string;
 }
 
 export function campaignKeys(prefix: string, campaignId: string): CampaignKeys {
@@ -28,6 +34,8 @@ export function campaignKeys(prefix: string, campaignId: string): CampaignKeys {
     late: `${tag}:late`,
     marks: (run, page) => `${tag}:marks:${run}:${page}`,
     chunk: (step, chunk) => `${tag}:${step}:${chunk}`,
+    eventIds: (day) => `${tag}:event-ids:${day}`,
+    eventMarks: (run, page) => `${tag}:event-marks:${run}:${page}`,
   };
 }
 

@@ -20,6 +20,7 @@ import { buildApp } from './app.ts';
 import { createCampaignIndex } from './campaign-index.ts';
 import { AGGREGATOR_VARIABLES, loadAggregatorConfig } from './config.ts';
 import { createConsumptionCheck } from './consumption-check.ts';
+import { createCountEvents } from './count-events.ts';
 import { createCountResults } from './count-results.ts';
 import { createAggregatorMetrics } from './metrics.ts';
 import { startQueueSampler } from './queue-sampler.ts';
@@ -78,7 +79,7 @@ await startApplication('aggregator', async () => {
   });
   lifecycle.onClose('sampler', () => sampler.stop());
 
-  const countResults = createCountResults({
+  const counting = {
     connection,
     prefix: config.keyPrefix,
     retention: {
@@ -96,16 +97,20 @@ await startApplication('aggregator', async () => {
       now: Date.now,
     }),
     now: Date.now,
-  });
+  };
+  const countResults = createCountResults(counting);
+  const countEvents = createCountEvents({ ...counting, eventIdsMs: config.retentionEventIdsMs });
   const consumer = consumeResults({
     ...shardOptions,
     concurrency: RESULTS_CONCURRENCY,
     lockDurationMs: config.lockDurationMs,
     stalledIntervalMs: config.stalledIntervalMs,
     async apply(results) {
+      // Events first: odd entries among the others set the job aside once these are counted.
+      const countedEvents = await countEvents(results.events ?? []);
       const counted = await countResults(results);
       metrics.counted(results, counted);
-      logger.debug(counted, 'results.counted');
+      logger.debug({ ...counted, ...countedEvents }, 'results.counted');
     },
     onError,
   });

@@ -1,8 +1,9 @@
-/** Reads what apply-results.lua has counted. */
+/** Reads what apply-results.lua and apply-events.lua have counted. */
 import type { CampaignTotals } from '@hookfleet/contract';
 import type { RedisConnection } from '@hookfleet/queue';
 import { campaignKeys, campaignsKey, openCampaignsKey } from './campaign-keys.ts';
 import { percentile } from './latency-histogram.ts';
+import { parseSummary } from './number-sums.ts';
 import { placeOf, STEP_MS, type SeriesStep } from './series-steps.ts';
 
 export const SERIES_GROUPS = ['event', 'reason'] as const;
@@ -151,9 +152,27 @@ function toTotals(campaignId: string, fields: Fields, latency: Fields): Campaign
       p95: percentile(attempts, 0.95),
       p99: percentile(attempts, 0.99),
     },
+    ...propertiesOf(fields),
     ...(firstEventAt !== undefined && { firstEventAt }),
     ...(lastEventAt !== undefined && { lastEventAt }),
   };
+}
+
+/** Of custom events' numbers, by event and property. */
+function propertiesOf(fields: Fields): Pick<CampaignTotals, 'properties'> {
+  const named = Object.entries(fields)
+    .filter(([field]) => field.startsWith('p:'))
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([field, text]) => {
+      const [, event = '', property = ''] = field.split(':');
+      return { event, property, summary: parseSummary(text) };
+    });
+  if (named.length === 0) return {};
+  const byEvent = [...Map.groupBy(named, ({ event }) => event)].map(([event, ofEvent]) => [
+    event,
+    Object.fromEntries(ofEvent.map(({ property, summary }) => [property, summary])),
+  ]);
+  return { properties: Object.fromEntries(byEvent) };
 }
 
 /** The fields that begin with `start`, without it, in order. */

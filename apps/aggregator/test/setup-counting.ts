@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { connectRedis, disconnectRedis, type RedisConnection } from '@hookfleet/queue';
 import { createCampaignIndex } from '../src/campaign-index.ts';
+import { type CountEvents, createCountEvents } from '../src/count-events.ts';
 import { type CountResults, createCountResults } from '../src/count-results.ts';
 import type { CountingRetention } from '../src/plan-counting.ts';
 import { type CampaignReader, createCampaignReader } from '../src/read-campaigns.ts';
@@ -17,6 +18,7 @@ export interface CountingSetup {
   readonly connection: RedisConnection;
   readonly prefix: string;
   readonly countResults: CountResults;
+  readonly countEvents: CountEvents;
   readonly reader: CampaignReader;
   readonly campaignId: string;
   close(): void;
@@ -27,11 +29,13 @@ export function setupCounting(
   {
     prefix = 'test',
     retention = RETENTION,
+    eventIdsMs = 7 * DAY_MS,
     now = Date.now,
     temper = 'patient',
   }: {
     prefix?: string;
     retention?: CountingRetention;
+    eventIdsMs?: number;
     now?: () => number;
     temper?: 'patient' | 'failFast';
   } = {},
@@ -42,6 +46,7 @@ export function setupCounting(
     connection,
     prefix,
     countResults: createCountResults({ connection, prefix, retention, index, now }),
+    countEvents: createCountEvents({ connection, prefix, retention, eventIdsMs, index, now }),
     reader: createCampaignReader(connection, prefix),
     campaignId: `campaign-${randomUUID()}`,
     close: () => disconnectRedis(connection),

@@ -29,25 +29,30 @@ export const Cancellation = Type.Object({
 });
 
 /** A custom event, checked: what is left of it is what is counted. */
-export const ReportedEvent = Type.Object({
-  campaignId: Type.String(),
-  event: Type.String(),
-  id: Type.Optional(Type.String({ description: 'Chosen by whoever reported it.' })),
-  mark: Type.Optional(
-    Type.Object(
-      { run: Type.String(), position: Type.Integer({ minimum: 0 }) },
-      {
-        description: "Without an id: the event's position among those of a producer, dense as webhooks' are.",
-      },
+export const ReportedEvent = Type.Object(
+  {
+    campaignId: Type.String(),
+    event: Type.String(),
+    id: Type.Optional(Type.String({ description: 'Chosen by whoever reported it.' })),
+    mark: Type.Optional(
+      Type.Object(
+        { run: Type.String(), position: Type.Integer({ minimum: 0 }) },
+        {
+          description:
+            "Without an id: the event's position among those of a producer, dense as webhooks' are.",
+        },
+      ),
     ),
-  ),
-  messageId: Type.Optional(Type.String()),
-  channelConfigId: Type.Optional(Type.String()),
-  occurredAt: Type.Integer({ description: 'Milliseconds since 1970.' }),
-  numbers: Type.Optional(
-    Type.Record(Type.String(), Type.Number(), { description: 'Its properties that are summed.' }),
-  ),
-});
+    messageId: Type.Optional(Type.String()),
+    channelConfigId: Type.Optional(Type.String()),
+    occurredAt: Type.Integer({ description: 'Milliseconds since 1970.' }),
+    numbers: Type.Optional(
+      Type.Record(Type.String(), Type.Number(), { description: 'Its properties that are summed.' }),
+    ),
+  },
+  // One that can't be recognized when it comes again would be counted again.
+  { anyOf: [{ required: ['id'] }, { required: ['mark'] }] },
+);
 
 export const Results = Type.Object({
   version: Type.Enum([RESULTS_VERSION, RESULTS_VERSION_WITH_EVENTS]),

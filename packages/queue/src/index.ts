@@ -8,6 +8,7 @@ export {
   type StoredControls,
 } from './campaign-controls.ts';
 export { type Batches, type Gathered, type Lot, openBatches } from './batches.ts';
+export { type CampaignReferences, openCampaignReferences } from './campaign-references.ts';
 export { type Channels, openChannels } from './channels.ts';
 export { channelOfLane, type Circuit, type Circuits, laneOf, openCircuits } from './circuits.ts';
 export { checkRedis, RedisUnfitError, RedisUnreachableError } from './check-redis.ts';
@@ -26,6 +27,8 @@ export {
   openDeadLetters,
   parseCursor,
 } from './dead-letters.ts';
+export { type EventTypes, openEventTypes, parseEventType, type StoredEventType } from './event-types.ts';
+export { type EventsOut, type EventToReport, openEventsOut } from './events-out.ts';
 export { type AttemptView, WEBHOOK_STATES, type WebhookState, type WebhookView } from './find-webhook.ts';
 export { shardPrefix } from './keys.ts';
 export {
