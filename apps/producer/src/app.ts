@@ -1,13 +1,26 @@
 /** The producer's HTTP API, built but not listening. */
 import { createApi } from '@hookfleet/http-api';
-import type { CampaignControlsStore, Channels, Circuits, DeadLetters, WebhooksOut } from '@hookfleet/queue';
+import type {
+  CampaignControlsStore,
+  CampaignReferences,
+  Channels,
+  Circuits,
+  DeadLetters,
+  EventsOut,
+  EventTypes,
+  WebhooksOut,
+} from '@hookfleet/queue';
 import type { Logger, OpsOptions } from '@hookfleet/runtime';
 import type { FastifyInstance } from 'fastify';
 import { createKnownChannels } from './known-channels.ts';
+import type { KnownEventTypes } from './known-event-types.ts';
+import { createKnownReferences } from './known-references.ts';
 import { addLoadShedding } from './load-shedding.ts';
 import type { ProducerMetrics } from './metrics.ts';
 import { addCampaignRoutes } from './routes/campaigns.ts';
 import { addChannelRoutes } from './routes/channels.ts';
+import { addEventTypeRoutes } from './routes/event-types.ts';
+import { addEventRoutes } from './routes/events.ts';
 import { addReplayRoutes } from './routes/replay.ts';
 import { addWebhookRoutes, BULK_BYTES_MAX } from './routes/webhooks.ts';
 
@@ -20,6 +33,10 @@ export interface AppOptions {
   readonly circuits: Circuits;
   readonly controls: CampaignControlsStore;
   readonly deadLetters: DeadLetters;
+  readonly events: EventsOut;
+  readonly eventTypes: EventTypes;
+  readonly knownEventTypes: KnownEventTypes;
+  readonly references: CampaignReferences;
   readonly metrics: ProducerMetrics;
   readonly requestsMax: number;
   readonly bodyBytesHeldMax: number;
@@ -34,6 +51,10 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     circuits,
     controls,
     deadLetters,
+    events,
+    eventTypes,
+    knownEventTypes,
+    references,
     metrics,
     requestsMax,
     bodyBytesHeldMax,
@@ -43,7 +64,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const app = await createApi({
     ...api,
     title: 'hookfleet producer',
-    description: 'Takes webhooks in, and manages channels.',
+    description: 'Takes webhooks and custom events in, and manages channels.',
     bodyBytesMax: 64 * 1024,
     // Each connection may hold a request, and some idle.
     connectionsMax: requestsMax * 2,
@@ -55,5 +76,13 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   addChannelRoutes(app, { channels, circuits, known, now });
   addCampaignRoutes(app, { controls, circuits, now });
   addReplayRoutes(app, deadLetters);
+  addEventTypeRoutes(app, { eventTypes, known: knownEventTypes });
+  addEventRoutes(app, {
+    events,
+    eventTypes: knownEventTypes,
+    references: createKnownReferences({ store: references, channels, now }),
+    onReceived: metrics.eventsReceived,
+    now,
+  });
   return app;
 }

@@ -6,9 +6,12 @@ import {
   disconnectRedis,
   isRedisUnavailable,
   openCampaignControls,
+  openCampaignReferences,
   openChannels,
   openCircuits,
   openDeadLetters,
+  openEventsOut,
+  openEventTypes,
   openWebhooksOut,
 } from '@hookfleet/queue';
 import {
@@ -21,6 +24,7 @@ import {
 } from '@hookfleet/runtime';
 import { buildApp } from './app.ts';
 import { loadProducerConfig, PRODUCER_VARIABLES } from './config.ts';
+import { startKnownEventTypes } from './known-event-types.ts';
 import { createProducerMetrics } from './metrics.ts';
 
 await startApplication('producer', async () => {
@@ -55,7 +59,19 @@ await startApplication('producer', async () => {
   const deadLetters = openDeadLetters({ connection, prefix: config.keyPrefix, shards: config.shards });
   lifecycle.onClose('dead letters', () => deadLetters.close());
 
+  const events = openEventsOut({ connection, prefix: config.keyPrefix, shards: config.shards });
+  lifecycle.onClose('events', () => events.close());
+
   const registry = createMetricsRegistry();
+  const metrics = createProducerMetrics(registry);
+  const eventTypes = openEventTypes({ connection, prefix: config.keyPrefix });
+  const knownEventTypes = await startKnownEventTypes({
+    store: eventTypes,
+    onGone: metrics.eventGone,
+    onError: (error, context) => logger.error({ err: error, ...context }, 'redis.failed'),
+  });
+  lifecycle.onClose('event types', () => knownEventTypes.stop());
+
   const app = await buildApp({
     logger,
     apiKeys: config.apiKeys,
@@ -64,7 +80,11 @@ await startApplication('producer', async () => {
     circuits: openCircuits({ connection, prefix: config.keyPrefix }),
     controls: openCampaignControls({ connection, prefix: config.keyPrefix }),
     deadLetters,
-    metrics: createProducerMetrics(registry),
+    events,
+    eventTypes,
+    knownEventTypes,
+    references: openCampaignReferences({ connection, prefix: config.keyPrefix }),
+    metrics,
     requestsMax: config.requestsMax,
     bodyBytesHeldMax: config.bodyBytesHeldMax,
     isUnavailable: isRedisUnavailable,

@@ -6,15 +6,19 @@ import {
   disconnectRedis,
   isRedisUnavailable,
   openCampaignControls,
+  openCampaignReferences,
   openChannels,
   openCircuits,
   openDeadLetters,
+  openEventsOut,
+  openEventTypes,
   openWebhooksOut,
   type RedisConnection,
 } from '@hookfleet/queue';
 import { createLogger, createMetricsRegistry } from '@hookfleet/runtime';
 import { eventually } from '@hookfleet/testkit';
 import { buildApp } from '../src/app.ts';
+import { startKnownEventTypes } from '../src/known-event-types.ts';
 import { createProducerMetrics } from '../src/metrics.ts';
 
 export interface ProducerOptions {
@@ -66,7 +70,15 @@ export async function setupProducer(
   });
   const monitor = createQueueMonitor({ connection, prefix, shards: 1 });
   const deadLetters = openDeadLetters({ connection, prefix, shards: 1 });
+  const events = openEventsOut({ connection, prefix, shards: 1 });
   const registry = createMetricsRegistry();
+  const metrics = createProducerMetrics(registry);
+  const eventTypes = openEventTypes({ connection, prefix, now });
+  const knownEventTypes = await startKnownEventTypes({
+    store: eventTypes,
+    onGone: metrics.eventGone,
+    onError: () => undefined,
+  });
   const app = await buildApp({
     logger: createLogger({ app: 'producer', level: 'silent' }),
     apiKeys: options.apiKeys ?? [],
@@ -75,7 +87,11 @@ export async function setupProducer(
     circuits: openCircuits({ connection, prefix }),
     controls: openCampaignControls({ connection, prefix }),
     deadLetters,
-    metrics: createProducerMetrics(registry),
+    events,
+    eventTypes,
+    knownEventTypes,
+    references: openCampaignReferences({ connection, prefix }),
+    metrics,
     requestsMax: options.requestsMax ?? 1_000,
     bodyBytesHeldMax: options.bodyBytesHeldMax ?? 256 * 1024 * 1024,
     isUnavailable: isRedisUnavailable,
@@ -110,6 +126,8 @@ export async function setupProducer(
     async close() {
       await app.close();
       await webhooks.close();
+      await events.close();
+      await knownEventTypes.stop();
       await deadLetters.close();
       await monitor.close();
       disconnectRedis(connection);
