@@ -12,6 +12,7 @@
  *     {hookfleet:c:spring-sale}:event-marks:<run>:<page>   string: bits of custom events without id (plan-events.ts)
  *     {hookfleet}:campaigns                          sorted set: campaigns by their latest activity
  *     {hookfleet}:open                               set: campaigns with messages pending, for hookfleet_unaccounted
+ *     {hookfleet}:metrics:…                          what /metrics tells of campaigns (campaign-roll-up.ts)
  */
 import type { SeriesStep } from './series-steps.ts';
 

@@ -48,7 +48,7 @@ export const AGGREGATOR_VARIABLES = {
     default: 100,
     min: 0,
     max: 1_000,
-    help: 'Campaigns, the most recently active, that /metrics tells apart.',
+    help: 'Campaigns, the most active, that /metrics tells apart; the others are summed. The same in every aggregator.',
   }),
 };
 

@@ -18,6 +18,7 @@ import {
 } from '@hookfleet/runtime';
 import { buildApp } from './app.ts';
 import { createCampaignIndex } from './campaign-index.ts';
+import { createCampaignRollUp, startRollingUp } from './campaign-roll-up.ts';
 import { AGGREGATOR_VARIABLES, loadAggregatorConfig } from './config.ts';
 import { createConsumptionCheck } from './consumption-check.ts';
 import { createCountEvents } from './count-events.ts';
@@ -60,13 +61,16 @@ await startApplication('aggregator', async () => {
 
   const reader = createCampaignReader(reading, config.keyPrefix);
   const registry = createMetricsRegistry();
-  const metrics = createAggregatorMetrics({
-    registry,
-    reader,
+  const rollUp = createCampaignRollUp({
+    connection: reading,
+    prefix: config.keyPrefix,
     campaignsMax: config.metricsCampaigns,
-    onError,
+    retentionMs: config.retentionCampaignsMs,
     now: Date.now,
   });
+  const rolling = startRollingUp({ rollUp: rollUp.rollUp, onError });
+  lifecycle.onClose('roll-up', () => rolling.stop());
+  const metrics = createAggregatorMetrics({ registry, campaigns: rollUp, onError, now: Date.now });
   const monitor = createQueueMonitor({ ...shardOptions, connection: reading });
   lifecycle.onClose('monitor', () => monitor.close());
   const sampler = startQueueSampler({

@@ -25,19 +25,12 @@ export interface SeriesPoint {
   readonly counts: Readonly<Record<string, number>>;
 }
 
-export interface CampaignEvents {
-  readonly campaignId: string;
-  readonly events: Readonly<Record<string, number>>;
-}
-
 export interface CampaignReader {
   /** Undefined where nothing was ever counted for the campaign, or its counters have expired. */
   totals(campaignId: string): Promise<CampaignTotals | undefined>;
   exists(campaignId: string): Promise<boolean>;
   /** Most recently active first. */
   list(offset: number, limit: number): Promise<{ campaigns: CampaignTotals[]; total: number }>;
-  /** Events alone, of the most recently active campaigns. */
-  recentEvents(limit: number): Promise<CampaignEvents[]>;
   series(campaignId: string, range: SeriesRange): Promise<SeriesPoint[]>;
   /** Messages pending, summed over all campaigns that have any. */
   pendingMessages(): Promise<number>;
@@ -90,11 +83,6 @@ export function createCampaignReader(connection: RedisConnection, prefix: string
       ]);
       const campaigns = await Promise.all(ids.map(totals));
       return { total, campaigns: campaigns.filter((campaign) => campaign !== undefined) };
-    },
-    async recentEvents(limit) {
-      const ids = await recentlyActive(0, limit);
-      const fields = await Promise.all(ids.map((id) => connection.hgetall(campaignKeys(prefix, id).totals)));
-      return ids.map((campaignId, i) => ({ campaignId, events: countsNamed('e:', fields[i] ?? {}) }));
     },
     async series(campaignId, range) {
       const { step, fromMs, toMs } = range;
