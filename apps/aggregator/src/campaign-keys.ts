@@ -2,15 +2,19 @@
  * The names of the counters' keys. All keys of a campaign share one Redis Cluster slot, for one script writes them
  * together; different campaigns lie on different nodes.
  *
- *     {hookfleet:c:spring-sale}:totals               hash: e:<event>, r:<reason>, m:<messages>, first, last
+ *     {hookfleet:c:spring-sale}:totals               hash: e:<event>, r:<reason>, m:<messages>, first, last,
+ *                                                    p:<event>:<property> (number-sums.ts)
  *     {hookfleet:c:spring-sale}:latency              hash: bucket of latency-histogram.ts → attempts
  *     {hookfleet:c:spring-sale}:minute:<chunk>       hash: <offset>:e:<event>, <offset>:r:<reason>; also halfHour, day
  *     {hookfleet:c:spring-sale}:halfHour:<chunk>:of  hash: <offset>:<group>:<event>, by message and channel; also day
  *     {hookfleet:c:spring-sale}:messages             hash: messageId → its group's number; also channels
  *     {hookfleet:c:spring-sale}:marks:<run>:<page>   string: what was counted of each webhook (plan-counting.ts)
  *     {hookfleet:c:spring-sale}:late                 set: attempts that the marks have no bit for
+ *     {hookfleet:c:spring-sale}:event-ids:<day>      set: digests of the ids of custom events counted on that day
+ *     {hookfleet:c:spring-sale}:event-marks:<run>:<page>   string: bits of custom events without id (plan-events.ts)
  *     {hookfleet}:campaigns                          sorted set: campaigns by their latest activity
  *     {hookfleet}:open                               set: campaigns with messages pending, for hookfleet_unaccounted
+ *     {hookfleet}:metrics:…                          what /metrics tells of campaigns (campaign-roll-up.ts)
  */
 import type { GroupKind } from './series-groups.ts';
 import type { SeriesStep } from './series-steps.ts';
@@ -23,6 +27,9 @@ export interface CampaignKeys {
   chunk(step: SeriesStep, chunk: number): string;
   groupChunk(step: SeriesStep, chunk: number): string;
   groupNames(kind: GroupKind): string;
+  /** `day`: days since 1970. */
+  eventIds(day: number): string;
+  eventMarks(run: string, page: number): string;
 }
 
 export function campaignKeys(prefix: string, campaignId: string): CampaignKeys {
@@ -35,6 +42,8 @@ export function campaignKeys(prefix: string, campaignId: string): CampaignKeys {
     chunk: (step, chunk) => `${tag}:${step}:${chunk}`,
     groupChunk: (step, chunk) => `${tag}:${step}:${chunk}:of`,
     groupNames: (kind) => `${tag}:${kind}s`,
+    eventIds: (day) => `${tag}:event-ids:${day}`,
+    eventMarks: (run, page) => `${tag}:event-marks:${run}:${page}`,
   };
 }
 

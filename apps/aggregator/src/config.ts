@@ -40,11 +40,17 @@ export const AGGREGATOR_VARIABLES = {
     max: '3650d',
     help: "A campaign's totals are kept so long after its last event.",
   }),
+  retentionEventIdsMs: durationMs('HOOKFLEET_RETENTION_EVENT_IDS', {
+    default: '7d',
+    min: '1d',
+    max: '30d',
+    help: "A custom event's id is recognized for so long after it was counted. 60 bytes each in Redis.",
+  }),
   metricsCampaigns: integer('HOOKFLEET_METRICS_CAMPAIGNS', {
     default: 100,
     min: 0,
     max: 1_000,
-    help: 'Campaigns, the most recently active, that /metrics tells apart.',
+    help: 'Campaigns, the most active, that /metrics tells apart; the others are summed. The same in every aggregator.',
   }),
 };
 

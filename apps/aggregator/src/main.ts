@@ -27,8 +27,10 @@ import {
 import { buildApp } from './app.ts';
 import { createCampaignDirectory } from './campaign-directory.ts';
 import { createCampaignIndex } from './campaign-index.ts';
+import { createCampaignRollUp, startRollingUp } from './campaign-roll-up.ts';
 import { AGGREGATOR_VARIABLES, loadAggregatorConfig } from './config.ts';
 import { createConsumptionCheck } from './consumption-check.ts';
+import { createCountEvents } from './count-events.ts';
 import { createCountResults } from './count-results.ts';
 import { createAggregatorMetrics } from './metrics.ts';
 import { startQueueSampler } from './queue-sampler.ts';
@@ -81,13 +83,16 @@ await startApplication('aggregator', async () => {
     now: Date.now,
   });
   const registry = createMetricsRegistry();
-  const metrics = createAggregatorMetrics({
-    registry,
-    reader,
+  const rollUp = createCampaignRollUp({
+    connection: reading,
+    prefix: config.keyPrefix,
     campaignsMax: config.metricsCampaigns,
-    onError,
+    retentionMs: config.retentionCampaignsMs,
     now: Date.now,
   });
+  const rolling = startRollingUp({ rollUp: rollUp.rollUp, onError });
+  lifecycle.onClose('roll-up', () => rolling.stop());
+  const metrics = createAggregatorMetrics({ registry, campaigns: rollUp, onError, now: Date.now });
   const monitor = createQueueMonitor({ ...shardOptions, connection: reading });
   lifecycle.onClose('monitor', () => monitor.close());
   const sampler = startQueueSampler({
@@ -100,7 +105,7 @@ await startApplication('aggregator', async () => {
   });
   lifecycle.onClose('sampler', () => sampler.stop());
 
-  const countResults = createCountResults({
+  const counting = {
     connection,
     prefix: config.keyPrefix,
     retention: {
@@ -114,16 +119,20 @@ await startApplication('aggregator', async () => {
       now: Date.now,
     }),
     now: Date.now,
-  });
+  };
+  const countResults = createCountResults(counting);
+  const countEvents = createCountEvents({ ...counting, eventIdsMs: config.retentionEventIdsMs });
   const consumer = consumeResults({
     ...shardOptions,
     concurrency: RESULTS_CONCURRENCY,
     lockDurationMs: config.lockDurationMs,
     stalledIntervalMs: config.stalledIntervalMs,
     async apply(results) {
+      // Events first: odd entries among the others set the job aside once these are counted.
+      const countedEvents = await countEvents(results.events ?? []);
       const counted = await countResults(results);
       metrics.counted(results, counted);
-      logger.debug(counted, 'results.counted');
+      logger.debug({ ...counted, ...countedEvents }, 'results.counted');
     },
     onError,
   });

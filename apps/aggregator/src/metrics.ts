@@ -5,11 +5,11 @@
 import type { Results } from '@hookfleet/contract';
 import type { QueueSample } from '@hookfleet/queue';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { CampaignEvents, CampaignRollUp } from './campaign-roll-up.ts';
 import type { Counted } from './count-results.ts';
-import type { CampaignEvents, CampaignReader } from './read-campaigns.ts';
 
 // Scrapes within this time show the same reading: several Prometheus servers cost Redis no more than one.
-const CAMPAIGNS_FRESH_MS = 5_000;
+const CAMPAIGNS_FRESH_MS = 1_000;
 
 export interface AggregatorMetrics {
   counted(results: Results, counted: Counted): void;
@@ -19,9 +19,8 @@ export interface AggregatorMetrics {
 
 export interface MetricsOptions {
   readonly registry: Registry;
-  readonly reader: Pick<CampaignReader, 'recentEvents'>;
-  /** The most recently active ones are told apart: a label for each campaign would have no bound. */
-  readonly campaignsMax: number;
+  /** Tells a bounded number of campaigns apart: a label for each would have no bound. */
+  readonly campaigns: Pick<CampaignRollUp, 'read'>;
   readonly onError: (error: Error) => void;
   readonly now: () => number;
 }
@@ -72,14 +71,14 @@ export function createAggregatorMetrics(options: MetricsOptions): AggregatorMetr
     help: 'Accepted webhooks that no counter explains, measured whenever the queues are empty: 0.',
     registers,
   });
-  const recentEvents = createRecentEvents(options);
+  const campaignEvents = createLatestEvents(options);
   new Counter({
     name: 'hookfleet_campaign_events_total',
-    help: 'Events of the most recently active campaigns.',
+    help: 'Events of the most active campaigns, and of all others as campaign_id="other". Every aggregator tells the same.',
     labelNames: ['campaign_id', 'event'],
     registers,
     async collect() {
-      const campaigns = await recentEvents();
+      const campaigns = await campaignEvents();
       this.reset();
       for (const { campaignId, events } of campaigns) {
         for (const [event, count] of Object.entries(events))
@@ -106,13 +105,13 @@ export function createAggregatorMetrics(options: MetricsOptions): AggregatorMetr
 }
 
 /** While Redis is away the last reading stands: a scrape must not fail for it. */
-function createRecentEvents({ reader, campaignsMax, onError, now }: MetricsOptions) {
+function createLatestEvents({ campaigns, onError, now }: MetricsOptions) {
   let latest: readonly CampaignEvents[] = [];
   let readAtMs = Number.NEGATIVE_INFINITY;
   return async (): Promise<readonly CampaignEvents[]> => {
     if (now() - readAtMs < CAMPAIGNS_FRESH_MS) return latest;
     try {
-      latest = await reader.recentEvents(campaignsMax);
+      latest = await campaigns.read();
       readAtMs = now();
     } catch (error) {
       onError(error as Error);

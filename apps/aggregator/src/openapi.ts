@@ -15,7 +15,6 @@ export function buildAppForDescription(): Promise<FastifyInstance> {
       totals: unused,
       exists: unused,
       list: unused,
-      recentEvents: unused,
       pendingMessages: unused,
     },
     series: { series: unused, sparks: unused },

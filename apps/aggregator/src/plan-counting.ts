@@ -198,7 +198,10 @@ function verdictOf({ event, final }: Outcome): number {
 }
 
 /** A worker whose clock is years off must not make it the campaign's first or last event. */
-function isPlausible(atMs: number, { nowMs, retention }: CountingContext): boolean {
+export function isPlausible(
+  atMs: number,
+  { nowMs, retention }: Pick<CountingContext, 'nowMs' | 'retention'>,
+): boolean {
   return atMs > nowMs - retention.campaignMs && atMs <= nowMs + AHEAD_MAX_MS;
 }
 
@@ -294,13 +297,13 @@ function mergeRanges(ranges: readonly PositionRange[]): PositionRange[] {
   return merged;
 }
 
-interface Table<T> {
+export interface Table<T> {
   readonly items: T[];
   /** Counted from 1, as Lua does. `create` is called at the first use of the name. */
   indexOf(name: string, create: () => T): number;
 }
 
-function createTable<T>(): Table<T> {
+export function createTable<T>(): Table<T> {
   const items: T[] = [];
   const indexes = new Map<string, number>();
   return {

@@ -1,13 +1,9 @@
-/** Reads campaigns' totals as apply-results.lua has counted them. Their counts over time: read-series.ts. */
+/** Reads campaigns' totals as apply-results.lua and apply-events.lua have counted them. Counts over time: read-series.ts. */
 import type { CampaignTotals } from '@hookfleet/contract';
 import type { RedisConnection } from '@hookfleet/queue';
 import { campaignKeys, campaignsKey, openCampaignsKey } from './campaign-keys.ts';
 import { percentile } from './latency-histogram.ts';
-
-export interface CampaignEvents {
-  readonly campaignId: string;
-  readonly events: Readonly<Record<string, number>>;
-}
+import { parseSummary } from './number-sums.ts';
 
 export interface CampaignReader {
   /** Undefined where nothing was ever counted for the campaign, or its counters have expired. */
@@ -15,8 +11,6 @@ export interface CampaignReader {
   exists(campaignId: string): Promise<boolean>;
   /** Most recently active first. */
   list(offset: number, limit: number): Promise<{ campaigns: CampaignTotals[]; total: number }>;
-  /** Events alone, of the most recently active campaigns. */
-  recentEvents(limit: number): Promise<CampaignEvents[]>;
   /** Messages pending, summed over all campaigns that have any. */
   pendingMessages(): Promise<number>;
 }
@@ -69,11 +63,6 @@ export function createCampaignReader(connection: RedisConnection, prefix: string
       const campaigns = await Promise.all(ids.map(totals));
       return { total, campaigns: campaigns.filter((campaign) => campaign !== undefined) };
     },
-    async recentEvents(limit) {
-      const ids = await recentlyActive(0, limit);
-      const fields = await Promise.all(ids.map((id) => connection.hgetall(campaignKeys(prefix, id).totals)));
-      return ids.map((campaignId, i) => ({ campaignId, events: countsNamed('e:', fields[i] ?? {}) }));
-    },
     async pendingMessages() {
       const open = await connection.smembers(openCampaignsKey(prefix));
       let sum = 0;
@@ -104,9 +93,27 @@ function toTotals(campaignId: string, fields: Fields, latency: Fields): Campaign
       p95: percentile(attempts, 0.95),
       p99: percentile(attempts, 0.99),
     },
+    ...propertiesOf(fields),
     ...(firstEventAt !== undefined && { firstEventAt }),
     ...(lastEventAt !== undefined && { lastEventAt }),
   };
+}
+
+/** Of custom events' numbers, by event and property. */
+function propertiesOf(fields: Fields): Pick<CampaignTotals, 'properties'> {
+  const named = Object.entries(fields)
+    .filter(([field]) => field.startsWith('p:'))
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([field, text]) => {
+      const [, event = '', property = ''] = field.split(':');
+      return { event, property, summary: parseSummary(text) };
+    });
+  if (named.length === 0) return {};
+  const byEvent = [...Map.groupBy(named, ({ event }) => event)].map(([event, ofEvent]) => [
+    event,
+    Object.fromEntries(ofEvent.map(({ property, summary }) => [property, summary])),
+  ]);
+  return { properties: Object.fromEntries(byEvent) };
 }
 
 /** The fields that begin with `start`, without it, in order. */

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { connectRedis, disconnectRedis, type RedisConnection } from '@hookfleet/queue';
 import { createCampaignIndex } from '../src/campaign-index.ts';
+import { type CountEvents, createCountEvents } from '../src/count-events.ts';
 import { type CountResults, createCountResults } from '../src/count-results.ts';
 import type { CountingRetention } from '../src/plan-counting.ts';
 import { type CampaignReader, createCampaignReader } from '../src/read-campaigns.ts';
@@ -18,6 +19,7 @@ export interface CountingSetup {
   readonly connection: RedisConnection;
   readonly prefix: string;
   readonly countResults: CountResults;
+  readonly countEvents: CountEvents;
   readonly reader: CampaignReader;
   readonly series: SeriesReader;
   readonly campaignId: string;
@@ -29,11 +31,13 @@ export function setupCounting(
   {
     prefix = 'test',
     retention = RETENTION,
+    eventIdsMs = 7 * DAY_MS,
     now = Date.now,
     temper = 'patient',
   }: {
     prefix?: string;
     retention?: CountingRetention;
+    eventIdsMs?: number;
     now?: () => number;
     temper?: 'patient' | 'failFast';
   } = {},
@@ -44,6 +48,7 @@ export function setupCounting(
     connection,
     prefix,
     countResults: createCountResults({ connection, prefix, retention, index, now }),
+    countEvents: createCountEvents({ connection, prefix, retention, eventIdsMs, index, now }),
     reader: createCampaignReader(connection, prefix),
     series: createSeriesReader({ connection, prefix, retention: retention.series, now }),
     campaignId: `campaign-${randomUUID()}`,

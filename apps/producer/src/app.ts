@@ -1,13 +1,26 @@
 /** The producer's HTTP API, built but not listening. */
 import { createApi } from '@hookfleet/http-api';
 import { addCampaignControlRoutes, addReplayRoutes, type PriorityChanges } from '@hookfleet/operations';
-import type { CampaignControlsStore, Channels, Circuits, DeadLetters, WebhooksOut } from '@hookfleet/queue';
+import type {
+  CampaignControlsStore,
+  CampaignReferences,
+  Channels,
+  Circuits,
+  DeadLetters,
+  EventsOut,
+  EventTypes,
+  WebhooksOut,
+} from '@hookfleet/queue';
 import type { Logger, OpsOptions } from '@hookfleet/runtime';
 import type { FastifyInstance } from 'fastify';
 import { createKnownChannels } from './known-channels.ts';
+import type { KnownEventTypes } from './known-event-types.ts';
+import { createKnownReferences } from './known-references.ts';
 import { addLoadShedding } from './load-shedding.ts';
 import type { ProducerMetrics } from './metrics.ts';
 import { addChannelRoutes } from './routes/channels.ts';
+import { addEventTypeRoutes } from './routes/event-types.ts';
+import { addEventRoutes } from './routes/events.ts';
 import { addWebhookRoutes, BULK_BYTES_MAX } from './routes/webhooks.ts';
 
 export interface AppOptions {
@@ -20,6 +33,10 @@ export interface AppOptions {
   readonly controls: CampaignControlsStore;
   readonly priorityChanges: Pick<PriorityChanges, 'changed'>;
   readonly deadLetters: DeadLetters;
+  readonly events: EventsOut;
+  readonly eventTypes: EventTypes;
+  readonly knownEventTypes: KnownEventTypes;
+  readonly references: CampaignReferences;
   readonly metrics: ProducerMetrics;
   readonly requestsMax: number;
   readonly bodyBytesHeldMax: number;
@@ -35,6 +52,10 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     controls,
     priorityChanges,
     deadLetters,
+    events,
+    eventTypes,
+    knownEventTypes,
+    references,
     metrics,
     requestsMax,
     bodyBytesHeldMax,
@@ -44,7 +65,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const app = await createApi({
     ...api,
     title: 'hookfleet producer',
-    description: 'Takes webhooks in, and manages channels.',
+    description: 'Takes webhooks and custom events in, and manages channels.',
     bodyBytesMax: 64 * 1024,
     // Each connection may hold a request, and some idle.
     connectionsMax: requestsMax * 2,
@@ -56,5 +77,13 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   addChannelRoutes(app, { channels, circuits, known, now });
   addCampaignControlRoutes(app, { controls, circuits, priorityChanges, now });
   addReplayRoutes(app, deadLetters);
+  addEventTypeRoutes(app, { eventTypes, known: knownEventTypes });
+  addEventRoutes(app, {
+    events,
+    eventTypes: knownEventTypes,
+    references: createKnownReferences({ store: references, channels, now }),
+    onReceived: metrics.eventsReceived,
+    now,
+  });
   return app;
 }

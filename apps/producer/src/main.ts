@@ -7,9 +7,12 @@ import {
   isRedisUnavailable,
   openCampaignControls,
   openCampaignJobs,
+  openCampaignReferences,
   openChannels,
   openCircuits,
   openDeadLetters,
+  openEventsOut,
+  openEventTypes,
   openWebhooksOut,
   startKnownControls,
 } from '@hookfleet/queue';
@@ -24,6 +27,7 @@ import {
 } from '@hookfleet/runtime';
 import { buildApp } from './app.ts';
 import { loadProducerConfig, PRODUCER_VARIABLES } from './config.ts';
+import { startKnownEventTypes } from './known-event-types.ts';
 import { createProducerMetrics } from './metrics.ts';
 
 await startApplication('producer', async () => {
@@ -79,8 +83,19 @@ await startApplication('producer', async () => {
     onError,
   });
   lifecycle.onClose('priority changes', () => priorityChanges.stop());
+  const events = openEventsOut(shardOptions);
+  lifecycle.onClose('events', () => events.close());
 
   const registry = createMetricsRegistry();
+  const metrics = createProducerMetrics(registry);
+  const eventTypes = openEventTypes(shardOptions);
+  const knownEventTypes = await startKnownEventTypes({
+    store: eventTypes,
+    onGone: metrics.eventGone,
+    onError,
+  });
+  lifecycle.onClose('event types', () => knownEventTypes.stop());
+
   const app = await buildApp({
     logger,
     apiKeys: config.apiKeys,
@@ -90,7 +105,11 @@ await startApplication('producer', async () => {
     controls,
     priorityChanges,
     deadLetters,
-    metrics: createProducerMetrics(registry),
+    events,
+    eventTypes,
+    knownEventTypes,
+    references: openCampaignReferences(shardOptions),
+    metrics,
     requestsMax: config.requestsMax,
     bodyBytesHeldMax: config.bodyBytesHeldMax,
     isUnavailable: isRedisUnavailable,

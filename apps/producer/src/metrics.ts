@@ -4,6 +4,9 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 
 export interface ProducerMetrics {
   enqueued(webhooks: number): void;
+  eventsReceived(event: string, count: number): void;
+  /** The event is no longer activated: its label goes, so that there are as many as activated ones. */
+  eventGone(event: string): void;
   observe(app: FastifyInstance): void;
 }
 
@@ -12,6 +15,12 @@ export function createProducerMetrics(registry: Registry): ProducerMetrics {
   const enqueued = new Counter({
     name: 'hookfleet_webhooks_enqueued_total',
     help: 'Webhooks that this producer answered 202 for.',
+    registers,
+  });
+  const events = new Counter({
+    name: 'hookfleet_events_received_total',
+    help: 'Custom events that this producer answered 202 for.',
+    labelNames: ['event'],
     registers,
   });
   const duration = new Histogram({
@@ -23,6 +32,8 @@ export function createProducerMetrics(registry: Registry): ProducerMetrics {
   });
   return {
     enqueued: (webhooks) => enqueued.inc(webhooks),
+    eventsReceived: (event, count) => events.inc({ event }, count),
+    eventGone: (event) => events.remove({ event }),
     observe(app) {
       app.addHook('onResponse', async (request, reply) => {
         // The route's pattern, not its path: labels must be few.

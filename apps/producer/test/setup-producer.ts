@@ -7,9 +7,12 @@ import {
   isRedisUnavailable,
   openCampaignControls,
   openCampaignJobs,
+  openCampaignReferences,
   openChannels,
   openCircuits,
   openDeadLetters,
+  openEventsOut,
+  openEventTypes,
   openWebhooksOut,
   type RedisConnection,
 } from '@hookfleet/queue';
@@ -17,6 +20,7 @@ import { createPriorityChanges } from '@hookfleet/operations';
 import { createLogger, createMetricsRegistry } from '@hookfleet/runtime';
 import { eventually } from '@hookfleet/testkit';
 import { buildApp } from '../src/app.ts';
+import { startKnownEventTypes } from '../src/known-event-types.ts';
 import { createProducerMetrics } from '../src/metrics.ts';
 
 export interface ProducerOptions {
@@ -76,7 +80,15 @@ export async function setupProducer(
     onMoved: () => undefined,
     onError: () => undefined,
   });
+  const events = openEventsOut({ connection, prefix, shards: 1 });
   const registry = createMetricsRegistry();
+  const metrics = createProducerMetrics(registry);
+  const eventTypes = openEventTypes({ connection, prefix, now });
+  const knownEventTypes = await startKnownEventTypes({
+    store: eventTypes,
+    onGone: metrics.eventGone,
+    onError: () => undefined,
+  });
   const app = await buildApp({
     logger: createLogger({ app: 'producer', level: 'silent' }),
     apiKeys: options.apiKeys ?? [],
@@ -86,7 +98,11 @@ export async function setupProducer(
     controls: openCampaignControls({ connection, prefix }),
     priorityChanges,
     deadLetters,
-    metrics: createProducerMetrics(registry),
+    events,
+    eventTypes,
+    knownEventTypes,
+    references: openCampaignReferences({ connection, prefix }),
+    metrics,
     requestsMax: options.requestsMax ?? 1_000,
     bodyBytesHeldMax: options.bodyBytesHeldMax ?? 256 * 1024 * 1024,
     isUnavailable: isRedisUnavailable,
@@ -121,6 +137,8 @@ export async function setupProducer(
     async close() {
       await app.close();
       await webhooks.close();
+      await events.close();
+      await knownEventTypes.stop();
       await deadLetters.close();
       await priorityChanges.stop();
       await jobs.close();

@@ -26,6 +26,8 @@ export function createAjv(): Ajv2020 {
   // Where a combination of fields is wrong, the schema says which field to name and how (webhook.ts).
   ajv.addKeyword({ keyword: 'errorField', schemaType: 'string' });
   ajv.addKeyword({ keyword: 'errorDetail', schemaType: 'string' });
+  // Where a wrong format means a wrong type to whoever wrote it (event-type.ts).
+  ajv.addKeyword({ keyword: 'errorType', schemaType: 'string' });
   return ajv;
 }
 
@@ -36,6 +38,8 @@ export type Validator<T> = (value: unknown) => { readonly value: T } | { readonl
 /** Compiles a schema once; the validator names every field at fault. */
 export function compileValidator<T>(schema: object): Validator<T> {
   const validate = ajv.compile<T>(schema) as ValidateFunction<T>;
+  // ajv would keep it for good, and custom events' types come and go.
+  ajv.removeSchema(schema);
   return (value) => (validate(value) ? { value } : { errors: toFieldErrors(validate.errors ?? []) });
 }
 
@@ -66,6 +70,12 @@ function toFieldError(error: ErrorObject): FieldError | undefined {
         detail: parent.errorDetail ?? 'is required',
       };
     }
+    case 'false schema':
+      return {
+        field: path,
+        type: 'UNKNOWN_FIELD',
+        detail: 'is not a field of this object, or not allowed here',
+      };
     case 'additionalProperties':
     case 'unevaluatedProperties': {
       const name = error.params['additionalProperty'] ?? error.params['unevaluatedProperty'];
@@ -84,7 +94,7 @@ function toFieldError(error: ErrorObject): FieldError | undefined {
     case 'format':
       return {
         field: path,
-        type: 'INVALID_VALUE',
+        type: (error.parentSchema as { errorType?: string } | undefined)?.errorType ?? 'INVALID_VALUE',
         detail: FORMAT_DETAILS[String(error.params['format'])] ?? error.message ?? 'is invalid',
       };
     case 'allOf':

@@ -15,6 +15,7 @@ export {
 export { type CampaignJobs, openCampaignJobs } from './campaign-jobs.ts';
 export { type KnownControls, startKnownControls } from './known-controls.ts';
 export { type Batches, type Gathered, type Lot, openBatches } from './batches.ts';
+export { type CampaignReferences, openCampaignReferences } from './campaign-references.ts';
 export { type Channels, openChannels } from './channels.ts';
 export { channelOfLane, type Circuit, type Circuits, laneOf, openCircuits } from './circuits.ts';
 export { checkRedis, RedisUnfitError, RedisUnreachableError } from './check-redis.ts';
@@ -34,6 +35,8 @@ export {
   parseCursor,
   type ReplayPreview,
 } from './dead-letters.ts';
+export { type EventTypes, openEventTypes, parseEventType, type StoredEventType } from './event-types.ts';
+export { type EventsOut, type EventToReport, openEventsOut } from './events-out.ts';
 export { type AttemptView, WEBHOOK_STATES, type WebhookState, type WebhookView } from './find-webhook.ts';
 export { shardPrefix } from './keys.ts';
 export {

@@ -15,6 +15,8 @@
  *     {hookfleet}:channels
  *     {hookfleet}:controls       of campaigns that have any; …:controls:version
  *     {hookfleet}:priorities     of campaigns, as lanes count them
+ *     {hookfleet}:event-types    custom events that are activated; …:event-types:version
+ *     {hookfleet}:reference:…    the campaign that an external reference stands for
  *     {hookfleet}:circuits       of lanes, where they are not closed
  *     {hookfleet}:lanes          that have something to do, by the time to look at them
  *     {hookfleet}:called-off:…   campaigns that are being cleared out of the queues
@@ -93,6 +95,18 @@ export function controlsKey(prefix: string): string {
 
 export function controlsVersionKey(prefix: string): string {
   return `{${prefix}}:controls:version`;
+}
+
+export function eventTypesKey(prefix: string): string {
+  return `{${prefix}}:event-types`;
+}
+
+export function eventTypesVersionKey(prefix: string): string {
+  return `{${prefix}}:event-types:version`;
+}
+
+export function campaignReferenceKey(prefix: string, reference: string): string {
+  return `{${prefix}}:reference:${reference}`;
 }
 
 export function circuitsKey(prefix: string): string {

@@ -1,5 +1,10 @@
-/** The results queue's entrance: workers put outcomes there, producers what they accepted. */
-import { RESULTS_QUEUE, RESULTS_VERSION, type Results } from '@hookfleet/contract';
+/** The results queue's entrance: workers put outcomes there, producers what they accepted and custom events. */
+import {
+  RESULTS_QUEUE,
+  RESULTS_VERSION,
+  RESULTS_VERSION_WITH_EVENTS,
+  type Results,
+} from '@hookfleet/contract';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
 
 export interface ResultsOut {
@@ -19,7 +24,8 @@ export function openResultsOut(options: ShardOptions): ResultsOut {
   const queues = openShardQueues(RESULTS_QUEUE, options);
   return {
     async add(shard, results) {
-      await queues.of(shard).add('results', { version: RESULTS_VERSION, ...results }, RESULTS_JOB);
+      const version = results.events === undefined ? RESULTS_VERSION : RESULTS_VERSION_WITH_EVENTS;
+      await queues.of(shard).add('results', { version, ...results }, RESULTS_JOB);
     },
     close: queues.close,
   };
