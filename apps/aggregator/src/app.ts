@@ -6,7 +6,7 @@ import {
   addReplayRoutes,
   type PriorityChanges,
 } from '@hookfleet/operations';
-import type { CampaignControlsStore, Channels, Circuits, DeadLetters } from '@hookfleet/queue';
+import type { CampaignControlsStore, Channels, Circuits, DeadLetters, FleetEvents } from '@hookfleet/queue';
 import type { Logger, OpsOptions } from '@hookfleet/runtime';
 import type { FastifyInstance } from 'fastify';
 import type { CampaignDirectory } from './campaign-directory.ts';
@@ -32,6 +32,7 @@ export interface AppOptions {
   readonly circuits: Pick<Circuits, 'get' | 'set'>;
   readonly controls: Pick<CampaignControlsStore, 'get' | 'put'>;
   readonly priorityChanges: Pick<PriorityChanges, 'changed'>;
+  readonly fleetEvents: FleetEvents;
   readonly deadLetters: Pick<DeadLetters, 'list' | 'replay' | 'replayCampaign' | 'previewReplay'>;
   readonly isUnavailable: (error: Error) => boolean;
   readonly onError: (error: Error) => void;
@@ -51,6 +52,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     circuits,
     controls,
     priorityChanges,
+    fleetEvents,
     deadLetters,
     onError,
     now,
@@ -67,11 +69,11 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   addCampaignRoutes(app, { reader, directory, series });
   addSeriesRoutes(app, { reader, series, now });
   addFailureRoutes(app, deadLetters);
-  addFleetRoutes(app, readFleet);
+  addFleetRoutes(app, readFleet, fleetEvents);
   addStreamRoute(app, createLiveTopics({ read: readTopic, onError }));
   // The page's own calls: its browser asks no other host.
-  addCampaignControlRoutes(app, { controls, circuits, priorityChanges, now });
-  addChannelPauseRoutes(app, { channels, circuits, now });
+  addCampaignControlRoutes(app, { controls, circuits, priorityChanges, events: fleetEvents, now });
+  addChannelPauseRoutes(app, { channels, circuits, events: fleetEvents, now });
   addReplayRoutes(app, deadLetters);
   return app;
 

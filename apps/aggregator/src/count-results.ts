@@ -45,6 +45,8 @@ export interface CountResultsOptions {
   readonly prefix: string;
   readonly retention: CountingRetention;
   readonly index: Pick<CampaignIndex, 'touch'>;
+  /** No message of the campaign is pending now. */
+  readonly onNonePending: (campaignId: string) => void;
   readonly now: () => number;
 }
 
@@ -57,6 +59,7 @@ export function createCountResults({
   prefix,
   retention,
   index,
+  onNonePending,
   now,
 }: CountResultsOptions): CountResults {
   connection.defineCommand('applyResults', SCRIPT);
@@ -70,8 +73,11 @@ export function createCountResults({
     const [outcomes, repeats, accepted, pending] = reply;
     // A call that found everything counted repeats one that may have died before this.
     const mayHaveOpened = accepted > 0 || outcomes === 0;
-    // The reader takes campaigns out again: here it would cost a command with each call.
-    if (mayHaveOpened && pending !== 0) await connection.sadd(openCampaignsKey(prefix), campaignId);
+    // The reader takes campaigns out again: here it would cost a command with each call. One that was accepted and
+    // ended in the same call goes in too, so that it is said to be complete.
+    if (mayHaveOpened && (pending !== 0 || accepted > 0))
+      await connection.sadd(openCampaignsKey(prefix), campaignId);
+    if (pending === 0) onNonePending(campaignId);
     return { outcomes, repeats, accepted };
   }
 

@@ -13,6 +13,7 @@ import {
   openChannels,
   openCircuits,
   openDeadLetters,
+  openFleetEvents,
   readParked,
 } from '@hookfleet/queue';
 import { createPriorityChanges } from '@hookfleet/operations';
@@ -28,6 +29,7 @@ import { buildApp } from './app.ts';
 import { createCampaignDirectory } from './campaign-directory.ts';
 import { createCampaignIndex } from './campaign-index.ts';
 import { createCampaignRollUp, startRollingUp } from './campaign-roll-up.ts';
+import { startCompletionWatch } from './completion-watch.ts';
 import { AGGREGATOR_VARIABLES, loadAggregatorConfig } from './config.ts';
 import { createConsumptionCheck } from './consumption-check.ts';
 import { createCountEvents } from './count-events.ts';
@@ -120,7 +122,9 @@ await startApplication('aggregator', async () => {
     }),
     now: Date.now,
   };
-  const countResults = createCountResults(counting);
+  const completions = startCompletionWatch({ close: reader.closeUnlessPending, onError });
+  lifecycle.onClose('completions', () => completions.stop());
+  const countResults = createCountResults({ ...counting, onNonePending: completions.noticed });
   const countEvents = createCountEvents({ ...counting, eventIdsMs: config.retentionEventIdsMs });
   const consumer = consumeResults({
     ...shardOptions,
@@ -168,6 +172,7 @@ await startApplication('aggregator', async () => {
     circuits,
     controls: openCampaignControls(own),
     priorityChanges,
+    fleetEvents: openFleetEvents(own),
     deadLetters,
     onError,
     isUnavailable: isRedisUnavailable,

@@ -1,6 +1,7 @@
 /** Reads campaigns' totals as apply-results.lua and apply-events.lua have counted them. Counts over time: read-series.ts. */
-import type { CampaignTotals } from '@hookfleet/contract';
-import type { RedisConnection } from '@hookfleet/queue';
+import { readFileSync } from 'node:fs';
+import type { CampaignTotals, FleetEvent } from '@hookfleet/contract';
+import { FLEET_EVENTS_KEPT, fleetEventsKey, type RedisConnection } from '@hookfleet/queue';
 import { campaignKeys, campaignsKey, openCampaignsKey } from './campaign-keys.ts';
 import { percentile } from './latency-histogram.ts';
 import { parseSummary } from './number-sums.ts';
@@ -11,14 +12,27 @@ export interface CampaignReader {
   exists(campaignId: string): Promise<boolean>;
   /** Most recently active first. */
   list(offset: number, limit: number): Promise<{ campaigns: CampaignTotals[]; total: number }>;
-  /** Messages pending, summed over all campaigns that have any. */
+  /** Messages pending, summed over all campaigns that have any; those that have none any more are closed. */
   pendingMessages(): Promise<number>;
+  /** Takes a campaign with nothing pending out of the open ones, and says that it is complete. Resolves to what pends. */
+  closeUnlessPending(campaignId: string): Promise<number>;
 }
 
 // Campaigns that are read at once where many are to be read.
 const READ_AT_ONCE = 100;
 
-export function createCampaignReader(connection: RedisConnection, prefix: string): CampaignReader {
+const CLOSE = { lua: readFileSync(new URL('close-campaign.lua', import.meta.url), 'utf8') };
+
+export function createCampaignReader(
+  connection: RedisConnection,
+  prefix: string,
+  now: () => number = Date.now,
+): CampaignReader {
+  connection.defineCommand('closeCampaign', CLOSE);
+  const { closeCampaign } = connection as unknown as {
+    closeCampaign(keysCount: number, ...keysAndArguments: (string | number)[]): Promise<number>;
+  };
+
   async function totals(campaignId: string): Promise<CampaignTotals | undefined> {
     const keys = campaignKeys(prefix, campaignId);
     const [fields, latency] = await Promise.all([
@@ -39,11 +53,23 @@ export function createCampaignReader(connection: RedisConnection, prefix: string
     return ended.reduce((pending, count) => pending - count, accepted);
   }
 
-  /** Takes a campaign with nothing pending out of the open ones. */
   async function closeUnlessPending(campaignId: string): Promise<number> {
     const pending = await pendingOf(campaignId);
     if (pending !== 0) return pending;
-    await connection.srem(openCampaignsKey(prefix), campaignId);
+    const completed: FleetEvent = {
+      event: 'campaign.completed',
+      campaignId,
+      occurredAt: new Date(now()).toISOString(),
+    };
+    await closeCampaign.call(
+      connection,
+      2,
+      openCampaignsKey(prefix),
+      fleetEventsKey(prefix),
+      campaignId,
+      JSON.stringify(completed),
+      FLEET_EVENTS_KEPT,
+    );
     // A message that was accepted between the reading and the removal found the campaign open.
     const meanwhile = await pendingOf(campaignId);
     if (meanwhile !== 0) await connection.sadd(openCampaignsKey(prefix), campaignId);
@@ -52,6 +78,7 @@ export function createCampaignReader(connection: RedisConnection, prefix: string
 
   return {
     totals,
+    closeUnlessPending,
     async exists(campaignId) {
       return (await connection.exists(campaignKeys(prefix, campaignId).totals)) === 1;
     },

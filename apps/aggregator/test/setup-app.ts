@@ -7,6 +7,7 @@ import {
   openChannels,
   openCircuits,
   openDeadLetters,
+  openFleetEvents,
   readParked,
 } from '@hookfleet/queue';
 import { createLogger, createMetricsRegistry } from '@hookfleet/runtime';
@@ -45,6 +46,7 @@ export function setupApp(
     circuits,
     controls: openCampaignControls(own),
     priorityChanges: { changed: () => undefined },
+    fleetEvents: openFleetEvents(own),
     deadLetters: openDeadLetters({ ...own, shards: 1 }),
     isUnavailable: isRedisUnavailable,
     onError: () => undefined,

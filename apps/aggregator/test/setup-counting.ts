@@ -47,7 +47,14 @@ export function setupCounting(
   return {
     connection,
     prefix,
-    countResults: createCountResults({ connection, prefix, retention, index, now }),
+    countResults: createCountResults({
+      connection,
+      prefix,
+      retention,
+      index,
+      onNonePending: () => undefined,
+      now,
+    }),
     countEvents: createCountEvents({ connection, prefix, retention, eventIdsMs, index, now }),
     reader: createCampaignReader(connection, prefix),
     series: createSeriesReader({ connection, prefix, retention: retention.series, now }),

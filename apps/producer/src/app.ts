@@ -9,6 +9,7 @@ import type {
   DeadLetters,
   EventsOut,
   EventTypes,
+  FleetEvents,
   WebhooksOut,
 } from '@hookfleet/queue';
 import type { Logger, OpsOptions } from '@hookfleet/runtime';
@@ -32,6 +33,7 @@ export interface AppOptions {
   readonly circuits: Circuits;
   readonly controls: CampaignControlsStore;
   readonly priorityChanges: Pick<PriorityChanges, 'changed'>;
+  readonly fleetEvents: Pick<FleetEvents, 'add'>;
   readonly deadLetters: DeadLetters;
   readonly events: EventsOut;
   readonly eventTypes: EventTypes;
@@ -51,6 +53,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     circuits,
     controls,
     priorityChanges,
+    fleetEvents,
     deadLetters,
     events,
     eventTypes,
@@ -74,8 +77,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   addLoadShedding(app, { requestsMax, bodyBytesHeldMax, unknownBodyBytes: BULK_BYTES_MAX });
   const known = createKnownChannels(channels, now);
   addWebhookRoutes(app, { webhooks, channels: known, onEnqueued: metrics.enqueued, now });
-  addChannelRoutes(app, { channels, circuits, known, now });
-  addCampaignControlRoutes(app, { controls, circuits, priorityChanges, now });
+  addChannelRoutes(app, { channels, circuits, events: fleetEvents, known, now });
+  addCampaignControlRoutes(app, { controls, circuits, priorityChanges, events: fleetEvents, now });
   addReplayRoutes(app, deadLetters);
   addEventTypeRoutes(app, { eventTypes, known: knownEventTypes });
   addEventRoutes(app, {

@@ -13,6 +13,7 @@ import {
   openDeadLetters,
   openEventsOut,
   openEventTypes,
+  openFleetEvents,
   openWebhooksOut,
   startKnownControls,
 } from '@hookfleet/queue';
@@ -104,6 +105,7 @@ await startApplication('producer', async () => {
     circuits: openCircuits(shardOptions),
     controls,
     priorityChanges,
+    fleetEvents: openFleetEvents(shardOptions),
     deadLetters,
     events,
     eventTypes,

@@ -25,6 +25,7 @@ export function buildAppForDescription(): Promise<FastifyInstance> {
     circuits: { all: unused, get: unused, change: unused, set: unused },
     controls: { get: unused, put: unused, version: unused, all: unused },
     priorityChanges: { changed: () => undefined },
+    fleetEvents: { add: unused },
     deadLetters: {
       list: unused,
       replay: unused,

@@ -13,6 +13,7 @@ import {
   openDeadLetters,
   openEventsOut,
   openEventTypes,
+  openFleetEvents,
   openWebhooksOut,
   type RedisConnection,
 } from '@hookfleet/queue';
@@ -97,6 +98,7 @@ export async function setupProducer(
     circuits: openCircuits({ connection, prefix }),
     controls: openCampaignControls({ connection, prefix }),
     priorityChanges,
+    fleetEvents: openFleetEvents({ connection, prefix }),
     deadLetters,
     events,
     eventTypes,

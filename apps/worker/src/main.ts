@@ -16,6 +16,7 @@ import {
   openCampaignJobs,
   openChannels,
   openCircuits,
+  openFleetEvents,
   openLanes,
   readBundleLog,
   shardPrefix,
@@ -34,6 +35,7 @@ import {
 import { createAttemptSlots } from './attempt-slots.ts';
 import { createAttemptWebhook } from './attempt-webhook.ts';
 import { createCallOff } from './call-off.ts';
+import { circuitEvent } from './circuit-event.ts';
 import { createBatchSender } from './batch-sender.ts';
 import { createChannelCache } from './channel-cache.ts';
 import { loadWorkerConfig, WORKER_VARIABLES } from './config.ts';
@@ -103,6 +105,7 @@ await startApplication('worker', async () => {
     onError,
   });
   lifecycle.onClose('recorder', () => recorder.close());
+  const fleetEvents = openFleetEvents({ connection, prefix: config.keyPrefix });
   const scheduler = createLaneScheduler({
     lanes,
     circuits: openCircuits({ connection, prefix: config.keyPrefix }),
@@ -116,6 +119,9 @@ await startApplication('worker', async () => {
     onCircuitChanged(lane, state, why) {
       metrics.circuitChanged(state);
       logger.warn({ lane, state, why }, 'circuit.changed');
+      fleetEvents
+        .add(circuitEvent(lane, state, why, Date.now()))
+        .catch((error: Error) => onError(error, { doing: 'tell of a circuit' }));
     },
     onError,
     now: Date.now,

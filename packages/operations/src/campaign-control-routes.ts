@@ -10,6 +10,7 @@ import {
   type CampaignControlsStore,
   campaignLane,
   type Circuits,
+  type FleetEvents,
   type StoredControls,
 } from '@hookfleet/queue';
 import type { FastifyInstance } from 'fastify';
@@ -37,12 +38,13 @@ export interface CampaignControlRoutesOptions {
   readonly controls: Pick<CampaignControlsStore, 'get' | 'put'>;
   readonly circuits: Pick<Circuits, 'get' | 'set'>;
   readonly priorityChanges: Pick<PriorityChanges, 'changed'>;
+  readonly events: Pick<FleetEvents, 'add'>;
   readonly now: () => number;
 }
 
 export function addCampaignControlRoutes(
   app: FastifyInstance,
-  { controls, circuits, priorityChanges, now }: CampaignControlRoutesOptions,
+  { controls, circuits, priorityChanges, events, now }: CampaignControlRoutesOptions,
 ): void {
   async function view(campaignId: string) {
     const [{ cancelledAtMs, ...stored }, circuit] = await Promise.all([
@@ -95,13 +97,13 @@ export function addCampaignControlRoutes(
   const verbs = {
     pause: {
       summary: 'Send nothing of the campaign until it is resumed. Its webhooks are accepted, and wait.',
-      done: 'campaign.paused',
+      done: 'campaign.paused' as const,
       act: (id: string) =>
         circuits.set(campaignLane(id), { state: 'paused', sinceMs: now(), why: 'operator' }),
     },
     resume: {
       summary: 'Go on, after a pause or for what comes after a cancel.',
-      done: 'campaign.resumed',
+      done: 'campaign.resumed' as const,
       async act(id: string) {
         const { cancelledAtMs: _cancelled, ...rest }: StoredControls = await controls.get(id);
         await controls.put(id, rest);
@@ -110,7 +112,7 @@ export function addCampaignControlRoutes(
     },
     cancel: {
       summary: 'Call it off: what waits, and what still comes, is not sent and is counted as cancelled.',
-      done: 'campaign.cancelled',
+      done: 'campaign.cancelled' as const,
       async act(id: string) {
         await controls.put(id, { ...(await controls.get(id)), cancelledAtMs: now() });
         // What a pause held is let go, to be cancelled.
@@ -125,6 +127,7 @@ export function addCampaignControlRoutes(
       async (request) => {
         const { id } = request.params;
         await act(id);
+        await events.add({ event: done, campaignId: id, occurredAt: new Date(now()).toISOString() });
         request.log.info({ campaignId: id }, done);
         return view(id);
       },

@@ -1,6 +1,6 @@
 /** POST /v1/channels/{channelConfigId}/pause and …/resume. */
 import { Problem } from '@hookfleet/contract';
-import { type Channels, type Circuit, type Circuits, laneOf } from '@hookfleet/queue';
+import { type Channels, type Circuit, type Circuits, type FleetEvents, laneOf } from '@hookfleet/queue';
 import type { FastifyInstance } from 'fastify';
 import type { Static } from 'typebox';
 import { ChannelParams, ChannelView, channelNotFound, channelView } from './channel-view.ts';
@@ -8,12 +8,13 @@ import { ChannelParams, ChannelView, channelNotFound, channelView } from './chan
 export interface ChannelPauseRoutesOptions {
   readonly channels: Pick<Channels, 'getForDelivery'>;
   readonly circuits: Pick<Circuits, 'set'>;
+  readonly events: Pick<FleetEvents, 'add'>;
   readonly now: () => number;
 }
 
 export function addChannelPauseRoutes(
   app: FastifyInstance,
-  { channels, circuits, now }: ChannelPauseRoutesOptions,
+  { channels, circuits, events, now }: ChannelPauseRoutesOptions,
 ): void {
   for (const [verb, summary] of [
     ['pause', 'Send nothing to the channel until it is resumed. Webhooks are accepted, and wait.'],
@@ -29,7 +30,9 @@ export function addChannelPauseRoutes(
         const circuit: Circuit | undefined =
           verb === 'pause' ? { state: 'paused', sinceMs: now(), why: 'operator' } : undefined;
         await circuits.set(laneOf(channelConfigId, ''), circuit);
-        request.log.info({ channelConfigId }, verb === 'pause' ? 'channel.paused' : 'channel.resumed');
+        const event = verb === 'pause' ? 'channel.paused' : 'channel.resumed';
+        await events.add({ event, channelConfigId, occurredAt: new Date(now()).toISOString() });
+        request.log.info({ channelConfigId }, event);
         return channelView(channelConfigId, channel, circuit);
       },
     );

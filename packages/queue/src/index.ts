@@ -38,7 +38,13 @@ export {
 export { type EventTypes, openEventTypes, parseEventType, type StoredEventType } from './event-types.ts';
 export { type EventsOut, type EventToReport, openEventsOut } from './events-out.ts';
 export { type AttemptView, WEBHOOK_STATES, type WebhookState, type WebhookView } from './find-webhook.ts';
-export { shardPrefix } from './keys.ts';
+export {
+  FLEET_EVENTS_KEPT,
+  type FleetEventPage,
+  type FleetEvents,
+  openFleetEvents,
+} from './fleet-events.ts';
+export { fleetEventsKey, shardPrefix } from './keys.ts';
 export {
   isLaterPiece,
   type LaneLimits,

@@ -19,6 +19,7 @@
  *     {hookfleet}:reference:…    the campaign that an external reference stands for
  *     {hookfleet}:circuits       of lanes, where they are not closed
  *     {hookfleet}:lanes          that have something to do, by the time to look at them
+ *     {hookfleet}:events         of the fleet: circuits, operators, campaigns that are complete
  *     {hookfleet}:called-off:…   campaigns that are being cleared out of the queues
  *     {hookfleet}:parked         webhooks parked, by lane
  *     {hookfleet}:lane:…         a lane's parking lot
@@ -47,6 +48,10 @@ export function attemptsCounterKey(shardTag: string): string {
 /** Webhooks in the shard's queue, by campaign: what priorities are made of. */
 export function backlogKey(shardTag: string): string {
   return `${shardTag}:backlog`;
+}
+
+export function fleetEventsKey(prefix: string): string {
+  return `{${prefix}}:events`;
 }
 
 /** Held by who sees to it that a campaign that was called off leaves the queues. */

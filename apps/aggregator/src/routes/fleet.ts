@@ -1,7 +1,9 @@
-/** GET /v1/fleet: workers, queues and lanes. */
+/** GET /v1/fleet: workers, queues and lanes. GET /v1/fleet/events: what happened to it. */
 import { CircuitView } from '@hookfleet/operations';
+import { FleetEvent, Problem } from '@hookfleet/contract';
+import type { FleetEvents } from '@hookfleet/queue';
 import type { FastifyInstance } from 'fastify';
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import type { FleetReader } from '../read-fleet.ts';
 
 const Worker = Type.Object({
@@ -39,10 +41,47 @@ export const Fleet = Type.Object({
   moreLanes: Type.Boolean({ description: 'There are more than are shown.' }),
 });
 
-export function addFleetRoutes(app: FastifyInstance, readFleet: FleetReader): void {
+const EventsQuery = Type.Object(
+  {
+    limit: Type.Optional(
+      Type.String({
+        pattern: '^([1-9]|[1-9][0-9]|[1-4][0-9][0-9]|500)$',
+        description: '1 to 500; 100 when absent.',
+      }),
+    ),
+    cursor: Type.Optional(
+      Type.String({ pattern: '^[0-9]{1,16}-[0-9]{1,16}$', description: 'Of the page before this one.' }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+export function addFleetRoutes(
+  app: FastifyInstance,
+  readFleet: FleetReader,
+  events: Pick<FleetEvents, 'list'>,
+): void {
   app.get(
     '/v1/fleet',
     { schema: { summary: 'Workers, queues, and where webhooks wait', response: { 200: Fleet } } },
     readFleet,
+  );
+
+  app.get<{ Querystring: Static<typeof EventsQuery> }>(
+    '/v1/fleet/events',
+    {
+      schema: {
+        summary: 'Circuits that changed, what operators did, campaigns that were completed; the latest first',
+        querystring: EventsQuery,
+        response: {
+          200: Type.Object({
+            events: Type.Array(Type.Object({ id: Type.String(), ...FleetEvent.properties })),
+            cursor: Type.Optional(Type.String({ description: 'Of the next page; absent on the last.' })),
+          }),
+          400: Problem,
+        },
+      },
+    },
+    ({ query }) => events.list(Number(query.limit ?? 100), query.cursor),
   );
 }

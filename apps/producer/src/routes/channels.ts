@@ -7,7 +7,7 @@ import {
   channelNotFound,
   channelView,
 } from '@hookfleet/operations';
-import { type Channels, type Circuits, laneOf } from '@hookfleet/queue';
+import { type Channels, type Circuits, type FleetEvents, laneOf } from '@hookfleet/queue';
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { KnownChannels } from '../known-channels.ts';
@@ -17,13 +17,14 @@ type Params = { Params: Static<typeof ChannelParams> };
 export interface ChannelRoutesOptions {
   readonly channels: Channels;
   readonly circuits: Circuits;
+  readonly events: Pick<FleetEvents, 'add'>;
   readonly known: KnownChannels;
   readonly now: () => number;
 }
 
 export function addChannelRoutes(
   app: FastifyInstance,
-  { channels, circuits, known, now }: ChannelRoutesOptions,
+  { channels, circuits, events, known, now }: ChannelRoutesOptions,
 ): void {
   app.put<Params & { Body: Channel }>(
     '/v1/channels/:channelConfigId',
@@ -73,7 +74,7 @@ export function addChannelRoutes(
     },
   );
 
-  addChannelPauseRoutes(app, { channels, circuits, now });
+  addChannelPauseRoutes(app, { channels, circuits, events, now });
 
   app.delete<Params>(
     '/v1/channels/:channelConfigId',
