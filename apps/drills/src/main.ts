@@ -1,5 +1,6 @@
 /** Programs that measure the fleet and break it: each a command. */
 import { Command } from 'commander';
+import { measureLimits } from './limits.ts';
 import { measureNeighbours } from './neighbours.ts';
 
 const program = new Command('drills').description('Measures the fleet, and breaks it');
@@ -26,6 +27,35 @@ program
     row('beside one that hangs', report.besideHanging);
     print(`\n  p99 beside it is ${report.ratio} times what it is without.\n`);
     if (json) print(JSON.stringify(report));
+  });
+
+program
+  .command('limits')
+  .description('what a limited channel costs Redis, with few and with very many webhooks waiting')
+  .option('--short', 'a few seconds, for its shape')
+  .option('--json', 'end with one line of JSON')
+  .action(async ({ short = false, json = false }: { short?: boolean; json?: boolean }) => {
+    const rows = await measureLimits(
+      short
+        ? { perSecond: 200, seconds: 3, backlogs: [200, 2_000] }
+        : { perSecond: 500, seconds: 60, backlogs: [2_000, 100_000] },
+    );
+    print(
+      `\n  ${''.padEnd(22)}   waiting  a second   strayed   scripts     calls  CPU µs   of Redis, a webhook`,
+    );
+    for (const { name, backlog, perSecond, strayed, scripts, calls, cpuMicros } of rows) {
+      const cells = [
+        backlog,
+        perSecond,
+        strayed === undefined ? '' : `${(strayed * 100).toFixed(1)} %`,
+        scripts,
+        calls,
+        cpuMicros,
+      ];
+      print(`  ${name.padEnd(22)}${cells.map((cell) => String(cell).padStart(10)).join('')}`);
+    }
+    print('');
+    if (json) print(JSON.stringify({ rows }));
   });
 
 await program.parseAsync();

@@ -1,0 +1,53 @@
+/** What Redis does for the fleet between two moments, by its own account. */
+import { Redis } from 'ioredis';
+
+export interface RedisCost {
+  /** Scripts that were run, BullMQ's and ours: nearly all that clients ask for. */
+  readonly scripts: number;
+  /** Commands that Redis carried out, those within scripts too. */
+  readonly calls: number;
+  /** Of Redis' processor time, user and system. */
+  readonly cpuMicros: number;
+}
+
+export interface RedisMeter {
+  /** Since the call before, or since the meter was opened. */
+  lap(): Promise<RedisCost>;
+  /** Jobs that wait for a worker. */
+  waitingJobs(): Promise<number>;
+  close(): void;
+}
+
+export async function openRedisMeter(url: string): Promise<RedisMeter> {
+  const redis = new Redis(url);
+  const read = async (): Promise<RedisCost> => {
+    const [cpu, stats] = [await redis.info('cpu'), await redis.info('commandstats')];
+    const seconds = (name: string) => Number(new RegExp(`^${name}:(.*)$`, 'm').exec(cpu)?.[1]);
+    const calls = new Map(
+      [...stats.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)].map(([, name, count]) => [name, Number(count)]),
+    );
+    return {
+      scripts: (calls.get('evalsha') ?? 0) + (calls.get('eval') ?? 0),
+      calls: [...calls.values()].reduce((sum, count) => sum + count, 0),
+      cpuMicros: (seconds('used_cpu_user') + seconds('used_cpu_sys')) * 1e6,
+    };
+  };
+  let before = await read();
+  return {
+    async lap() {
+      const now = await read();
+      const since = {
+        scripts: now.scripts - before.scripts,
+        calls: now.calls - before.calls,
+        cpuMicros: now.cpuMicros - before.cpuMicros,
+      };
+      before = now;
+      return since;
+    },
+    async waitingJobs() {
+      const queue = '{hookfleet:0}:webhooks';
+      return (await redis.llen(`${queue}:wait`)) + (await redis.zcard(`${queue}:prioritized`));
+    },
+    close: () => redis.disconnect(),
+  };
+}
