@@ -1,12 +1,20 @@
 /** The producer's HTTP API, built but not listening. */
 import { createApi } from '@hookfleet/http-api';
-import type { CampaignControlsStore, Channels, Circuits, DeadLetters, WebhooksOut } from '@hookfleet/queue';
+import type {
+  CampaignControlsStore,
+  Channels,
+  ChannelTestsOut,
+  Circuits,
+  DeadLetters,
+  WebhooksOut,
+} from '@hookfleet/queue';
 import type { Logger, OpsOptions } from '@hookfleet/runtime';
 import type { FastifyInstance } from 'fastify';
 import { createKnownChannels } from './known-channels.ts';
 import { addLoadShedding } from './load-shedding.ts';
 import type { ProducerMetrics } from './metrics.ts';
 import { addCampaignRoutes } from './routes/campaigns.ts';
+import { addChannelTestRoute } from './routes/channel-test.ts';
 import { addChannelRoutes } from './routes/channels.ts';
 import { addReplayRoutes } from './routes/replay.ts';
 import { addWebhookRoutes, BULK_BYTES_MAX } from './routes/webhooks.ts';
@@ -17,6 +25,7 @@ export interface AppOptions {
   readonly ops: OpsOptions;
   readonly webhooks: WebhooksOut;
   readonly channels: Channels;
+  readonly channelTests: ChannelTestsOut;
   readonly circuits: Circuits;
   readonly controls: CampaignControlsStore;
   readonly deadLetters: DeadLetters;
@@ -31,6 +40,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const {
     webhooks,
     channels,
+    channelTests,
     circuits,
     controls,
     deadLetters,
@@ -53,6 +63,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const known = createKnownChannels(channels, now);
   addWebhookRoutes(app, { webhooks, channels: known, onEnqueued: metrics.enqueued, now });
   addChannelRoutes(app, { channels, circuits, known, now });
+  addChannelTestRoute(app, { channels, channelTests });
   addCampaignRoutes(app, { controls, circuits, now });
   addReplayRoutes(app, deadLetters);
   return app;

@@ -7,6 +7,7 @@ import {
   isRedisUnavailable,
   openCampaignControls,
   openChannels,
+  openChannelTestsOut,
   openCircuits,
   openDeadLetters,
   openWebhooksOut,
@@ -55,12 +56,16 @@ await startApplication('producer', async () => {
   const deadLetters = openDeadLetters({ connection, prefix: config.keyPrefix, shards: config.shards });
   lifecycle.onClose('dead letters', () => deadLetters.close());
 
+  const channelTests = openChannelTestsOut({ connection, prefix: config.keyPrefix, shards: config.shards });
+  lifecycle.onClose('channel tests', () => channelTests.close());
+
   const registry = createMetricsRegistry();
   const app = await buildApp({
     logger,
     apiKeys: config.apiKeys,
     webhooks,
     channels: openChannels({ connection, prefix: config.keyPrefix, secrets }),
+    channelTests,
     circuits: openCircuits({ connection, prefix: config.keyPrefix }),
     controls: openCampaignControls({ connection, prefix: config.keyPrefix }),
     deadLetters,

@@ -7,6 +7,7 @@ import {
   isRedisUnavailable,
   openCampaignControls,
   openChannels,
+  openChannelTestsOut,
   openCircuits,
   openDeadLetters,
   openWebhooksOut,
@@ -66,12 +67,14 @@ export async function setupProducer(
   });
   const monitor = createQueueMonitor({ connection, prefix, shards: 1 });
   const deadLetters = openDeadLetters({ connection, prefix, shards: 1 });
+  const channelTests = openChannelTestsOut({ connection, prefix, shards: 1 });
   const registry = createMetricsRegistry();
   const app = await buildApp({
     logger: createLogger({ app: 'producer', level: 'silent' }),
     apiKeys: options.apiKeys ?? [],
     webhooks,
     channels: openChannels({ connection, prefix, secrets }),
+    channelTests,
     circuits: openCircuits({ connection, prefix }),
     controls: openCampaignControls({ connection, prefix }),
     deadLetters,
@@ -111,6 +114,7 @@ export async function setupProducer(
       await app.close();
       await webhooks.close();
       await deadLetters.close();
+      await channelTests.close();
       await monitor.close();
       disconnectRedis(connection);
     },

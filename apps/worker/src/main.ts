@@ -1,6 +1,7 @@
 /** A worker's life: takes bundles, attempts their webhooks, records the outcomes, until it is told to stop. */
 import { hostname } from 'node:os';
 import {
+  CHANNEL_TEST_JOB,
   checkRedis,
   claimWebhooks,
   connectRedis,
@@ -11,6 +12,7 @@ import {
   disconnectRedis,
   openCampaignControls,
   openChannels,
+  openChannelTestsIn,
   openCircuits,
   openLanes,
   readBundleLog,
@@ -32,11 +34,14 @@ import { createChannelCache } from './channel-cache.ts';
 import { loadWorkerConfig, WORKER_VARIABLES } from './config.ts';
 import { createConsumptionCheck } from './consumption-check.ts';
 import { createDeliver } from './deliver.ts';
+import { createEgressAgents } from './egress-agents.ts';
 import { createEgressGuard } from './egress-guard.ts';
-import { createGuardedAgents } from './guarded-agents.ts';
 import { createLaneScheduler } from './lane-scheduler.ts';
 import { createWorkerMetrics } from './metrics.ts';
+import { createOAuthTokens } from './oauth-tokens.ts';
 import { createProcessBundle } from './process-bundle.ts';
+import { createRequestWebhook } from './request-webhook.ts';
+import { createTestChannel } from './test-channel.ts';
 
 await startApplication('worker', async () => {
   const config = loadWorkerConfig(process.env);
@@ -57,7 +62,11 @@ await startApplication('worker', async () => {
   const secrets = createSecretBox(config.encryptionKeys);
   const shardOptions = { connection, prefix: config.keyPrefix, shards: config.shards };
 
-  const agents = createGuardedAgents(createEgressGuard(config.egressAllow), config.concurrency);
+  const agents = createEgressAgents({
+    guard: createEgressGuard(config.egressAllow),
+    connectionsPerDestinationMax: config.concurrency,
+    proxies: config,
+  });
   lifecycle.onClose('connections to destinations', () => agents.destroy());
 
   const recorder = createOutcomeRecorder({
@@ -70,7 +79,8 @@ await startApplication('worker', async () => {
   const registry = createMetricsRegistry();
   const slots = createAttemptSlots(config.concurrency);
   const metrics = createWorkerMetrics(registry, slots.inFlight);
-  const channels = createChannelCache(openChannels({ connection, prefix: config.keyPrefix, secrets }));
+  const storedChannels = openChannels({ connection, prefix: config.keyPrefix, secrets });
+  const channels = createChannelCache(storedChannels);
   const lanes = openLanes({
     ...shardOptions,
     retentionMs: config.deadLetterRetentionMs,
@@ -97,16 +107,25 @@ await startApplication('worker', async () => {
     now: Date.now,
   });
   lifecycle.onClose('lane scheduler', () => scheduler.stop());
+  const deliver = createDeliver(agents);
+  const workerId = `${hostname()}:${process.pid}`;
+  const request = createRequestWebhook({
+    deliver,
+    tokens: createOAuthTokens(deliver, Date.now),
+    attemptTimeoutMs: config.attemptTimeoutMs,
+    now: Date.now,
+  });
+  const testChannel = createTestChannel({
+    tests: openChannelTestsIn({ connection, prefix: config.keyPrefix }),
+    channels: storedChannels,
+    request,
+    workerId,
+    now: Date.now,
+  });
   const processBundle = createProcessBundle({
     slots,
     channels,
-    attempt: createAttemptWebhook({
-      deliver: createDeliver(agents),
-      workerId: `${hostname()}:${process.pid}`,
-      attemptTimeoutMs: config.attemptTimeoutMs,
-      now: Date.now,
-      random: Math.random,
-    }),
+    attempt: createAttemptWebhook({ request, workerId, now: Date.now, random: Math.random }),
     recorder,
     controls,
     lanes,
@@ -133,7 +152,7 @@ await startApplication('worker', async () => {
     webhooksMax: config.concurrency,
     lockDurationMs: config.lockDurationMs,
     stalledIntervalMs: config.stalledIntervalMs,
-    process: processBundle,
+    process: (run) => (run.name === CHANNEL_TEST_JOB ? testChannel(run) : processBundle(run)),
     onError,
   });
   lifecycle.onClose('consumer', () => consumer.stop());

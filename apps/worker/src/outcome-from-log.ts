@@ -1,5 +1,11 @@
 /** An attempt's outcome as its worker emitted it, or was about to, from the attempt log: same id, same facts. */
-import { type Bundle, type BundledWebhook, formatWebhookId, type Outcome } from '@hookfleet/contract';
+import {
+  type Bundle,
+  type BundledWebhook,
+  type Destination,
+  formatWebhookId,
+  type Outcome,
+} from '@hookfleet/contract';
 import type { LoggedAttempt } from '@hookfleet/queue';
 
 export function outcomeFromLog(
@@ -7,9 +13,10 @@ export function outcomeFromLog(
   bundle: Bundle,
   webhook: BundledWebhook,
   logged: LoggedAttempt,
+  eventProperties: Destination['eventProperties'],
 ): Outcome {
   const webhookId = formatWebhookId({ shard, run: bundle.run, first: bundle.first, index: webhook.index });
-  const { nextAttemptAtMs: _next, occurredAtMs, messageId: _messageId, ...facts } = logged;
+  const { nextAttemptAtMs: _next, occurredAtMs, messageId: _messageId, phases: _phases, ...facts } = logged;
   return {
     eventId: eventIdOf(webhookId, logged.attempt),
     webhookId,
@@ -19,6 +26,8 @@ export function outcomeFromLog(
     recipients: 1,
     occurredAt: new Date(occurredAtMs).toISOString(),
     ...facts,
+    // Not in the log: they are the destination's as it is now.
+    ...(eventProperties !== undefined && { properties: eventProperties }),
   };
 }
 

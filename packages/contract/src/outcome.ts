@@ -3,6 +3,7 @@
  * A bounced webhook (5xx, or no response) is tried again; an error (4xx, 3xx, blocked) mostly is not.
  */
 import { type Static, Type } from 'typebox';
+import { EventProperties } from './event-properties.ts';
 
 export const OUTCOME_EVENTS = ['webhook.delivered', 'webhook.bounced', 'webhook.error'] as const;
 
@@ -12,6 +13,8 @@ export const OUTCOME_REASONS = [
   'connection',
   'tls',
   'timeout',
+  // No token was to be had for the destination: its token endpoint failed or refused.
+  'auth',
   'http_4xx',
   'gone',
   'redirect',
@@ -40,8 +43,12 @@ export const Outcome = Type.Object(
     occurredAt: Type.String({ format: 'date-time' }),
     workerId: Type.String(),
     responseBody: Type.Optional(
-      Type.String({ description: 'The first 1 KiB of a response that was no 2xx.' }),
+      Type.String({
+        description:
+          'The first 1 KiB of a response that was no 2xx; of reason auth, what became of the token.',
+      }),
     ),
+    properties: Type.Optional(EventProperties),
   },
   { additionalProperties: false },
 );

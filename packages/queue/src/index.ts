@@ -7,6 +7,13 @@ export {
   openCampaignControls,
   type StoredControls,
 } from './campaign-controls.ts';
+export {
+  CHANNEL_TEST_JOB,
+  type ChannelTestsIn,
+  type ChannelTestsOut,
+  openChannelTestsIn,
+  openChannelTestsOut,
+} from './channel-tests.ts';
 export { type Channels, openChannels } from './channels.ts';
 export { channelOfLane, type Circuit, type Circuits, laneOf, openCircuits } from './circuits.ts';
 export { checkRedis, RedisUnfitError, RedisUnreachableError } from './check-redis.ts';

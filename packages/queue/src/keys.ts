@@ -14,6 +14,7 @@
  *     {hookfleet}:lanes          that have something to do, by the time to look at them
  *     {hookfleet}:parked         webhooks parked, by lane
  *     {hookfleet}:lane:…         a lane's parking lot
+ *     {hookfleet}:test:…         a channel's test: who makes it, what came of it
  */
 import { createHash } from 'node:crypto';
 
@@ -79,6 +80,10 @@ export function dueLanesKey(prefix: string): string {
 
 export function parkedKey(prefix: string): string {
   return `{${prefix}}:parked`;
+}
+
+export function channelTestKey(prefix: string, id: string, part: 'claim' | 'result'): string {
+  return `{${prefix}}:test:${id}:${part}`;
 }
 
 /** Names a bundle, its first job and its log. Job ids of BullMQ must hold no colon and not be a number. */

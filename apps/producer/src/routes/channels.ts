@@ -7,7 +7,7 @@ import { type Static, Type } from 'typebox';
 import type { KnownChannels } from '../known-channels.ts';
 import { maskChannel } from '../mask-channel.ts';
 
-const ChannelParams = Type.Object({
+export const ChannelParams = Type.Object({
   channelConfigId: Type.String({
     minLength: 1,
     maxLength: IDENTIFIER_LENGTH_MAX,
