@@ -109,8 +109,18 @@ export function createDeliver(agents: EgressAgents): Deliver {
     });
     stream.once('end', end);
     stream.once('close', end);
+    // While a proxy makes its tunnel, Node's request has no socket yet, and can't be ended: the tunnel has four seconds
+    // (the agent's), the attempt may have less.
+    if (proxied !== undefined) {
+      const timer = setTimeout(() => {
+        if (response === undefined) resolve({ kind: 'failure', failure: 'timeout', phases: {} });
+        stream.destroy();
+      }, timeoutMs);
+      void promise.then(() => clearTimeout(timer));
+    }
     stream.on('error', (error: Error) => {
-      if (response === undefined) resolve({ kind: 'failure', failure: failureOf(error), phases: phases() });
+      if (response === undefined)
+        resolve({ kind: 'failure', failure: failureOf(error as FailureCause), phases: phases() });
       else end();
     });
     return promise;
@@ -156,14 +166,29 @@ const DNS_CODES = /^(?:ENOTFOUND|EAI_|ENODATA|ESERVFAIL|EREFUSED|ENONAME|EBADNAM
 const TLS_CODES =
   /^(?:ERR_TLS|ERR_SSL|ERR_OSSL|CERT_|EPROTO|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH_|INVALID_PURPOSE|UNSUPPORTED_CERTIFICATE)/;
 
+interface FailureCause {
+  readonly name?: string;
+  readonly code?: string;
+  readonly cause?: FailureCause;
+  /** Of a proxy's answer to CONNECT, and of its silence. */
+  readonly statusCode?: number;
+  readonly proxyTunnelTimeout?: number;
+}
+
 /** got's error, or Node's, as a reason. Told by codes and names, never by a message. */
-export function failureOf(error: Error & { code?: string; cause?: unknown }): AttemptFailure {
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-    const { name, code = '', statusCode } = cause as Error & { code?: string; statusCode?: number };
+export function failureOf(error: FailureCause): AttemptFailure {
+  for (let cause: FailureCause | undefined = error; cause !== undefined; cause = cause.cause) {
+    const { name, code = '', statusCode, proxyTunnelTimeout } = cause;
     if (code === 'ERR_EGRESS_BLOCKED') return 'blocked';
     // A filtering proxy that forbids the destination answers CONNECT with 403.
     if (code === 'ERR_PROXY_TUNNEL' && statusCode === 403) return 'blocked';
-    if (name === 'TimeoutError' || code === 'ETIMEDOUT' || code === 'ESOCKETTIMEDOUT') return 'timeout';
+    if (
+      proxyTunnelTimeout !== undefined ||
+      name === 'TimeoutError' ||
+      code === 'ETIMEDOUT' ||
+      code === 'ESOCKETTIMEDOUT'
+    )
+      return 'timeout';
     if (DNS_CODES.test(code)) return 'dns';
     if (TLS_CODES.test(code)) return 'tls';
   }
