@@ -5,7 +5,8 @@
  */
 import { createHash, createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 
-const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+// Each on lines of its own: OpenSSL reads no others.
+const PEM_CERTIFICATE = /^-----BEGIN CERTIFICATE-----\s[^-]+\s-----END CERTIFICATE-----[\t ]*$/gm;
 const ANSWERS_MAX = 1_000;
 /** PKCS #8 around an ed25519 seed of 32 bytes (RFC 8410, section 7). */
 const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');

@@ -92,7 +92,8 @@ function toFieldError(error: ErrorObject): FieldError | undefined {
   switch (error.keyword) {
     case 'required':
     case 'dependentRequired': {
-      if (error.schemaPath.includes('/oneOf/')) return undefined;
+      // One of the alternatives of a combination of fields: told by its oneOf, with the field that it names.
+      if (Object.keys(error.parentSchema ?? {}).join() === 'required') return undefined;
       return { field: join(path, error.params['missingProperty']), type: 'REQUIRED', detail: 'is required' };
     }
     case 'oneOf': {
