@@ -154,7 +154,7 @@ function basicOf(username: string, password: string): string {
 }
 
 /** A stray % is no reason to fail: it is taken for itself. */
-function decoded(text: string): string {
+export function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {

@@ -20,7 +20,7 @@ import {
   UnreadableBundleError,
 } from '@hookfleet/queue';
 import { classify } from './classify.ts';
-import type { RequestedWebhook, RequestWebhook } from './request-webhook.ts';
+import { decoded, type RequestedWebhook, type RequestWebhook } from './request-webhook.ts';
 import { excerptOf } from './response-excerpt.ts';
 
 export interface TestChannelOptions {
@@ -99,12 +99,17 @@ async function viewOf(
 }
 
 /** Some destinations send back what they were sent: takes the secrets that went out, of a telling length, out of it. */
-function scrubber({ headers }: RequestedWebhook['request'], { auth }: Destination): (text: string) => string {
+function scrubber(
+  { headers }: RequestedWebhook['request'],
+  { auth, url }: Destination,
+): (text: string) => string {
   const authorization = headers['authorization'] ?? '';
   const secrets = [authorization, authorization.replace(/^\S+ /, '')];
   if (auth?.type === 'basic') secrets.push(auth.password);
   if (auth?.type === 'header') secrets.push(auth.value);
   if (auth?.type === 'oauth2') secrets.push(auth.clientSecret);
+  const { password } = new URL(url);
+  secrets.push(password, decoded(password));
   const telling = secrets.filter((secret) => secret.length >= 8);
   return (text) => telling.reduce((left, secret) => left.replaceAll(secret, MASK), text);
 }

@@ -9,6 +9,15 @@
  *     <index>.replay   the attempt that a replay will make, or made
  *     <index>.webhook  the webhook itself, once it is a dead letter: what a replay needs
  *
+ * What a webhook with one attempt costs, by MEMORY USAGE of Redis 7.0 (test/attempt-log.test.ts), in bytes:
+ *
+ *                                            alone   in a bundle of 25
+ *     delivered                                400                 148
+ *     failed, with 1 KiB of the response      1584                1332
+ *
+ * An inline destination adds its JSON once a bundle, a dead letter its webhook's JSON, each further attempt what an
+ * attempt in a bundle costs. A million delivered webhooks in bundles of 25 are 150 MB for HOOKFLEET_ATTEMPT_RETENTION.
+ *
  * It answers three questions: what became of a webhook (the API), what has been done already (a bundle that runs
  * again after a crash), and what can be replayed. A record is written once: the first one of an attempt stands.
  */
