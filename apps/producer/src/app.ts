@@ -5,6 +5,7 @@ import type {
   CampaignControlsStore,
   CampaignReferences,
   Channels,
+  ChannelTestsOut,
   Circuits,
   DeadLetters,
   EventsOut,
@@ -19,6 +20,7 @@ import type { KnownEventTypes } from './known-event-types.ts';
 import { createKnownReferences } from './known-references.ts';
 import { addLoadShedding } from './load-shedding.ts';
 import type { ProducerMetrics } from './metrics.ts';
+import { addChannelTestRoute } from './routes/channel-test.ts';
 import { addChannelRoutes } from './routes/channels.ts';
 import { addEventTypeRoutes } from './routes/event-types.ts';
 import { addEventRoutes } from './routes/events.ts';
@@ -30,6 +32,7 @@ export interface AppOptions {
   readonly ops: OpsOptions;
   readonly webhooks: WebhooksOut;
   readonly channels: Channels;
+  readonly channelTests: ChannelTestsOut;
   readonly circuits: Circuits;
   readonly controls: CampaignControlsStore;
   readonly priorityChanges: Pick<PriorityChanges, 'changed'>;
@@ -50,6 +53,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const {
     webhooks,
     channels,
+    channelTests,
     circuits,
     controls,
     priorityChanges,
@@ -78,6 +82,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const known = createKnownChannels(channels, now);
   addWebhookRoutes(app, { webhooks, channels: known, onEnqueued: metrics.enqueued, now });
   addChannelRoutes(app, { channels, circuits, events: fleetEvents, known, now });
+  addChannelTestRoute(app, { channels, channelTests });
   addCampaignControlRoutes(app, { controls, circuits, priorityChanges, events: fleetEvents, now });
   addReplayRoutes(app, deadLetters);
   addEventTypeRoutes(app, { eventTypes, known: knownEventTypes });

@@ -9,6 +9,7 @@ import {
   openCampaignJobs,
   openCampaignReferences,
   openChannels,
+  openChannelTestsOut,
   openCircuits,
   openDeadLetters,
   openEventsOut,
@@ -86,6 +87,8 @@ await startApplication('producer', async () => {
   lifecycle.onClose('priority changes', () => priorityChanges.stop());
   const events = openEventsOut(shardOptions);
   lifecycle.onClose('events', () => events.close());
+  const channelTests = openChannelTestsOut(shardOptions);
+  lifecycle.onClose('channel tests', () => channelTests.close());
 
   const registry = createMetricsRegistry();
   const metrics = createProducerMetrics(registry);
@@ -102,6 +105,7 @@ await startApplication('producer', async () => {
     apiKeys: config.apiKeys,
     webhooks,
     channels: openChannels({ ...shardOptions, secrets }),
+    channelTests,
     circuits: openCircuits(shardOptions),
     controls,
     priorityChanges,

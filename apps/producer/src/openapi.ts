@@ -22,6 +22,7 @@ export function buildAppForDescription(): Promise<FastifyInstance> {
       delete: unused,
       exists: unused,
     },
+    channelTests: { run: unused, close: unused },
     circuits: { all: unused, get: unused, change: unused, set: unused },
     controls: { get: unused, put: unused, version: unused, all: unused },
     priorityChanges: { changed: () => undefined },

@@ -17,7 +17,8 @@ export function toEnqueue(value: unknown, path: string, nowMs: number): Checked 
   if ('errors' in checked)
     return { errors: checked.errors.map((error) => ({ ...error, field: joined(path, error.field) })) };
   const { campaignId, messageId, channelConfigId, userId, deliverAt, payload, body, ...rest } = checked.value;
-  const sent = body ?? serialize(payload);
+  // A GET or DELETE may have neither.
+  const sent = body ?? (payload === undefined ? '' : serialize(payload));
   const errors: FieldError[] = [];
   if (sent === undefined) {
     errors.push({ field: joined(path, 'payload'), type: 'INVALID_VALUE', detail: 'is nested too deeply' });
@@ -26,6 +27,13 @@ export function toEnqueue(value: unknown, path: string, nowMs: number): Checked 
       field: joined(path, body === undefined ? 'payload' : 'body'),
       type: 'TOO_LONG',
       detail: 'must not exceed 1 MiB',
+    });
+  }
+  if (rest.destination?.contentType === 'application/xml' && body === undefined && !isText(payload)) {
+    errors.push({
+      field: joined(path, 'payload'),
+      type: 'WRONG_TYPE',
+      detail: 'must be a text to be sent as XML',
     });
   }
   const deliverAtMs = deliverAt === undefined ? undefined : Date.parse(deliverAt);
@@ -45,6 +53,11 @@ export function toEnqueue(value: unknown, path: string, nowMs: number): Checked 
       userId: optionalText(userId),
     },
   };
+}
+
+/** Nothing at all is no fault of the payload's. */
+function isText(payload: unknown): boolean {
+  return payload === undefined || typeof payload === 'string';
 }
 
 function optionalText(id: Identifier | undefined): string | undefined {

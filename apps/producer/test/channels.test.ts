@@ -1,6 +1,6 @@
 /** Channels: created, replaced, read, listed, deleted; their secrets are written and never read back. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { startTestRedis } from '@hookfleet/testkit';
+import { createAuthority, startTestRedis } from '@hookfleet/testkit';
 import { fieldsOf, type ProducerUnderTest, setupProducer, webhook } from './setup-producer.ts';
 
 let redis: Awaited<ReturnType<typeof startTestRedis>>;
@@ -47,6 +47,39 @@ test('a channel is created, read without its secrets, replaced, listed and delet
   expect((await producer.call('GET', '/v1/channels')).json.channels).toEqual([]);
 });
 
+test('a channel keeps every way to authenticate, and shows none of its secrets', async () => {
+  const authority = await createAuthority('ours');
+  const acme = await authority.issue('acme');
+  const hidden = [SECRET, encodeURIComponent(SECRET), acme.key, acme.key.split('\n')[1] ?? ''];
+  const common = {
+    url: `https://user:${encodeURIComponent(SECRET)}@example.com/hook?token=${encodeURIComponent(SECRET)}`,
+    signingSecrets: [{ secret: `whsec_${SECRET}`, expiresAt: '2026-12-01T00:00:00Z' }],
+    tls: acme,
+  };
+  const oauth = { type: 'oauth2', tokenUrl: 'https://id.example.com/', clientId: 'a', clientSecret: SECRET };
+  for (const auth of [
+    oauth,
+    { type: 'basic', username: 'a', password: SECRET },
+    { type: 'header', name: 'x-own', value: SECRET },
+  ]) {
+    const written = await producer.call('PUT', '/v1/channels/safe', { ...common, auth });
+    const shown = [
+      written,
+      await producer.call('GET', '/v1/channels/safe'),
+      await producer.call('GET', '/v1/channels'),
+    ];
+    for (const { status, json } of shown) {
+      expect(status).toBeLessThan(300);
+      for (const secret of hidden) expect(JSON.stringify(json)).not.toContain(secret);
+    }
+    expect(shown[1]?.json).toMatchObject({
+      auth: { type: auth.type },
+      tls: { certificate: acme.certificate },
+    });
+  }
+  await producer.call('DELETE', '/v1/channels/safe');
+});
+
 test('a deleted channel takes no new webhooks, and one that comes back does', async () => {
   const send = () =>
     producer.call('POST', '/v1/webhooks', webhook({ destination: undefined, channelConfigId: 'brief' }));
@@ -88,6 +121,12 @@ test.each([
   ['a rate without its unit', { ...CHANNEL, rateLimit: { limit: 5 } }, 'rateLimit.per'],
   ['a burst of nothing', { ...CHANNEL, rateLimit: { limit: 5, per: 'minute', burst: 0 } }, 'rateLimit.burst'],
   ['no attempt in flight allowed', { ...CHANNEL, concurrencyLimit: 0 }, 'concurrencyLimit'],
+  ['batches by GET', { ...CHANNEL, method: 'GET', batch: { size: 50 } }, 'batch'],
+  [
+    'batches of forms',
+    { ...CHANNEL, contentType: 'application/x-www-form-urlencoded', batch: { size: 50 } },
+    'batch',
+  ],
   ['batches without a size', { ...CHANNEL, batch: {} }, 'batch.size'],
   ['batches of 49', { ...CHANNEL, batch: { size: 49 } }, 'batch.size'],
   ['batches of 1,001', { ...CHANNEL, batch: { size: 1_001 } }, 'batch.size'],
@@ -97,6 +136,9 @@ test.each([
     { ...CHANNEL, batch: { size: 50, maxWaitMs: 3_600_001 } },
     'batch.maxWaitMs',
   ],
+  ['a property that is an object', { ...CHANNEL, eventProperties: { a: {} } }, 'eventProperties.a'],
+  ['an unknown authentication', { ...CHANNEL, auth: { type: 'digest' } }, 'auth.type'],
+  ['no TLS in tls', { ...CHANNEL, tls: {} }, 'tls'],
   ['half an attempt in flight allowed', { ...CHANNEL, concurrencyLimit: 1.5 }, 'concurrencyLimit'],
 ])('a channel with %s is refused, and the field named', async (_, body, field) => {
   const answer = await producer.call('PUT', '/v1/channels/wrong', body);

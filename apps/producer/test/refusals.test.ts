@@ -1,6 +1,7 @@
 /** The fifth promise: bad input gets a 4xx that names each field at fault, whatever it is. */
+import { createPrivateKey } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { startTestRedis } from '@hookfleet/testkit';
+import { createAuthority, type Identity, startTestRedis } from '@hookfleet/testkit';
 import fc from 'fast-check';
 import { fieldsOf, type ProducerUnderTest, setupProducer, webhook } from './setup-producer.ts';
 
@@ -21,6 +22,23 @@ afterAll(async () => {
 const destination = (changes: Record<string, unknown>) => ({
   destination: { url: 'https://example.com/hook', ...changes },
 });
+
+const SIGNING_SECRET = `whsec_${Buffer.alloc(32).toString('base64')}`;
+const OAUTH = {
+  type: 'oauth2',
+  tokenUrl: 'https://id.example.com/token',
+  clientId: 'fleet',
+  clientSecret: 'planted-secret',
+};
+
+const authority = await createAuthority('ours');
+const [acme, globex] = (await Promise.all(['acme', 'globex'].map((name) => authority.issue(name)))) as [
+  Identity,
+  Identity,
+];
+const locked = createPrivateKey(acme.key)
+  .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' })
+  .toString();
 
 test.each<[string, Record<string, unknown>, string]>([
   ['no campaign', { campaignId: undefined }, 'campaignId'],
@@ -91,14 +109,156 @@ test.each<[string, Record<string, unknown>, string]>([
   [
     'a header that authenticates and is ours',
     destination({ auth: { type: 'header', name: 'Webhook-Id', value: 'x' } }),
-    'destination.auth',
+    'destination.auth.name',
   ],
   [
     'a header that authenticates without a value',
     destination({ auth: { type: 'header', name: 'x-key' } }),
-    'destination.auth',
+    'destination.auth.value',
   ],
-  ['an unknown authentication', destination({ auth: { type: 'digest' } }), 'destination.auth'],
+  ['an unknown authentication', destination({ auth: { type: 'digest' } }), 'destination.auth.type'],
+  ['an authentication of no type', destination({ auth: { token: 'x' } }), 'destination.auth.type'],
+  [
+    'a token URL that is none',
+    destination({ auth: { ...OAUTH, tokenUrl: 'token' } }),
+    'destination.auth.tokenUrl',
+  ],
+  [
+    'a token URL with a password',
+    destination({ auth: { ...OAUTH, tokenUrl: 'https://a:b@id.example.com/' } }),
+    'destination.auth.tokenUrl',
+  ],
+  [
+    'OAuth without its client secret',
+    destination({ auth: { ...OAUTH, clientSecret: undefined } }),
+    'destination.auth.clientSecret',
+  ],
+  [
+    'OAuth with an empty client',
+    destination({ auth: { ...OAUTH, clientId: '' } }),
+    'destination.auth.clientId',
+  ],
+  ['a scope with a line break', destination({ auth: { ...OAUTH, scope: 'a\nb' } }), 'destination.auth.scope'],
+  [
+    'an audience that is no text',
+    destination({ auth: { ...OAUTH, audience: 5 } }),
+    'destination.auth.audience',
+  ],
+  [
+    'a client authentication that is unknown',
+    destination({ auth: { ...OAUTH, clientAuthentication: 'jwt' } }),
+    'destination.auth.clientAuthentication',
+  ],
+  [
+    'another field of OAuth',
+    destination({ auth: { ...OAUTH, grantType: 'password' } }),
+    'destination.auth.grantType',
+  ],
+  ['a payload that is no text, as XML', destination({ contentType: 'application/xml' }), 'payload'],
+  [
+    'a content type that payloads have none of',
+    destination({ contentType: 'text/csv' }),
+    'destination.contentType',
+  ],
+  [
+    'a body for GET',
+    { ...destination({ method: 'GET' }), payload: undefined, body: 'x', contentType: 'text/plain' },
+    'body',
+  ],
+  [
+    'both payload and body for DELETE',
+    { ...destination({ method: 'DELETE' }), body: 'x', contentType: 'text/plain' },
+    'payload',
+  ],
+  [
+    'event properties that are no object',
+    destination({ eventProperties: [1] }),
+    'destination.eventProperties',
+  ],
+  [
+    'an event property that is an object',
+    destination({ eventProperties: { region: {} } }),
+    'destination.eventProperties.region',
+  ],
+  [
+    'an event property of 129 characters',
+    destination({ eventProperties: { region: 'x'.repeat(129) } }),
+    'destination.eventProperties.region',
+  ],
+  [
+    'an event property whose name has a space',
+    destination({ eventProperties: { 'a b': 1 } }),
+    'destination.eventProperties.a b',
+  ],
+  [
+    '21 event properties',
+    destination({ eventProperties: Object.fromEntries(Array.from({ length: 21 }, (_, i) => [`p${i}`, i])) }),
+    'destination.eventProperties',
+  ],
+  ['no TLS in tls', destination({ tls: {} }), 'destination.tls'],
+  ['a certificate that is none', destination({ tls: { ca: 'PEM' } }), 'destination.tls.ca'],
+  [
+    'a certificate without its key',
+    destination({ tls: { certificate: acme.certificate } }),
+    'destination.tls.key',
+  ],
+  ['a key without its certificate', destination({ tls: { key: acme.key } }), 'destination.tls.certificate'],
+  [
+    "a key that is another certificate's",
+    destination({ tls: { certificate: acme.certificate, key: globex.key } }),
+    'destination.tls.key',
+  ],
+  [
+    'a key where a certificate belongs',
+    destination({ tls: { certificate: acme.key, key: acme.key } }),
+    'destination.tls.certificate',
+  ],
+  [
+    'a key behind its certificate',
+    destination({ tls: { certificate: acme.certificate + acme.key, key: acme.key } }),
+    'destination.tls.certificate',
+  ],
+  [
+    'two certificates in one line',
+    destination({ tls: { ca: acme.certificate.trim() + globex.certificate } }),
+    'destination.tls.ca',
+  ],
+  [
+    'a key that needs a passphrase',
+    destination({ tls: { certificate: acme.certificate, key: locked } }),
+    'destination.tls.key',
+  ],
+  [
+    'an ed25519 key that is too short',
+    destination({ signingSecrets: [`whsk_${Buffer.alloc(31).toString('base64')}`] }),
+    'destination.signingSecrets[0]',
+  ],
+  [
+    "an ed25519 key with another's public key behind it",
+    destination({ signingSecrets: [`whsk_${Buffer.alloc(64, 1).toString('base64')}`] }),
+    'destination.signingSecrets[0]',
+  ],
+  [
+    'a public key for a secret',
+    destination({ signingSecrets: [`whpk_${Buffer.alloc(32).toString('base64')}`] }),
+    'destination.signingSecrets[0]',
+  ],
+  [
+    'a secret that expires at no time',
+    destination({ signingSecrets: [{ secret: SIGNING_SECRET, expiresAt: 'soon' }] }),
+    'destination.signingSecrets[0].expiresAt',
+  ],
+  [
+    'a secret without its end',
+    destination({ signingSecrets: [{ secret: SIGNING_SECRET }] }),
+    'destination.signingSecrets[0].expiresAt',
+  ],
+  [
+    'a wrong secret with its end',
+    destination({ signingSecrets: [{ secret: 'whsec_x', expiresAt: '2026-12-01T00:00:00Z' }] }),
+    'destination.signingSecrets[0].secret',
+  ],
+  ['a secret that is a number', destination({ signingSecrets: [5] }), 'destination.signingSecrets[0]'],
   [
     'a total time of less than nothing',
     destination({ retry: { delaysMs: [], totalMs: -1 } }),
@@ -119,6 +279,45 @@ test.each<[string, Record<string, unknown>, string]>([
   const bulk = await producer.call('POST', '/v1/webhooks/bulk', { webhooks: [webhook(), webhook(changes)] });
   expect(fieldsOf(bulk)).toContain(`webhooks[1].${field}`);
   expect(await producer.jobs()).toBe(0);
+});
+
+test('each fault of a value that may be of several types is told of the type that it has, and of no other', async () => {
+  const faulty = destination({
+    auth: { ...OAUTH, clientSecret: '' },
+    signingSecrets: ['whsec_short', { secret: SIGNING_SECRET, expiresAt: 'soon' }],
+  });
+  const { json } = await producer.call('POST', '/v1/webhooks', webhook(faulty));
+  expect(json.errors.map(({ field, type }: { field: string; type: string }) => [field, type])).toEqual([
+    ['destination.auth.clientSecret', 'INVALID_VALUE'],
+    ['destination.signingSecrets[0]', 'INVALID_VALUE'],
+    ['destination.signingSecrets[1].expiresAt', 'INVALID_VALUE'],
+  ]);
+  expect(JSON.stringify(json)).not.toContain('planted');
+});
+
+test.each([
+  ['GET without a payload', { ...destination({ method: 'GET' }), payload: undefined }],
+  ['GET with one', destination({ method: 'GET' })],
+  ['DELETE without a payload', { ...destination({ method: 'DELETE' }), payload: undefined }],
+  ['a text as XML', { ...destination({ contentType: 'application/xml' }), payload: '<a/>' }],
+  ['an object as a form', destination({ contentType: 'application/x-www-form-urlencoded' })],
+  ['a client certificate', destination({ tls: { ...acme, ca: authority.certificate } })],
+  [
+    'a chain of certificates',
+    destination({ tls: { ...acme, certificate: `${acme.certificate}\n${authority.certificate}` } }),
+  ],
+  ['OAuth', destination({ auth: OAUTH })],
+  ['an ed25519 seed', destination({ signingSecrets: [`whsk_${Buffer.alloc(32).toString('base64')}`] })],
+  [
+    'a secret that expires',
+    destination({ signingSecrets: [{ secret: SIGNING_SECRET, expiresAt: '2026-12-01T00:00:00Z' }] }),
+  ],
+  ['event properties', destination({ eventProperties: { region: 'eu', tier: 2, pilot: true } })],
+])('a webhook with %s is taken', async (_, changes) => {
+  const own = await setupProducer(redis.url, { prefix: 'taken' });
+  const answer = await own.call('POST', '/v1/webhooks', webhook(changes));
+  expect([answer.status, answer.json.errors]).toEqual([202, undefined]);
+  await own.close();
 });
 
 test.each([
@@ -225,7 +424,13 @@ test('no body makes the producer fail: any JSON gets 202 or 4xx', async () => {
     fc.jsonValue(),
     fc.tuple(field, fc.jsonValue()).map(([name, value]) => ({ ...webhook(), [name]: value })),
     fc
-      .tuple(fc.constantFrom('url', 'method', 'headers', 'auth', 'retry', 'timeoutMs'), fc.jsonValue())
+      .tuple(
+        fc.constantFrom(
+          ...['url', 'method', 'contentType', 'headers', 'auth', 'tls', 'signingSecrets', 'eventProperties'],
+          ...['retry', 'timeoutMs'],
+        ),
+        fc.jsonValue(),
+      )
       .map(([name, value]) => webhook(destination({ [name]: value }))),
   );
   await fc.assert(

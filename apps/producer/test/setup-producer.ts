@@ -9,6 +9,7 @@ import {
   openCampaignJobs,
   openCampaignReferences,
   openChannels,
+  openChannelTestsOut,
   openCircuits,
   openDeadLetters,
   openEventsOut,
@@ -82,6 +83,7 @@ export async function setupProducer(
     onError: () => undefined,
   });
   const events = openEventsOut({ connection, prefix, shards: 1 });
+  const channelTests = openChannelTestsOut({ connection, prefix, shards: 1 });
   const registry = createMetricsRegistry();
   const metrics = createProducerMetrics(registry);
   const eventTypes = openEventTypes({ connection, prefix, now });
@@ -95,6 +97,7 @@ export async function setupProducer(
     apiKeys: options.apiKeys ?? [],
     webhooks,
     channels: openChannels({ connection, prefix, secrets }),
+    channelTests,
     circuits: openCircuits({ connection, prefix }),
     controls: openCampaignControls({ connection, prefix }),
     priorityChanges,
@@ -144,6 +147,7 @@ export async function setupProducer(
       await deadLetters.close();
       await priorityChanges.stop();
       await jobs.close();
+      await channelTests.close();
       await monitor.close();
       disconnectRedis(connection);
     },

@@ -4,16 +4,11 @@
  */
 import type { OutcomeEvent, OutcomeReason } from '@hookfleet/contract';
 
-/** Why no response came. */
-export type AttemptFailure = 'dns' | 'connection' | 'tls' | 'timeout' | 'blocked';
+/** Why no response came. `auth`: no token was to be had, and the destination was not asked. */
+export type AttemptFailure = 'dns' | 'connection' | 'tls' | 'timeout' | 'auth' | 'blocked';
 
 export type AttemptResult =
-  | {
-      readonly kind: 'response';
-      readonly statusCode: number;
-      readonly retryAfter?: string;
-      readonly responseBody?: string;
-    }
+  | { readonly kind: 'response'; readonly statusCode: number }
   | { readonly kind: 'failure'; readonly failure: AttemptFailure };
 
 export interface Classification {
@@ -50,6 +45,8 @@ function classifyFailure(failure: AttemptFailure): Classification {
     case 'connection':
     case 'tls':
     case 'timeout':
+    // Whatever the token endpoint said: it may be mended while the webhook waits, and a replay would need it mended too.
+    case 'auth':
       return { event: 'webhook.bounced', reason: failure, retriable: true };
     case 'blocked':
       return { event: 'webhook.error', reason: 'blocked', retriable: false };

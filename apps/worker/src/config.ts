@@ -11,9 +11,11 @@ import {
   integer,
   list,
   loadConfig,
+  optional,
   recoveryVariables,
 } from '@hookfleet/runtime';
 import { parseRange } from './egress-guard.ts';
+import { parseNoProxy, parseProxyUrl } from './proxy-settings.ts';
 
 export const WORKER_VARIABLES = {
   ...encryptionVariables(parseEncryptionKey),
@@ -46,6 +48,20 @@ export const WORKER_VARIABLES = {
   egressAllow: list('HOOKFLEET_EGRESS_ALLOW', {
     help: 'CIDR ranges, beside the public internet, that webhooks may be sent to.',
     check: parseRange,
+  }),
+  httpsProxy: optional('HTTPS_PROXY', {
+    secret: true,
+    help: 'http or https URL of the proxy that https destinations are reached through, by CONNECT. It resolves names: HOOKFLEET_EGRESS_ALLOW then holds for literal addresses alone.',
+    check: parseProxyUrl,
+  }),
+  httpProxy: optional('HTTP_PROXY', {
+    secret: true,
+    help: 'The same for http destinations, in absolute form.',
+    check: parseProxyUrl,
+  }),
+  noProxy: list('NO_PROXY', {
+    help: 'Names (and what is below them), addresses, CIDR ranges or * that are reached directly, as loopback addresses always are.',
+    check: parseNoProxy,
   }),
   httpClient: choice('HOOKFLEET_HTTP_CLIENT', ['got'], {
     default: 'got',

@@ -1,6 +1,7 @@
 /** A worker's life: takes bundles, attempts their webhooks, records the outcomes, until it is told to stop. */
 import { hostname } from 'node:os';
 import {
+  CHANNEL_TEST_JOB,
   campaignOfLane,
   checkRedis,
   claimWebhooks,
@@ -15,6 +16,7 @@ import {
   openCampaignControls,
   openCampaignJobs,
   openChannels,
+  openChannelTestsIn,
   openCircuits,
   openFleetEvents,
   openLanes,
@@ -41,12 +43,15 @@ import { createChannelCache } from './channel-cache.ts';
 import { loadWorkerConfig, WORKER_VARIABLES } from './config.ts';
 import { createConsumptionCheck } from './consumption-check.ts';
 import { createDeliver } from './deliver.ts';
+import { createEgressAgents } from './egress-agents.ts';
 import { createEgressGuard } from './egress-guard.ts';
-import { createGuardedAgents } from './guarded-agents.ts';
 import { campaignLimits } from './lane-limits.ts';
 import { createLaneScheduler } from './lane-scheduler.ts';
 import { createWorkerMetrics } from './metrics.ts';
+import { createOAuthTokens } from './oauth-tokens.ts';
 import { createProcessBundle } from './process-bundle.ts';
+import { createRequestWebhook } from './request-webhook.ts';
+import { createTestChannel } from './test-channel.ts';
 
 await startApplication('worker', async () => {
   const config = loadWorkerConfig(process.env);
@@ -67,13 +72,18 @@ await startApplication('worker', async () => {
   const secrets = createSecretBox(config.encryptionKeys);
   const shardOptions = { connection, prefix: config.keyPrefix, shards: config.shards };
 
-  const agents = createGuardedAgents(createEgressGuard(config.egressAllow), config.concurrency);
+  const agents = createEgressAgents({
+    guard: createEgressGuard(config.egressAllow),
+    connectionsPerDestinationMax: config.concurrency,
+    proxies: config,
+  });
   lifecycle.onClose('connections to destinations', () => agents.destroy());
 
   const registry = createMetricsRegistry();
   const slots = createAttemptSlots(config.concurrency);
   const metrics = createWorkerMetrics(registry, slots.inFlight);
-  const channels = createChannelCache(openChannels({ connection, prefix: config.keyPrefix, secrets }));
+  const storedChannels = openChannels({ connection, prefix: config.keyPrefix, secrets });
+  const channels = createChannelCache(storedChannels);
   const lanes = openLanes({
     ...shardOptions,
     retentionMs: config.deadLetterRetentionMs,
@@ -145,16 +155,24 @@ await startApplication('worker', async () => {
     onError,
   });
   lifecycle.onClose('heartbeat', () => heartbeat.stop());
+  const deliver = createDeliver(agents);
+  const request = createRequestWebhook({
+    deliver,
+    tokens: createOAuthTokens(deliver, Date.now),
+    attemptTimeoutMs: config.attemptTimeoutMs,
+    now: Date.now,
+  });
+  const testChannel = createTestChannel({
+    tests: openChannelTestsIn({ connection, prefix: config.keyPrefix }),
+    channels: storedChannels,
+    request,
+    workerId,
+    now: Date.now,
+  });
   const processBundle = createProcessBundle({
     slots,
     channels,
-    attempt: createAttemptWebhook({
-      deliver: createDeliver(agents),
-      workerId,
-      attemptTimeoutMs: config.attemptTimeoutMs,
-      now: Date.now,
-      random: Math.random,
-    }),
+    attempt: createAttemptWebhook({ request, workerId, now: Date.now, random: Math.random }),
     recorder,
     controls,
     lanes,
@@ -185,7 +203,7 @@ await startApplication('worker', async () => {
     webhooksMax: config.concurrency,
     lockDurationMs: config.lockDurationMs,
     stalledIntervalMs: config.stalledIntervalMs,
-    process: processBundle,
+    process: (run) => (run.name === CHANNEL_TEST_JOB ? testChannel(run) : processBundle(run)),
     onDrained: backlog.drained,
     onError,
   });

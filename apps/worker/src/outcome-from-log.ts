@@ -2,6 +2,7 @@
 import {
   type Bundle,
   type BundledWebhook,
+  type Destination,
   formatWebhookId,
   type Outcome,
   recipientsOf,
@@ -13,9 +14,10 @@ export function outcomeFromLog(
   bundle: Bundle,
   webhook: BundledWebhook,
   logged: LoggedAttempt,
+  eventProperties: Destination['eventProperties'],
 ): Outcome {
   const webhookId = formatWebhookId({ shard, run: bundle.run, first: bundle.first, index: webhook.index });
-  const { nextAttemptAtMs: _next, occurredAtMs, messageId: _messageId, ...facts } = logged;
+  const { nextAttemptAtMs: _next, occurredAtMs, messageId: _messageId, phases: _phases, ...facts } = logged;
   return {
     eventId: eventIdOf(webhookId, logged.attempt),
     webhookId,
@@ -25,6 +27,8 @@ export function outcomeFromLog(
     ...recipientsAndMembers(webhook),
     occurredAt: new Date(occurredAtMs).toISOString(),
     ...facts,
+    // Not in the log: they are the destination's as it is now.
+    ...(eventProperties !== undefined && { properties: eventProperties }),
   };
 }
 

@@ -217,14 +217,14 @@ export function createProcessBundle(
 
   /** For a webhook that this bundle's attempt is recorded of: what follows a record may be missing. */
   async function resume(
-    { run, bundle }: Work,
+    { run, bundle, destination }: Work,
     webhook: BundledWebhook,
     logged: readonly LoggedAttempt[],
   ): Promise<void> {
     const recorded = logged.find((entry) => entry.attempt === bundle.attempt) as LoggedAttempt;
     const goesOn = logged.some((entry) => entry.attempt > bundle.attempt);
     await recorder.resume(run.shard, bundle, webhook, {
-      outcome: outcomeFromLog(run.shard, bundle, webhook, recorded),
+      outcome: outcomeFromLog(run.shard, bundle, webhook, recorded, destination.eventProperties),
       nextAttemptAtMs: goesOn ? undefined : recorded.nextAttemptAtMs,
     });
     run.settled(1);

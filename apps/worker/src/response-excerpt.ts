@@ -1,38 +1,55 @@
 /**
  * The first 1 KiB of a response body, as text. Bytes are counted after decompression and cut before they are
- * decoded, so that neither a bomb nor a half character gets any further.
+ * decoded, so that neither a bomb, nor one within another, nor half a character gets any further.
  */
-import { Readable } from 'node:stream';
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { Readable, type Transform } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import { RESPONSE_EXCERPT_BYTES_MAX } from '@hookfleet/contract';
 
-const DECOMPRESSORS = {
+const DECOMPRESSORS: Readonly<Record<string, (options: { chunkSize: number }) => Transform>> = {
   gzip: createGunzip,
   'x-gzip': createGunzip,
   deflate: createInflate,
   br: createBrotliDecompress,
-} as const;
+  zstd: createZstdDecompress,
+};
+// Nobody means more than one; what claims more than this is shown as it came.
+const ENCODINGS_MAX = 3;
 
 /** Undefined for an empty body. What can't be decompressed is given as it came. */
 export async function excerptOf(
   raw: Buffer,
   contentEncoding: string | undefined,
 ): Promise<string | undefined> {
-  const bytes = await decompressed(raw, contentEncoding?.trim().toLowerCase());
+  const bytes = await decompressed(raw, contentEncoding);
   if (bytes.length === 0) return undefined;
   // stream: true holds back an incomplete last character instead of replacing it.
   return new TextDecoder().decode(bytes.subarray(0, RESPONSE_EXCERPT_BYTES_MAX), { stream: true });
 }
 
-async function decompressed(raw: Buffer, encoding: string | undefined): Promise<Buffer> {
-  if (encoding === undefined || !(encoding in DECOMPRESSORS)) return raw;
-  const decompressor = DECOMPRESSORS[encoding as keyof typeof DECOMPRESSORS]({
-    chunkSize: RESPONSE_EXCERPT_BYTES_MAX,
-  });
+async function decompressed(raw: Buffer, contentEncoding = ''): Promise<Buffer> {
+  const encodings = contentEncoding
+    .split(',')
+    .map((encoding) => encoding.trim().toLowerCase())
+    .filter((encoding) => encoding !== '' && encoding !== 'identity');
+  // The last one was applied last, and comes off first.
+  const decompressors = encodings.reverse().map((encoding) => DECOMPRESSORS[encoding]);
+  if (encodings.length === 0 || encodings.length > ENCODINGS_MAX || decompressors.includes(undefined))
+    return raw;
   const chunks: Buffer[] = [];
   let length = 0;
+  const streams = decompressors.map(
+    (create) => create?.({ chunkSize: RESPONSE_EXCERPT_BYTES_MAX }) as Transform,
+  );
   try {
-    for await (const chunk of Readable.from([raw]).pipe(decompressor) as AsyncIterable<Buffer>) {
+    const last = streams.reduce<Readable>(
+      (source, stream) => {
+        source.on('error', (error) => stream.destroy(error));
+        return source.pipe(stream);
+      },
+      Readable.from([raw]),
+    );
+    for await (const chunk of last as AsyncIterable<Buffer>) {
       chunks.push(chunk);
       length += chunk.length;
       if (length >= RESPONSE_EXCERPT_BYTES_MAX) break;
@@ -40,5 +57,6 @@ async function decompressed(raw: Buffer, encoding: string | undefined): Promise<
   } catch {
     // The body was cut, or is not what its header says: what came out before the fault is still worth showing.
   }
+  for (const stream of streams) stream.destroy();
   return length > 0 ? Buffer.concat(chunks) : raw;
 }

@@ -1,7 +1,8 @@
 /** What a destination gets to see, and what it can't do to us. */
 import { once } from 'node:events';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { createServer } from 'node:tls';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, constants, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import {
   createSecretBox,
@@ -11,7 +12,14 @@ import {
   type WebhooksOut,
   type WebhookToEnqueue,
 } from '@hookfleet/queue';
-import { type Answer, eventually, type Receiver, startReceiver, startTestRedis } from '@hookfleet/testkit';
+import {
+  type Answer,
+  eventually,
+  type ReceivedRequest,
+  type Receiver,
+  startReceiver,
+  startTestRedis,
+} from '@hookfleet/testkit';
 import { Webhook } from 'standardwebhooks';
 import { connect, openProducer, startWorker, type WorkerUnderTest } from './setup.ts';
 
@@ -39,6 +47,16 @@ afterAll(async () => {
 });
 
 const NO_RETRY = { delaysMs: [] };
+const SECRET = `whsec_${Buffer.alloc(32, 's').toString('base64')}`;
+
+/** Throws where the signature is wrong. standardwebhooks reads a body as JSON, which an empty one is not. */
+function verified(request: ReceivedRequest | undefined, body: string): void {
+  try {
+    new Webhook(SECRET).verify(body, request?.headers as Record<string, string>);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+}
 
 async function deliver(
   path: string,
@@ -199,14 +217,124 @@ test('connections are kept and used again', async () => {
   expect(receiver.connectionsTotal()).toBe(before);
 });
 
-test('of a compressed body the first KiB is kept, counted after decompression: a bomb stays small', async () => {
-  answers.set('/bomb', {
-    status: 500,
-    headers: { 'content-encoding': 'gzip' },
-    body: gzipSync('x'.repeat(20_000_000)),
+const BOMB = 'x'.repeat(20_000_000);
+
+test.each([
+  ['gzip', () => gzipSync(BOMB)],
+  ['deflate', () => deflateSync(BOMB)],
+  ['br', () => brotliCompressSync(BOMB, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } })],
+  ['zstd', () => zstdCompressSync(BOMB)],
+  ['gzip, gzip', () => gzipSync(gzipSync(BOMB))],
+  [
+    'br, x-gzip',
+    () => gzipSync(brotliCompressSync(BOMB, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } })),
+  ],
+])(
+  'of a body compressed by %s the first KiB is kept, counted after decompression: a bomb stays small',
+  async (encoding, compress) => {
+    const path = `/bomb-${encoding.replace(', ', '-')}`;
+    answers.set(path, { status: 500, headers: { 'content-encoding': encoding }, body: compress() });
+    const { found } = await deliver(path);
+    expect(found.attempts[0]?.responseBody).toBe('x'.repeat(1_024));
+  },
+);
+
+test('encodings without end are not followed: the body is shown as it came', async () => {
+  const encoding = Array.from({ length: 50 }, () => 'gzip').join(',');
+  answers.set('/onion', { status: 500, headers: { 'content-encoding': encoding }, body: 'as it came' });
+  const { found } = await deliver('/onion');
+  expect(found.attempts[0]?.responseBody).toBe('as it came');
+});
+
+test.each(['100 Continue', '103 Early Hints'])(
+  '%s without end is ended by the deadline of the attempt',
+  async (line) => {
+    const sockets = new Set<Socket>();
+    const flooder = createTcpServer((socket) => {
+      sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.once('data', function flood() {
+        if (!socket.destroyed)
+          socket.write(`HTTP/1.1 ${line}\r\nlink: </a>\r\n\r\n`.repeat(100), () => setTimeout(flood, 5));
+      });
+    });
+    flooder.listen(0, '127.0.0.1');
+    await once(flooder, 'listening');
+    const { found } = await deliver('/', {}, `http://127.0.0.1:${(flooder.address() as AddressInfo).port}/`);
+    expect(found.attempts[0]).toMatchObject({ event: 'webhook.bounced', reason: 'timeout' });
+    expect(found.attempts[0]?.durationMs).toBeLessThan(2_000);
+    for (const socket of sockets) socket.destroy();
+    flooder.close();
+    await once(flooder, 'close');
+  },
+);
+
+test.each(['POST', 'PUT', 'PATCH', 'DELETE'] as const)(
+  '%s sends the body, and its signature',
+  async (method) => {
+    const path = `/method-${method}`;
+    const { requests } = await deliver(path, { destination: { url: '', method, signingSecrets: [SECRET] } });
+    expect(requests[0]).toMatchObject({ method, headers: { 'content-type': 'application/json' } });
+    expect(requests[0]?.body.toString()).toBe('{"a":1}');
+    expect(() => verified(requests[0], '{"a":1}')).not.toThrow();
+  },
+);
+
+test("GET sends no body: the payload is in the query, behind the URL's own, and the empty body is signed", async () => {
+  const { found } = await deliver('/get?b=2', {
+    destination: { url: '', method: 'GET', signingSecrets: [SECRET] },
   });
-  const { found } = await deliver('/bomb');
-  expect(found.attempts[0]?.responseBody).toBe('x'.repeat(1_024));
+  expect(found.state).toBe('delivered');
+  const request = receiver.ledger.find((entry) => entry.request.path.startsWith('/get'))?.request;
+  expect(request).toMatchObject({ method: 'GET', path: '/get?b=2&a=1' });
+  expect(request?.body).toHaveLength(0);
+  expect(request?.headers['content-type']).toBeUndefined();
+  expect(request?.headers['content-length']).toBeUndefined();
+  expect(() => verified(request, '')).not.toThrow();
+});
+
+test("a channel's payload is sent as its contentType says", async () => {
+  const channels = openChannels({ connection, prefix: 'test', secrets: createSecretBox([]) });
+  await channels.put('form', {
+    url: `${receiver.url}/as-form`,
+    contentType: 'application/x-www-form-urlencoded',
+    retry: NO_RETRY,
+  });
+  const { requests } = await deliver('/as-form', { channelConfigId: 'form', body: '{"a":"ż","b":[1,2]}' });
+  expect(requests[0]?.headers['content-type']).toBe('application/x-www-form-urlencoded');
+  expect([...new URLSearchParams(requests[0]?.body.toString())]).toEqual([
+    ['a', 'ż'],
+    ['b', '1'],
+    ['b', '2'],
+  ]);
+});
+
+test("a channel's event properties are on each of its outcomes", async () => {
+  const eventProperties = { region: 'eu', tier: 2, pilot: true };
+  const { found } = await deliver('/properties', { destination: { url: '', eventProperties } });
+  const outcome = worker.outcomes.find(({ webhookId }) => webhookId === found.id);
+  expect(outcome?.properties).toEqual(eventProperties);
+});
+
+test('each attempt tells where its time went; what did not happen is absent', async () => {
+  answers.set('/timed', { status: 200, delayMs: 50 });
+  const own = await startReceiver(() => ({ status: 200, delayMs: 50 }));
+  const first = await deliver('/', {}, `${own.url}/`);
+  const second = await deliver('/', {}, `${own.url}/`);
+  const [fresh, kept] = [first, second].map(({ found }) => found.attempts[0]?.timingsMs);
+  expect(fresh).toEqual({
+    connect: expect.any(Number),
+    firstByte: expect.any(Number),
+    total: expect.any(Number),
+  });
+  expect(kept).toEqual({ firstByte: expect.any(Number), total: expect.any(Number) });
+  for (const timings of [fresh, kept]) {
+    expect(timings?.firstByte).toBeGreaterThanOrEqual(49);
+    expect(timings?.total).toBeGreaterThanOrEqual((timings?.firstByte ?? 0) - 2);
+  }
+  const refused = await deliver('/', {}, 'http://127.0.0.1:1/');
+  expect(refused.found.attempts[0]?.timingsMs).toEqual({ total: expect.any(Number) });
+  await own.close();
 });
 
 test.each([

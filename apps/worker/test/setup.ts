@@ -1,5 +1,6 @@
 /** A worker in this process, on a Redis of its own, and what it needs to be fed. */
 import {
+  CHANNEL_TEST_JOB,
   campaignOfLane,
   createCampaignBacklog,
   createOutcomeRecorder,
@@ -12,6 +13,7 @@ import {
   openCampaignControls,
   openCampaignJobs,
   openChannels,
+  openChannelTestsIn,
   openCircuits,
   openLanes,
   openWebhooksOut,
@@ -27,11 +29,15 @@ import { createCallOff } from '../src/call-off.ts';
 import { createBatchSender } from '../src/batch-sender.ts';
 import { createChannelCache } from '../src/channel-cache.ts';
 import { createDeliver } from '../src/deliver.ts';
+import { createEgressAgents } from '../src/egress-agents.ts';
 import { createEgressGuard } from '../src/egress-guard.ts';
-import { createGuardedAgents } from '../src/guarded-agents.ts';
 import { campaignLimits } from '../src/lane-limits.ts';
 import { createLaneScheduler } from '../src/lane-scheduler.ts';
+import { createOAuthTokens } from '../src/oauth-tokens.ts';
 import { createProcessBundle } from '../src/process-bundle.ts';
+import type { ProxySettings } from '../src/proxy-settings.ts';
+import { createRequestWebhook } from '../src/request-webhook.ts';
+import { createTestChannel } from '../src/test-channel.ts';
 
 export interface WorkerUnderTest {
   readonly outcomes: readonly Outcome[];
@@ -47,6 +53,7 @@ export interface WorkerOptions {
   readonly prefix?: string;
   readonly shards?: number;
   readonly encryptionKeys?: readonly string[];
+  readonly proxies?: Partial<ProxySettings>;
 }
 
 export function connect(url: string, temper: 'patient' | 'failFast' = 'patient'): RedisConnection {
@@ -61,6 +68,7 @@ export async function startWorker(
     prefix = 'test',
     shards = 1,
     encryptionKeys = [],
+    proxies = {},
   }: WorkerOptions = {},
 ): Promise<WorkerUnderTest> {
   const connection = connect(url);
@@ -68,10 +76,15 @@ export async function startWorker(
   const outcomes: Outcome[] = [];
   const errors: Error[] = [];
   const onError = (error: Error) => void errors.push(error);
-  const agents = createGuardedAgents(createEgressGuard(allow), concurrency);
+  const agents = createEgressAgents({
+    guard: createEgressGuard(allow),
+    connectionsPerDestinationMax: concurrency,
+    proxies: { httpsProxy: undefined, httpProxy: undefined, noProxy: [], ...proxies },
+  });
   const secrets = createSecretBox(encryptionKeys);
   const slots = createAttemptSlots(concurrency);
-  const channels = createChannelCache(openChannels({ connection, prefix, secrets }));
+  const storedChannels = openChannels({ connection, prefix, secrets });
+  const channels = createChannelCache(storedChannels);
   const lanes = openLanes({ ...shardOptions, retentionMs: 7_200_000, leaseMs: 20_000 });
   const circuitChanges: string[] = [];
   const jobs = openCampaignJobs(shardOptions);
@@ -107,6 +120,39 @@ export async function startWorker(
   });
   const batches = openBatches({ ...shardOptions, retentionMs: 7_200_000, leaseMs: 20_000 });
   const batchSender = createBatchSender({ batches, isCancelled: controls.isCancelled, onError });
+  const deliver = createDeliver(agents);
+  const request = createRequestWebhook({
+    deliver,
+    tokens: createOAuthTokens(deliver, Date.now),
+    attemptTimeoutMs: 1_000,
+    now: Date.now,
+  });
+  const testChannel = createTestChannel({
+    tests: openChannelTestsIn({ connection, prefix }),
+    channels: storedChannels,
+    request,
+    workerId: 'test',
+    now: Date.now,
+  });
+  const processBundle = createProcessBundle({
+    slots,
+    channels,
+    controls,
+    lanes,
+    scheduler,
+    batches,
+    batchSender,
+    backlog,
+    secrets,
+    attempt: createAttemptWebhook({ request, workerId: 'test', now: Date.now, random: Math.random }),
+    recorder,
+    readLog: ({ shard, jobId }, bundle) =>
+      bundle.claim
+        ? claimWebhooks(connection, shardPrefix(prefix, shard), bundle, bundle.claimedBy ?? jobId, 3_600_000)
+        : readBundleLog(connection, shardPrefix(prefix, shard), bundle),
+    onRecorded: (outcome) => void outcomes.push(outcome),
+    onCancelled: () => undefined,
+  });
   const consumer = consumeWebhooks({
     ...shardOptions,
     webhooksMax: concurrency,
@@ -114,37 +160,7 @@ export async function startWorker(
     stalledIntervalMs: 500,
     onDrained: backlog.drained,
     onError,
-    process: createProcessBundle({
-      slots,
-      channels,
-      controls,
-      lanes,
-      scheduler,
-      batches,
-      batchSender,
-      backlog,
-      secrets,
-      attempt: createAttemptWebhook({
-        deliver: createDeliver(agents),
-        workerId: 'test',
-        attemptTimeoutMs: 1_000,
-        now: Date.now,
-        random: Math.random,
-      }),
-      recorder,
-      readLog: ({ shard, jobId }, bundle) =>
-        bundle.claim
-          ? claimWebhooks(
-              connection,
-              shardPrefix(prefix, shard),
-              bundle,
-              bundle.claimedBy ?? jobId,
-              3_600_000,
-            )
-          : readBundleLog(connection, shardPrefix(prefix, shard), bundle),
-      onRecorded: (outcome) => void outcomes.push(outcome),
-      onCancelled: () => undefined,
-    }),
+    process: (run) => (run.name === CHANNEL_TEST_JOB ? testChannel(run) : processBundle(run)),
   });
   return {
     outcomes,

@@ -46,7 +46,24 @@ export const Channel = Type.Object(
       }),
     ),
   },
-  { additionalProperties: false },
+  {
+    additionalProperties: false,
+    allOf: [
+      {
+        not: { required: ['batch', 'method'], properties: { method: { const: 'GET' } } },
+        errorField: 'batch',
+        errorDetail: 'a batch is a body, and GET sends none',
+      },
+      {
+        not: {
+          required: ['batch', 'contentType'],
+          properties: { contentType: { not: { const: 'application/json' } } },
+        },
+        errorField: 'batch',
+        errorDetail: 'a batch is sent as application/json',
+      },
+    ],
+  },
 );
 
 export type RateLimit = Static<typeof RateLimit>;

@@ -1,8 +1,13 @@
 /**
  * Where and how a webhook is sent: the part that a channel and an inline destination have in common.
- * Schemas and types only; what the fields do is the worker's (deliver.ts, retry-policy.ts, sign.ts).
+ * Schemas and types only; what the fields do is the worker's (request-webhook.ts, deliver.ts, retry-policy.ts, sign.ts).
  */
 import { type Static, Type } from 'typebox';
+import { Authentication } from './authentication.ts';
+import { Tls } from './client-certificate.ts';
+import { EventProperties } from './event-properties.ts';
+import { Headers } from './headers.ts';
+import { SigningSecrets } from './signing-secrets.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -12,49 +17,15 @@ export const RETRIES_MAX = 50;
 /** The longest time that one attempt may be given by a channel. Workers may hold it shorter. */
 export const ATTEMPT_TIMEOUT_MAX_MS = 60_000;
 
-// Headers that belong to the connection or to us: letting a caller set them would allow request smuggling
-// (RFC 9112, section 11.2) or a forged signature.
-const RESERVED_HEADERS =
-  'connection|content-length|expect|host|http2-settings|keep-alive|proxy-[^:]*|te|trailer|transfer-encoding|upgrade|webhook-id|webhook-signature|webhook-timestamp';
+export const METHODS = ['POST', 'PUT', 'PATCH', 'GET', 'DELETE'] as const;
 
-const HEADER_NAME = `^(?!(?:${caseInsensitive(RESERVED_HEADERS)})$)[!#$%&'*+.^_\`|~0-9A-Za-z-]{1,128}$`;
-const HEADER_VALUE = '^[\\t\\u0020-\\u007e\\u0080-\\u00ff]*$';
-
-/** Field names are RFC 9110 tokens; values hold no CR, LF or NUL, so nothing can be injected behind them. */
-export const Headers = Type.Record(
-  Type.String({ pattern: HEADER_NAME }),
-  Type.String({ maxLength: 4096, pattern: HEADER_VALUE }),
-  { maxProperties: 50, additionalProperties: false, description: 'Headers added to each request.' },
-);
-
-export const Authentication = Type.Union(
-  [
-    Type.Object(
-      {
-        type: Type.Literal('basic'),
-        username: Type.String({ maxLength: 256, pattern: '^[^:\\p{Cc}]*$' }),
-        password: Type.String({ maxLength: 256, pattern: '^\\P{Cc}*$' }),
-      },
-      { additionalProperties: false },
-    ),
-    Type.Object(
-      {
-        type: Type.Literal('header'),
-        name: Type.String({ pattern: HEADER_NAME }),
-        value: Type.String({ minLength: 1, maxLength: 4096, pattern: HEADER_VALUE }),
-      },
-      { additionalProperties: false },
-    ),
-    Type.Object(
-      {
-        type: Type.Literal('bearer'),
-        token: Type.String({ minLength: 1, maxLength: 4096, pattern: '^[\\u0021-\\u007e]+$' }),
-      },
-      { additionalProperties: false },
-    ),
-  ],
-  { description: 'Basic and bearer are sent as the Authorization header, header as the one that it names.' },
-);
+/** What a payload can be sent as. */
+export const PAYLOAD_CONTENT_TYPES = [
+  'application/json',
+  'application/x-www-form-urlencoded',
+  'text/plain',
+  'application/xml',
+] as const;
 
 export const RetryPolicy = Type.Object(
   {
@@ -85,19 +56,26 @@ export const Destination = Type.Object(
     url: Type.String({
       maxLength: 2048,
       format: 'webhook-url',
-      description: 'http or https, without a fragment.',
+      description:
+        'http or https, without a fragment. User and password in it are sent as basic authentication.',
     }),
-    method: Type.Optional(Type.Enum(['POST', 'PUT', 'PATCH'], { description: 'POST when absent.' })),
-    headers: Type.Optional(Headers),
-    auth: Type.Optional(Authentication),
-    signingSecrets: Type.Optional(
-      Type.Array(Type.String({ format: 'signing-secret' }), {
-        minItems: 1,
-        maxItems: 4,
+    method: Type.Optional(
+      Type.Enum([...METHODS], {
         description:
-          'Standard Webhooks secrets (whsec_ and base64); each signs, so that a secret can be rotated.',
+          "POST when absent. GET sends no body: the payload's members are added to the URL's query as a form's are, and a channel's body as the pair body; the signature is that of an empty body. DELETE sends its body as POST does. An inline destination with GET or DELETE needs neither payload nor body, and one with GET takes no body.",
       }),
     ),
+    contentType: Type.Optional(
+      Type.Enum([...PAYLOAD_CONTENT_TYPES], {
+        description:
+          "What a webhook's payload is sent as; application/json when absent. A body has a contentType of its own and is sent as it is. application/x-www-form-urlencoded: an object's members as pairs, one for each item of a list, null as an empty value, objects as JSON; what is no object as the pair payload. text/plain and application/xml: a text as it is. What is no text is JSON: sent as text/plain there, and as application/json where XML was wanted, for there is no XML of it (an inline destination's is refused).",
+      }),
+    ),
+    headers: Type.Optional(Headers),
+    auth: Type.Optional(Authentication),
+    tls: Type.Optional(Tls),
+    signingSecrets: Type.Optional(SigningSecrets),
+    eventProperties: Type.Optional(EventProperties),
     timeoutMs: Type.Optional(
       Type.Integer({
         minimum: 100,
@@ -110,11 +88,5 @@ export const Destination = Type.Object(
   { additionalProperties: false },
 );
 
-export type Authentication = Static<typeof Authentication>;
 export type RetryPolicy = Static<typeof RetryPolicy>;
 export type Destination = Static<typeof Destination>;
-
-/** JSON Schema patterns have no flags: spells each letter in both cases. */
-function caseInsensitive(pattern: string): string {
-  return pattern.replace(/(?<!\[\^)[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`);
-}

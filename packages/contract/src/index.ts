@@ -1,5 +1,6 @@
 /** What travels between the processes, and what callers send: schemas and the types derived from them. */
 export * from './batch.ts';
+export * from './authentication.ts';
 export * from './bundle.ts';
 export * from './campaign-controls.ts';
 export * from './campaign.ts';
@@ -8,11 +9,20 @@ export * from './custom-event.ts';
 export * from './destination.ts';
 export * from './event-type.ts';
 export * from './fleet-event.ts';
+export * from './channel-test.ts';
+export * from './client-certificate.ts';
+export * from './destination.ts';
+export * from './event-properties.ts';
+export * from './headers.ts';
 export * from './identifiers.ts';
+export { ed25519Pkcs8 } from './key-material.ts';
+export * from './mask-secrets.ts';
 export * from './outcome.ts';
 export * from './problem.ts';
 export * from './queue-names.ts';
 export * from './results.ts';
+export * from './signing-secrets.ts';
+export * from './timings.ts';
 export * from './validation.ts';
 export * from './webhook-id.ts';
 export * from './webhook.ts';

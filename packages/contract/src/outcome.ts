@@ -4,6 +4,7 @@
  */
 import { type Static, Type } from 'typebox';
 import { PositionRange } from './webhook-id.ts';
+import { EventProperties } from './event-properties.ts';
 
 export const OUTCOME_EVENTS = ['webhook.delivered', 'webhook.bounced', 'webhook.error'] as const;
 
@@ -13,6 +14,8 @@ export const OUTCOME_REASONS = [
   'connection',
   'tls',
   'timeout',
+  // No token was to be had for the destination: its token endpoint failed or refused.
+  'auth',
   'http_4xx',
   'gone',
   'redirect',
@@ -47,8 +50,12 @@ export const Outcome = Type.Object(
     occurredAt: Type.String({ format: 'date-time' }),
     workerId: Type.String(),
     responseBody: Type.Optional(
-      Type.String({ description: 'The first 1 KiB of a response that was no 2xx.' }),
+      Type.String({
+        description:
+          'The first 1 KiB of a response that was no 2xx; of reason auth, what became of the token.',
+      }),
     ),
+    properties: Type.Optional(EventProperties),
   },
   { additionalProperties: false },
 );

@@ -4,6 +4,7 @@
  */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormatsModule from 'ajv-formats';
+import { isKeyOfCertificate, isPemCertificates, isPemPrivateKey, isSigningSecret } from './key-material.ts';
 import type { FieldError } from './problem.ts';
 
 // ajv-formats is CommonJS: its callable is behind `default` for TypeScript, and is the module itself at run time.
@@ -19,10 +20,15 @@ export function createAjv(): Ajv2020 {
     strictRequired: false,
     allowUnionTypes: true,
     verbose: true,
+    discriminator: true,
   });
   addFormats(ajv, ['date-time']);
   ajv.addFormat('webhook-url', isWebhookUrl);
+  ajv.addFormat('token-url', isTokenUrl);
   ajv.addFormat('signing-secret', isSigningSecret);
+  ajv.addFormat('pem-certificates', isPemCertificates);
+  ajv.addFormat('pem-private-key', isPemPrivateKey);
+  ajv.addKeyword({ keyword: 'keyOfCertificate', type: 'object', schemaType: 'boolean', validate: keysMatch });
   // Where a combination of fields is wrong, the schema says which field to name and how (webhook.ts).
   ajv.addKeyword({ keyword: 'errorField', schemaType: 'string' });
   ajv.addKeyword({ keyword: 'errorDetail', schemaType: 'string' });
@@ -46,11 +52,43 @@ export function compileValidator<T>(schema: object): Validator<T> {
 /** ajv's errors as fields at fault, each field once and its most telling error first. */
 export function toFieldErrors(errors: readonly ErrorObject[]): FieldError[] {
   const byField = new Map<string, FieldError>();
-  for (const error of errors) {
+  for (const error of withoutOtherBranches(errors)) {
     const fieldError = toFieldError(error);
     if (fieldError !== undefined && !byField.has(fieldError.field)) byField.set(fieldError.field, fieldError);
   }
   return [...byField.values()];
+}
+
+/**
+ * Of a value that may be of several types, what is wrong with the type that it has: a text is not told that it is no
+ * object. Where it has none of them, or all of its branches fail, ajv's errors stand.
+ */
+function withoutOtherBranches(errors: readonly ErrorObject[]): readonly ErrorObject[] {
+  let left = errors;
+  for (const { keyword, schemaPath, instancePath } of errors) {
+    if (keyword !== 'anyOf') continue;
+    const branchOf = (error: ErrorObject) =>
+      error.schemaPath.startsWith(`${schemaPath}/`) && error.instancePath.startsWith(instancePath)
+        ? error.schemaPath.slice(schemaPath.length + 1).split('/', 1)[0]
+        : undefined;
+    const ofOtherType = new Set(
+      left
+        .filter((error) => error.keyword === 'type' && error.instancePath === instancePath)
+        .map(branchOf)
+        .filter((branch) => branch !== undefined),
+    );
+    const ofItsType = left.filter((error) => {
+      const branch = branchOf(error);
+      return branch !== undefined && !ofOtherType.has(branch);
+    });
+    if (ofItsType.length === 0) continue;
+    left = left.filter((error) => {
+      const branch = branchOf(error);
+      const isUnion = error.schemaPath === schemaPath && error.instancePath === instancePath;
+      return !isUnion && (branch === undefined || !ofOtherType.has(branch));
+    });
+  }
+  return left;
 }
 
 function toFieldError(error: ErrorObject): FieldError | undefined {
@@ -58,7 +96,8 @@ function toFieldError(error: ErrorObject): FieldError | undefined {
   switch (error.keyword) {
     case 'required':
     case 'dependentRequired': {
-      if (error.schemaPath.includes('/oneOf/')) return undefined;
+      // One of the alternatives of a combination of fields: told by its oneOf, with the field that it names.
+      if (Object.keys(error.parentSchema ?? {}).join() === 'required') return undefined;
       return { field: join(path, error.params['missingProperty']), type: 'REQUIRED', detail: 'is required' };
     }
     case 'oneOf': {
@@ -76,6 +115,22 @@ function toFieldError(error: ErrorObject): FieldError | undefined {
         type: 'UNKNOWN_FIELD',
         detail: 'is not a field of this object, or not allowed here',
       };
+    case 'not': {
+      const parent = error.parentSchema as { errorField?: string; errorDetail?: string } | undefined;
+      return {
+        field: join(path, parent?.errorField ?? ''),
+        type: 'INVALID_VALUE',
+        detail: parent?.errorDetail ?? 'is not allowed here',
+      };
+    }
+    case 'discriminator':
+      return {
+        field: join(path, error.params['tag']),
+        type: 'INVALID_VALUE',
+        detail: 'is none of the known ones',
+      };
+    case 'keyOfCertificate':
+      return { field: join(path, 'key'), type: 'INVALID_VALUE', detail: "is not the certificate's key" };
     case 'additionalProperties':
     case 'unevaluatedProperties': {
       const name = error.params['additionalProperty'] ?? error.params['unevaluatedProperty'];
@@ -107,7 +162,11 @@ function toFieldError(error: ErrorObject): FieldError | undefined {
 
 const FORMAT_DETAILS: Readonly<Record<string, string>> = {
   'webhook-url': 'must be an absolute http or https URL without a fragment',
-  'signing-secret': 'must be whsec_ followed by the base64 of 24 to 64 bytes',
+  'token-url': 'must be an absolute http or https URL without user, password or fragment',
+  'signing-secret':
+    'must be whsec_ followed by the base64 of 24 to 64 bytes, or whsk_ followed by the base64 of an ed25519 private key',
+  'pem-certificates': 'must be one certificate or more as PEM, and nothing else',
+  'pem-private-key': 'must be a private key as PEM, without a passphrase',
   'date-time': 'must be a date and time with an offset, as in 2026-11-23T10:00:00Z',
 };
 
@@ -135,9 +194,17 @@ function isWebhookUrl(text: string): boolean {
   return (protocol === 'http:' || protocol === 'https:') && hash === '' && hostname !== '';
 }
 
-/** Standard Webhooks: whsec_ and the base64 of 24 to 64 random bytes. */
-function isSigningSecret(text: string): boolean {
-  if (!/^whsec_[A-Za-z0-9+/]+={0,2}$/.test(text)) return false;
-  const bytes = Buffer.from(text.slice('whsec_'.length), 'base64').length;
-  return bytes >= 24 && bytes <= 64;
+function isTokenUrl(text: string): boolean {
+  if (!isWebhookUrl(text)) return false;
+  const { username, password } = new URL(text);
+  return username === '' && password === '';
+}
+
+/** Each by itself is judged by its format. */
+function keysMatch(
+  _wanted: boolean,
+  { key, certificate }: { key?: unknown; certificate?: unknown },
+): boolean {
+  if (typeof key !== 'string' || typeof certificate !== 'string') return true;
+  return !isPemPrivateKey(key) || !isPemCertificates(certificate) || isKeyOfCertificate(key, certificate);
 }

@@ -1,6 +1,7 @@
 /**
  * A webhook as an upstream system asks for it: the body of POST /v1/webhooks and an item of a bulk call.
- * Exactly one of `channelConfigId` and `destination`, exactly one of `payload` and `body`.
+ * Exactly one of `channelConfigId` and `destination`, exactly one of `payload` and `body`; but a GET or DELETE of an
+ * inline destination may have neither.
  */
 import { type Static, Type } from 'typebox';
 import { Destination } from './destination.ts';
@@ -14,7 +15,11 @@ export const Webhook = Type.Object(
     messageId: Identifier,
     channelConfigId: Type.Optional(Identifier),
     destination: Type.Optional(Destination),
-    payload: Type.Optional(Type.Unknown({ description: 'Any JSON; sent as application/json.' })),
+    payload: Type.Optional(
+      Type.Unknown({
+        description: "Any JSON; sent as application/json, or as the destination's contentType.",
+      }),
+    ),
     body: Type.Optional(
       Type.String({ maxLength: 1_048_576, description: 'Sent as it is, with contentType.' }),
     ),
@@ -47,9 +52,27 @@ export const Webhook = Type.Object(
         errorDetail: 'exactly one of channelConfigId and destination is needed',
       },
       {
-        oneOf: [{ required: ['payload'] }, { required: ['body'] }],
-        errorField: 'payload',
-        errorDetail: 'exactly one of payload and body is needed',
+        if: inlineWith(['GET', 'DELETE']),
+        // biome-ignore lint/suspicious/noThenProperty: JSON Schema's word.
+        then: {
+          not: { required: ['payload', 'body'] },
+          errorField: 'payload',
+          errorDetail: 'not both of payload and body',
+        },
+        else: {
+          oneOf: [{ required: ['payload'] }, { required: ['body'] }],
+          errorField: 'payload',
+          errorDetail: 'exactly one of payload and body is needed',
+        },
+      },
+      {
+        if: inlineWith(['GET']),
+        // biome-ignore lint/suspicious/noThenProperty: JSON Schema's word.
+        then: {
+          not: { required: ['body'] },
+          errorField: 'body',
+          errorDetail: 'is not sent with GET: write it into the URL, or as payload, whose members are',
+        },
       },
     ],
     dependentRequired: { body: ['contentType'], contentType: ['body'] },
@@ -57,3 +80,14 @@ export const Webhook = Type.Object(
 );
 
 export type Webhook = Static<typeof Webhook>;
+
+/** Holds for webhooks whose own destination has one of the methods. A channel's method isn't known here. */
+function inlineWith(methods: readonly string[]) {
+  return {
+    type: 'object',
+    required: ['destination'],
+    properties: {
+      destination: { type: 'object', required: ['method'], properties: { method: { enum: methods } } },
+    },
+  };
+}

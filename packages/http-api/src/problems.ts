@@ -54,6 +54,7 @@ const TITLES: Readonly<Record<number, string>> = {
   431: 'Request Header Fields Too Large',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
+  504: 'Gateway Timeout',
 };
 
 export function toProblem(status: number, detail: string, errors: readonly FieldError[] = []): Problem {

@@ -1,25 +1,19 @@
 /** A channel as it may be shown: its secrets are written, never read back. */
-import type { Authentication, Channel } from '@hookfleet/contract';
-
-export const MASK = '***';
-
-// Headers whose values are secrets by their name; others are shown, for they help to find a mistake.
-const SECRET_HEADER = /auth|cookie|token|secret|key|password|signature/i;
+import { type Authentication, type Channel, MASK, maskHeaders, maskUrl, type Tls } from '@hookfleet/contract';
 
 export function maskChannel(channel: Channel): Channel {
-  const { auth, headers, signingSecrets, url } = channel;
+  const { auth, headers, signingSecrets, tls, url } = channel;
   return {
     ...channel,
     url: maskUrl(url),
-    ...(auth !== undefined && {
-      auth: maskAuth(auth),
-    }),
-    ...(headers !== undefined && {
-      headers: Object.fromEntries(
-        Object.entries(headers).map(([name, value]) => [name, SECRET_HEADER.test(name) ? MASK : value]),
+    ...(auth !== undefined && { auth: maskAuth(auth) }),
+    ...(headers !== undefined && { headers: maskHeaders(headers) }),
+    ...(tls !== undefined && { tls: maskTls(tls) }),
+    ...(signingSecrets !== undefined && {
+      signingSecrets: signingSecrets.map((secret) =>
+        typeof secret === 'string' ? MASK : { ...secret, secret: MASK },
       ),
     }),
-    ...(signingSecrets !== undefined && { signingSecrets: signingSecrets.map(() => MASK) }),
   };
 }
 
@@ -31,12 +25,12 @@ function maskAuth(auth: Authentication): Authentication {
       return { ...auth, token: MASK };
     case 'header':
       return { ...auth, value: MASK };
+    case 'oauth2':
+      return { ...auth, tokenUrl: maskUrl(auth.tokenUrl), clientSecret: MASK };
   }
 }
 
-function maskUrl(text: string): string {
-  const url = new URL(text);
-  if (url.password === '') return text;
-  url.password = MASK;
-  return url.href;
+/** Certificates are public: they are shown, so that their end can be seen. */
+function maskTls(tls: Tls): Tls {
+  return { ...tls, ...(tls.key !== undefined && { key: MASK }) };
 }

@@ -5,8 +5,9 @@ import {
   type OutcomeReason,
   parseWebhookId,
   recipientsOf,
+  type TimingsMs,
 } from '@hookfleet/contract';
-import { type BundleHead, readWebhookLog, type WebhookLog } from './attempt-log.ts';
+import { type BundleHead, type LoggedAttempt, readWebhookLog, type WebhookLog } from './attempt-log.ts';
 import type { RedisConnection } from './connection.ts';
 import { attemptLogKey, bundleName, shardPrefix } from './keys.ts';
 import type { ShardQueues } from './shard-queues.ts';
@@ -32,6 +33,7 @@ export interface AttemptView {
   readonly workerId: string;
   readonly final: boolean;
   readonly responseBody?: string;
+  readonly timingsMs: TimingsMs;
 }
 
 export interface WebhookView {
@@ -124,10 +126,21 @@ function fromLog(id: string, log: WebhookLog): WebhookView {
     state,
     ...(state === 'retrying' &&
       last.nextAttemptAtMs !== undefined && { nextAttemptAt: new Date(last.nextAttemptAtMs).toISOString() }),
-    attempts: attempts.map(({ messageId: _messageId, nextAttemptAtMs: _next, occurredAtMs, ...attempt }) => ({
-      ...attempt,
-      occurredAt: new Date(occurredAtMs).toISOString(),
-    })),
+    attempts: attempts.map(attemptView),
+  };
+}
+
+function attemptView({
+  messageId: _messageId,
+  nextAttemptAtMs: _next,
+  occurredAtMs,
+  phases,
+  ...attempt
+}: LoggedAttempt): AttemptView {
+  return {
+    ...attempt,
+    occurredAt: new Date(occurredAtMs).toISOString(),
+    timingsMs: { ...phases, total: attempt.durationMs },
   };
 }
 

@@ -16,6 +16,13 @@ export { type CampaignJobs, openCampaignJobs } from './campaign-jobs.ts';
 export { type KnownControls, startKnownControls } from './known-controls.ts';
 export { type Batches, type Gathered, type Lot, openBatches } from './batches.ts';
 export { type CampaignReferences, openCampaignReferences } from './campaign-references.ts';
+export {
+  CHANNEL_TEST_JOB,
+  type ChannelTestsIn,
+  type ChannelTestsOut,
+  openChannelTestsIn,
+  openChannelTestsOut,
+} from './channel-tests.ts';
 export { type Channels, openChannels } from './channels.ts';
 export { channelOfLane, type Circuit, type Circuits, laneOf, openCircuits } from './circuits.ts';
 export { checkRedis, RedisUnfitError, RedisUnreachableError } from './check-redis.ts';

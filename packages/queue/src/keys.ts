@@ -24,6 +24,7 @@
  *     {hookfleet}:parked         webhooks parked, by lane
  *     {hookfleet}:lane:…         a lane's parking lot
  *     {hookfleet}:workers        ids of those that reported; …:worker:<id>, what each reported
+ *     {hookfleet}:test:…         a channel's test: who makes it, what came of it
  */
 import { createHash } from 'node:crypto';
 
@@ -152,6 +153,10 @@ export function workersKey(prefix: string): string {
 
 export function workerKey(prefix: string, workerId: string): string {
   return `{${prefix}}:worker:${workerId}`;
+}
+
+export function channelTestKey(prefix: string, id: string, part: 'claim' | 'result'): string {
+  return `{${prefix}}:test:${id}:${part}`;
 }
 
 /** Names a bundle, its first job and its log. Job ids of BullMQ must hold no colon and not be a number. */

@@ -8,7 +8,7 @@
  * attempt's job has an id of its own and the aggregator counts an outcome once, so a repeat changes nothing.
  * Redis' failures are waited out: what happened must be written, and the slots that it holds bound our memory.
  */
-import type { Bundle, BundledWebhook, Cancellation, Outcome } from '@hookfleet/contract';
+import type { Bundle, BundledWebhook, Cancellation, Outcome, PhasesMs } from '@hookfleet/contract';
 import { toPositionRanges, WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import { type AttemptRecord, type AttemptRetention, noteCancelled, recordAttempts } from './attempt-log.ts';
 import type { CampaignBacklog } from './campaign-backlog.ts';
@@ -34,6 +34,8 @@ export interface RecordedAttempt {
   readonly outcome: Outcome;
   /** When the webhook is to be attempted again; undefined where the outcome is final. */
   readonly nextAttemptAtMs: number | undefined;
+  /** Absent for what is in the log already. */
+  readonly phases?: PhasesMs;
 }
 
 export interface OutcomeRecorder {

@@ -26,6 +26,8 @@ const DRAIN_DELAY_S = 5;
 export interface BundleRun {
   /** As it stands in Redis: checked by the processor. */
   readonly data: unknown;
+  /** The job's: what kind of data it is. */
+  readonly name: string;
   readonly shard: number;
   readonly jobId: string;
   /** The job was begun before: what it did then stands in the attempt log. */
@@ -156,6 +158,7 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
       throw new UnreadableBundleError(`begun ${STARTS_MAX} times and never ended`);
     return options.process({
       data: job.data,
+      name: job.name,
       shard,
       jobId: job.id ?? '',
       repeated: job.attemptsStarted > 1,

@@ -107,6 +107,24 @@ export function required(
   };
 }
 
+/** A text that may be left out. `check` throws a TypeError for a value that won't do. */
+export function optional(
+  name: string,
+  { help, check, secret = false }: { help: string; check?: (text: string) => unknown; secret?: boolean },
+): Variable<string | undefined> {
+  return {
+    name,
+    help,
+    type: 'text',
+    secret,
+    defaultText: undefined,
+    parse(given) {
+      if (given !== undefined) check?.(given);
+      return given;
+    },
+  };
+}
+
 export function integer(
   name: string,
   options: Common<number> & { min: number; max: number; defaultText?: string },

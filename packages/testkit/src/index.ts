@@ -1,11 +1,14 @@
 /** How we prove it: real Redis, real HTTP, real processes, and networks that fail. */
+export { type Authority, createAuthority, type Identity } from './certificates.ts';
 export { eventually } from './eventually.ts';
+export { type HttpProxy, type ProxiedRequest, startHttpProxy } from './http-proxy.ts';
 export { type PrometheusFamily, parsePrometheus, sampleValue } from './parse-prometheus.ts';
 export {
   type Answer,
   type LedgerEntry,
   type ReceivedRequest,
   type Receiver,
+  type ReceiverOptions,
   startReceiver,
 } from './receiver.ts';
 export { type StartedProcess, startProcess } from './start-process.ts';

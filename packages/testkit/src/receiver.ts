@@ -4,7 +4,9 @@
  */
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { TLSSocket, type TlsOptions } from 'node:tls';
 
 export interface ReceivedRequest {
   readonly method: string;
@@ -14,6 +16,8 @@ export interface ReceivedRequest {
   readonly webhookId: string | undefined;
   /** How many requests with this webhook-id have come, this one included. */
   readonly nth: number;
+  /** The common name of the client's certificate, where it showed one. */
+  readonly clientName: string | undefined;
 }
 
 export type Answer =
@@ -53,11 +57,17 @@ export interface Receiver {
   close(): Promise<void>;
 }
 
+export interface ReceiverOptions {
+  /** The server's certificate, and whose clients it lets in; plain HTTP without. */
+  readonly tls?: TlsOptions;
+}
+
 // Longer than any client keeps a connection: a connection is then never closed here at the moment of its reuse.
 const KEEP_ALIVE_MS = 600_000;
 
 export async function startReceiver(
   script: (request: ReceivedRequest) => Answer = () => ({ status: 200 }),
+  { tls }: ReceiverOptions = {},
 ): Promise<Receiver> {
   const ledger: LedgerEntry[] = [];
   const seen = new Map<string, number>();
@@ -65,26 +75,27 @@ export async function startReceiver(
   const waiting = new Set<{ requests: number; resolve: () => void }>();
   let connectionsTotal = 0;
 
-  const server = createServer(
-    { keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 },
-    (incoming, response) => {
-      const chunks: Buffer[] = [];
-      incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-      incoming.on('error', () => undefined);
-      incoming.on('end', () => {
-        const request = toRequest(incoming, Buffer.concat(chunks), seen);
-        const answer = script(request);
-        ledger.push({ request, did: typeof answer === 'string' ? answer : answer.status });
-        carryOut(answer, incoming, response);
-        for (const waiter of waiting) {
-          if (ledger.length >= waiter.requests) {
-            waiting.delete(waiter);
-            waiter.resolve();
-          }
+  const serve = (incoming: IncomingMessage, response: ServerResponse) => {
+    const chunks: Buffer[] = [];
+    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+    incoming.on('error', () => undefined);
+    incoming.on('end', () => {
+      const request = toRequest(incoming, Buffer.concat(chunks), seen);
+      const answer = script(request);
+      ledger.push({ request, did: typeof answer === 'string' ? answer : answer.status });
+      carryOut(answer, incoming, response);
+      for (const waiter of waiting) {
+        if (ledger.length >= waiter.requests) {
+          waiting.delete(waiter);
+          waiter.resolve();
         }
-      });
-    },
-  );
+      }
+    });
+  };
+  const options = { keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 };
+  const server =
+    tls === undefined ? createServer(options, serve) : createTlsServer({ ...options, ...tls }, serve);
+  server.on('tlsClientError', () => undefined);
   server.on('connection', (socket) => {
     connectionsTotal += 1;
     sockets.add(socket);
@@ -95,7 +106,7 @@ export async function startReceiver(
   await once(server, 'listening');
 
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     ledger,
     count: (did) => ledger.filter(did).length,
     connections: () => sockets.size,
@@ -125,7 +136,13 @@ function toRequest(incoming: IncomingMessage, body: Buffer, seen: Map<string, nu
     body,
     webhookId,
     nth,
+    clientName: clientNameOf(incoming.socket),
   };
+}
+
+function clientNameOf(socket: Socket): string | undefined {
+  const name = socket instanceof TLSSocket ? socket.getPeerCertificate().subject?.CN : undefined;
+  return Array.isArray(name) ? name[0] : name;
 }
 
 function carryOut(answer: Answer, incoming: IncomingMessage, response: ServerResponse): void {

@@ -6,6 +6,7 @@ import {
   OUTCOME_EVENTS,
   OUTCOME_REASONS,
   Problem,
+  TimingsMs,
   Webhook,
 } from '@hookfleet/contract';
 import { invalidInput, ProblemError } from '@hookfleet/http-api';
@@ -51,6 +52,7 @@ const WebhookStatus = Type.Object({
       workerId: Type.String(),
       final: Type.Boolean(),
       responseBody: Type.Optional(Type.String()),
+      timingsMs: TimingsMs,
     }),
   ),
 });

@@ -1,0 +1,73 @@
+/** POST /v1/channels/{channelConfigId}/test: one attempt by a worker, for a person to look at; counted nowhere. */
+import {
+  ATTEMPT_TIMEOUT_MAX_MS,
+  ChannelTestRequest,
+  ChannelTestResult,
+  compileValidator,
+  Problem,
+} from '@hookfleet/contract';
+import { invalidInput, ProblemError } from '@hookfleet/http-api';
+import { ChannelParams } from '@hookfleet/operations';
+import type { Channels, ChannelTestsOut } from '@hookfleet/queue';
+import type { FastifyInstance } from 'fastify';
+import type { Static } from 'typebox';
+
+// A worker that is full takes the test as soon as it has room; beyond this nobody waits for it.
+const PICKUP_MS = 5_000;
+// A channel that sets no time-out gets the worker's, which isn't known here: this is its default.
+const ATTEMPT_TIMEOUT_MS = 30_000;
+// Room for 64 KiB of content with JSON's escapes: a test is a sample.
+const BODY_BYTES_MAX = 256 * 1024;
+
+const validateRequest = compileValidator<ChannelTestRequest>(ChannelTestRequest);
+
+export interface ChannelTestRouteOptions {
+  readonly channels: Pick<Channels, 'get'>;
+  readonly channelTests: ChannelTestsOut;
+}
+
+export function addChannelTestRoute(
+  app: FastifyInstance,
+  { channels, channelTests }: ChannelTestRouteOptions,
+): void {
+  app.post<{ Params: Static<typeof ChannelParams> }>(
+    '/v1/channels/:channelConfigId/test',
+    {
+      bodyLimit: BODY_BYTES_MAX,
+      schema: {
+        summary:
+          'Send one webhook to the channel now, and see what was sent and what came back. It passes lanes, limits and circuits by, and is counted in no campaign.',
+        params: ChannelParams,
+        body: ChannelTestRequest,
+        response: { 200: ChannelTestResult, '4xx': Problem, 503: Problem, 504: Problem },
+      },
+      // The body is optional, which fastify's own check doesn't know of; an id that no channel can have isn't found.
+      validatorCompiler: () => () => true,
+    },
+    async ({ params, body, log }) => {
+      const { channelConfigId } = params;
+      const checked = validateRequest(body ?? {});
+      if ('errors' in checked) throw invalidInput(checked.errors);
+      const channel = await channels.get(channelConfigId);
+      if (channel === undefined) throw new ProblemError(404, `There is no channel ${channelConfigId}.`);
+      const timeoutMs = Math.min(channel.timeoutMs ?? ATTEMPT_TIMEOUT_MS, ATTEMPT_TIMEOUT_MAX_MS) + PICKUP_MS;
+      const result = await channelTests.run(
+        { channelConfigId, ...contentOf(checked.value, channelConfigId) },
+        timeoutMs,
+      );
+      log.info({ channelConfigId, event: result?.outcome.event }, 'channel.tested');
+      if (result === undefined) throw new ProblemError(504, 'No worker has answered: is one running?');
+      return result;
+    },
+  );
+}
+
+function contentOf({ payload, body, contentType }: ChannelTestRequest, channelConfigId: string) {
+  if (body !== undefined && contentType !== undefined) return { body, contentType };
+  const sent = payload === undefined ? defaultPayload(channelConfigId) : payload;
+  return { body: JSON.stringify(sent) };
+}
+
+function defaultPayload(channelConfigId: string) {
+  return { test: true, channelConfigId, message: 'A test by hookfleet: nothing is counted.' };
+}

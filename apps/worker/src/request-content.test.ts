@@ -1,0 +1,101 @@
+import { expect, test } from '@jest/globals';
+import type { Destination } from '@hookfleet/contract';
+import fc from 'fast-check';
+import { requestContent } from './request-content.ts';
+
+const FORM = 'application/x-www-form-urlencoded';
+const sent = (payload: unknown, destination: Pick<Destination, 'method' | 'contentType'> = {}) =>
+  requestContent({ body: JSON.stringify(payload) }, destination);
+
+test('a payload is JSON where its destination says nothing else', () => {
+  expect(sent({ a: 1 })).toEqual({ body: '{"a":1}', contentType: 'application/json' });
+});
+
+test('a form has a pair for each member and each item of a list; what has members itself stays JSON', () => {
+  const payload = {
+    name: 'Ż & co',
+    age: 7,
+    is: true,
+    none: null,
+    tags: ['a', 'b'],
+    deep: { x: [1] },
+    mixed: [{ y: 2 }],
+  };
+  const { body, contentType } = sent(payload, { contentType: FORM });
+  expect(contentType).toBe(FORM);
+  expect([...new URLSearchParams(body)]).toEqual([
+    ['name', 'Ż & co'],
+    ['age', '7'],
+    ['is', 'true'],
+    ['none', ''],
+    ['tags', 'a'],
+    ['tags', 'b'],
+    ['deep', '{"x":[1]}'],
+    ['mixed', '{"y":2}'],
+  ]);
+});
+
+test('of a payload whose members are texts, a form keeps every one', () => {
+  fc.assert(
+    fc.property(fc.dictionary(fc.string(), fc.string()), (payload) => {
+      // Half a surrogate pair is no text that UTF-8 can carry.
+      const wellFormed = Object.fromEntries(
+        Object.entries(payload).map((pair) => pair.map((text) => text.toWellFormed()) as [string, string]),
+      );
+      const { body } = sent(wellFormed, { contentType: FORM });
+      expect(Object.fromEntries(new URLSearchParams(body))).toEqual({ ...wellFormed });
+    }),
+  );
+});
+
+test.each([['text'], [5], [null], [[1, 2]]])(
+  '%j, which is no object, is the pair payload of a form',
+  (payload) => {
+    const { body } = sent(payload, { contentType: FORM });
+    const expected = typeof payload === 'string' ? payload : payload === null ? '' : JSON.stringify(payload);
+    expect([...new URLSearchParams(body)]).toEqual([['payload', expected]]);
+  },
+);
+
+test('a text is sent as it is as text or XML; what is none stays JSON, and XML is not claimed of it', () => {
+  expect(sent('<a/>', { contentType: 'application/xml' })).toEqual({
+    body: '<a/>',
+    contentType: 'application/xml',
+  });
+  expect(sent({ a: 1 }, { contentType: 'application/xml' })).toEqual({
+    body: '{"a":1}',
+    contentType: 'application/json',
+  });
+  expect(sent('hello', { contentType: 'text/plain' }).body).toBe('hello');
+  expect(sent([1], { contentType: 'text/plain' })).toEqual({
+    body: '[1]',
+    contentType: 'text/plain; charset=utf-8',
+  });
+});
+
+test("a body is sent as it is, whatever the destination's contentType", () => {
+  const webhook = { body: 'a=1', contentType: FORM };
+  expect(requestContent(webhook, { contentType: 'application/xml' })).toEqual(webhook);
+});
+
+test('GET sends no body: a payload, a form and any other body go into the query, and nothing is lost', () => {
+  const get = { method: 'GET' } as const;
+  expect(sent({ a: 1, b: ['x', 'y'] }, get)).toEqual({ body: '', query: 'a=1&b=x&b=y' });
+  expect(requestContent({ body: 'a=1', contentType: `${FORM}; charset=utf-8` }, get)).toEqual({
+    body: '',
+    query: 'a=1',
+  });
+  expect(requestContent({ body: '<a/>', contentType: 'text/xml' }, get)).toEqual({
+    body: '',
+    query: 'body=%3Ca%2F%3E',
+  });
+  expect(sent({}, get)).toEqual({ body: '' });
+});
+
+test('neither payload nor body, as a DELETE may have it, is nothing, without a content type', () => {
+  expect(requestContent({ body: '' }, { method: 'DELETE' })).toEqual({ body: '' });
+});
+
+test('what was put into Redis by somebody else and is no JSON does not stop the worker', () => {
+  expect(requestContent({ body: '{"a":' }, { contentType: FORM }).body).toBe('payload=%7B%22a%22%3A');
+});

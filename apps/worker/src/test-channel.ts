@@ -1,0 +1,127 @@
+/**
+ * Makes a channel's test: one attempt, as a webhook's would be, outside lanes, circuits and counters, and tells whoever
+ * asked for it what was sent and what came back. Secrets are masked here: what leaves this process holds none.
+ */
+import {
+  type ChannelTest,
+  ChannelTest as ChannelTestSchema,
+  type ChannelTestResult,
+  compileValidator,
+  type Destination,
+  MASK,
+  maskHeaders,
+  maskUrl,
+} from '@hookfleet/contract';
+import {
+  type BundleRun,
+  type BundleRunEnd,
+  type Channels,
+  type ChannelTestsIn,
+  UnreadableBundleError,
+} from '@hookfleet/queue';
+import { classify } from './classify.ts';
+import { decoded, type RequestedWebhook, type RequestWebhook } from './request-webhook.ts';
+import { excerptOf } from './response-excerpt.ts';
+
+export interface TestChannelOptions {
+  readonly tests: ChannelTestsIn;
+  /** Read at once, not as of two seconds ago: whoever tests a channel has mostly just changed it. */
+  readonly channels: Pick<Channels, 'getForDelivery'>;
+  readonly request: RequestWebhook;
+  readonly workerId: string;
+  readonly now: () => number;
+}
+
+const BODY_SHOWN_MAX = 64 * 1024;
+
+const validateTest = compileValidator<ChannelTest>(ChannelTestSchema);
+
+export function createTestChannel(
+  options: TestChannelOptions,
+): (run: Pick<BundleRun, 'data' | 'signal'>) => Promise<BundleRunEnd> {
+  const { tests, channels, request, workerId, now } = options;
+  return async ({ data, signal }) => {
+    const checked = validateTest(data);
+    if ('errors' in checked) throw new UnreadableBundleError('not a test of a channel');
+    const test = checked.value;
+    if (signal.aborted) return 'released';
+    if (!(await tests.claim(test))) return 'finished';
+    const channel = await channels.getForDelivery(test.channelConfigId);
+    if (channel === undefined) return 'finished';
+    const requested = await request(`test_${test.id}`, test, channel);
+    const { channelConfigId } = test;
+    const occurredAt = new Date(now()).toISOString();
+    await tests.answer(test, {
+      channelConfigId,
+      workerId,
+      occurredAt,
+      ...(await viewOf(requested, channel)),
+    });
+    return 'finished';
+  };
+}
+
+async function viewOf(
+  { request, answer, durationMs }: RequestedWebhook,
+  destination: Destination,
+): Promise<Pick<ChannelTestResult, 'request' | 'response' | 'timingsMs' | 'outcome'>> {
+  const { auth } = destination;
+  const secretHeaders = auth?.type === 'header' ? [auth.name.toLowerCase()] : [];
+  const { method, url, headers, body } = request;
+  const responseBody =
+    answer.kind === 'response'
+      ? await excerptOf(answer.rawBody, answer.headers['content-encoding'])
+      : undefined;
+  const { event, reason, retriable } = classify(answer);
+  const scrub = scrubber(request, destination);
+  return {
+    request: {
+      method,
+      url: maskUrl(url),
+      headers: maskHeaders(headers, secretHeaders),
+      body: body.slice(0, BODY_SHOWN_MAX),
+    },
+    ...(answer.kind === 'response' && {
+      response: {
+        statusCode: answer.statusCode,
+        headers: scrubbedHeaders(maskHeaders(answer.headers), scrub),
+        ...(responseBody !== undefined && { body: scrub(responseBody) }),
+      },
+    }),
+    timingsMs: { ...answer.phases, total: durationMs },
+    outcome: {
+      event,
+      ...(reason !== undefined && { reason }),
+      retriable,
+      ...(answer.kind === 'failure' && answer.detail !== undefined && { detail: scrub(answer.detail) }),
+    },
+  };
+}
+
+/** Some destinations send back what they were sent: takes the secrets that went out, of a telling length, out of it. */
+function scrubber(
+  { headers }: RequestedWebhook['request'],
+  { auth, url }: Destination,
+): (text: string) => string {
+  const authorization = headers['authorization'] ?? '';
+  const secrets = [authorization, authorization.replace(/^\S+ /, '')];
+  if (auth?.type === 'basic') secrets.push(auth.password);
+  if (auth?.type === 'header') secrets.push(auth.value);
+  if (auth?.type === 'oauth2') secrets.push(auth.clientSecret);
+  const { password } = new URL(url);
+  secrets.push(password, decoded(password));
+  const telling = secrets.filter((secret) => secret.length >= 8);
+  return (text) => telling.reduce((left, secret) => left.replaceAll(secret, MASK), text);
+}
+
+function scrubbedHeaders(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  scrub: (text: string) => string,
+): Record<string, string | string[]> {
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) => {
+      if (value === undefined) return [];
+      return [[name, Array.isArray(value) ? value.map(scrub) : scrub(value)]];
+    }),
+  );
+}

@@ -1,0 +1,15 @@
+/** What a channel adds to each of its events, beside what happened: a region, a team, an experiment. */
+import { type Static, Type } from 'typebox';
+
+// They travel with every outcome: 20 short ones are at most 4 KiB of it.
+export const EventProperties = Type.Record(
+  Type.String({ pattern: '^[^\\p{C}\\p{Z}]{1,64}$' }),
+  Type.Unsafe<string | number | boolean>({ type: ['string', 'number', 'boolean'], maxLength: 128 }),
+  {
+    maxProperties: 20,
+    additionalProperties: false,
+    description: 'Added to each outcome event as its properties: up to 20 texts, numbers or booleans.',
+  },
+);
+
+export type EventProperties = Static<typeof EventProperties>;

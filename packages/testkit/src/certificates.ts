@@ -1,0 +1,61 @@
+/** Certificates for tests: an authority of the test's own, and what it issues. Valid for a day, trusted by nobody else. */
+import { generate } from 'selfsigned';
+
+export interface Identity {
+  /** PEM. */
+  readonly certificate: string;
+  /** PEM, PKCS #8. */
+  readonly key: string;
+}
+
+export interface Authority {
+  /** PEM: what a client or server trusts that is to know the authority's identities. */
+  readonly certificate: string;
+  /** For a server at 127.0.0.1 and under `name`, or a client called so. */
+  issue(name: string): Promise<Identity>;
+}
+
+const DAY_MS = 86_400_000;
+
+export async function createAuthority(name: string): Promise<Authority> {
+  const own = await generate(named(name), {
+    ...common(),
+    extensions: [
+      { name: 'basicConstraints', cA: true, critical: true },
+      { name: 'keyUsage', keyCertSign: true, critical: true },
+    ],
+  });
+  return {
+    certificate: own.cert,
+    async issue(subject) {
+      const issued = await generate(named(subject), {
+        ...common(),
+        ca: { cert: own.cert, key: own.private },
+        extensions: [
+          {
+            name: 'subjectAltName',
+            altNames: [
+              { type: 2, value: subject },
+              { type: 7, ip: '127.0.0.1' },
+            ],
+          },
+        ],
+      });
+      return { certificate: issued.cert, key: issued.private };
+    },
+  };
+}
+
+function named(name: string) {
+  return [{ name: 'commonName', value: name }];
+}
+
+function common() {
+  const now = Date.now();
+  return {
+    keyType: 'ec',
+    algorithm: 'sha256',
+    notBeforeDate: new Date(now - DAY_MS),
+    notAfterDate: new Date(now + DAY_MS),
+  } as const;
+}
