@@ -9,11 +9,13 @@ import {
 import type { CampaignControlsStore, Channels, Circuits, DeadLetters, FleetEvents } from '@hookfleet/queue';
 import type { Logger, OpsOptions } from '@hookfleet/runtime';
 import type { FastifyInstance } from 'fastify';
+import type { CampaignAudit } from './audit-campaign.ts';
 import type { CampaignDirectory } from './campaign-directory.ts';
 import { createLiveTopics, type Topic } from './live-topics.ts';
 import type { CampaignReader } from './read-campaigns.ts';
 import type { FleetReader } from './read-fleet.ts';
 import type { SeriesReader } from './read-series.ts';
+import { addAuditRoutes } from './routes/audit.ts';
 import { addCampaignRoutes } from './routes/campaigns.ts';
 import { addFailureRoutes } from './routes/failures.ts';
 import { addFleetRoutes } from './routes/fleet.ts';
@@ -34,6 +36,7 @@ export interface AppOptions {
   readonly priorityChanges: Pick<PriorityChanges, 'changed'>;
   readonly fleetEvents: FleetEvents;
   readonly deadLetters: Pick<DeadLetters, 'list' | 'replay' | 'replayCampaign' | 'previewReplay'>;
+  readonly audit: CampaignAudit;
   readonly isUnavailable: (error: Error) => boolean;
   readonly onError: (error: Error) => void;
   readonly now: () => number;
@@ -54,6 +57,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     priorityChanges,
     fleetEvents,
     deadLetters,
+    audit,
     onError,
     now,
     ...api
@@ -75,6 +79,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   addCampaignControlRoutes(app, { controls, circuits, priorityChanges, events: fleetEvents, now });
   addChannelPauseRoutes(app, { channels, circuits, events: fleetEvents, now });
   addReplayRoutes(app, deadLetters);
+  addAuditRoutes(app, audit);
   return app;
 
   async function readTopic(topic: Topic): Promise<unknown> {

@@ -10,6 +10,7 @@
  *     {hookfleet:c:spring-sale}:messages             hash: messageId → its group's number; also channels
  *     {hookfleet:c:spring-sale}:marks:<run>:<page>   string: what was counted of each webhook (plan-counting.ts)
  *     {hookfleet:c:spring-sale}:late                 set: attempts that the marks have no bit for
+ *     {hookfleet:c:spring-sale}:runs                 set: the runs that its webhooks have (campaign-runs.ts)
  *     {hookfleet:c:spring-sale}:event-ids:<day>      set: digests of the ids of custom events counted on that day
  *     {hookfleet:c:spring-sale}:event-marks:<run>:<page>   string: bits of custom events without id (plan-events.ts)
  *     {hookfleet}:campaigns                          sorted set: campaigns by their latest activity
@@ -23,6 +24,7 @@ export interface CampaignKeys {
   readonly totals: string;
   readonly latency: string;
   readonly late: string;
+  readonly runs: string;
   marks(run: string, page: number): string;
   chunk(step: SeriesStep, chunk: number): string;
   groupChunk(step: SeriesStep, chunk: number): string;
@@ -38,6 +40,7 @@ export function campaignKeys(prefix: string, campaignId: string): CampaignKeys {
     totals: `${tag}:totals`,
     latency: `${tag}:latency`,
     late: `${tag}:late`,
+    runs: `${tag}:runs`,
     marks: (run, page) => `${tag}:marks:${run}:${page}`,
     chunk: (step, chunk) => `${tag}:${step}:${chunk}`,
     groupChunk: (step, chunk) => `${tag}:${step}:${chunk}:of`,

@@ -134,7 +134,6 @@ export function startRollingUp({
         rolling = undefined;
       });
   }
-  rollAgain();
   const timer = setInterval(rollAgain, INTERVAL_MS);
   return {
     async stop() {

@@ -2,7 +2,8 @@
  * Counts results jobs. May be called with the same job again and again: apply-results.lua counts each entry once.
  *
  *   0. its messages and channels have names  the first fifty of each; all others share one (group-names.ts)
- *   1. the campaign is in the index          or its counters would be there and nobody would find them
+ *   1. the campaign is in the index          or its counters would be there and nobody would find them;
+ *      its runs are noted                    the same of its marks, for an audit
  *   2. its part is counted                   one script call; campaigns lie on different nodes
  *   3. it is in the set of open campaigns    where messages became pending
  *   then the job is finished
@@ -14,6 +15,7 @@ import type { Acceptance, Cancellation, Outcome, Results } from '@hookfleet/cont
 import type { RedisConnection } from '@hookfleet/queue';
 import type { CampaignIndex } from './campaign-index.ts';
 import { openCampaignsKey } from './campaign-keys.ts';
+import { createCampaignRuns } from './campaign-runs.ts';
 import { createGroupNames } from './group-names.ts';
 import { type CountingCall, type CountingRetention, planCounting } from './plan-counting.ts';
 
@@ -67,8 +69,16 @@ export function createCountResults({
     applyResults(keysCount: number, ...keysAndPlan: string[]): Promise<[number, number, number, number]>;
   };
 
+  const runs = createCampaignRuns({ connection, prefix, retentionMs: retention.campaignMs, now });
+
   async function count({ campaignId, keys, plan }: CountingCall): Promise<Counted> {
-    await index.touch(campaignId);
+    await Promise.all([
+      index.touch(campaignId),
+      runs.note(
+        campaignId,
+        plan.pages.map(({ run }) => run),
+      ),
+    ]);
     const reply = await applyResults.call(connection, keys.length, ...keys, JSON.stringify(plan));
     const [outcomes, repeats, accepted, pending] = reply;
     // A call that found everything counted repeats one that may have died before this.

@@ -10,6 +10,7 @@ import {
   listWorkers,
   openCampaignControls,
   openCampaignJobs,
+  openCampaignLogs,
   openChannels,
   openCircuits,
   openDeadLetters,
@@ -26,9 +27,11 @@ import {
   startApplication,
 } from '@hookfleet/runtime';
 import { buildApp } from './app.ts';
+import { createCampaignAudit } from './audit-campaign.ts';
 import { createCampaignDirectory } from './campaign-directory.ts';
 import { createCampaignIndex } from './campaign-index.ts';
 import { createCampaignRollUp, startRollingUp } from './campaign-roll-up.ts';
+import { createCampaignRuns } from './campaign-runs.ts';
 import { startCompletionWatch } from './completion-watch.ts';
 import { AGGREGATOR_VARIABLES, loadAggregatorConfig } from './config.ts';
 import { createConsumptionCheck } from './consumption-check.ts';
@@ -155,6 +158,18 @@ await startApplication('aggregator', async () => {
     onError,
   });
   lifecycle.onClose('priority changes', () => priorityChanges.stop());
+  const audit = createCampaignAudit({
+    connection: reading,
+    prefix: config.keyPrefix,
+    runs: createCampaignRuns({
+      connection: reading,
+      prefix: config.keyPrefix,
+      retentionMs: config.retentionCampaignsMs,
+      now: Date.now,
+    }),
+    logs: openCampaignLogs({ ...shardOptions, connection: reading }),
+    totals: reader.totals,
+  });
   const app = await buildApp({
     logger,
     apiKeys: config.apiKeys,
@@ -175,6 +190,7 @@ await startApplication('aggregator', async () => {
     fleetEvents: openFleetEvents(own),
     deadLetters,
     onError,
+    audit,
     isUnavailable: isRedisUnavailable,
     now: Date.now,
     ops: {

@@ -95,6 +95,8 @@ test.each([
   ['/v1/campaigns/spring-sale/failures?limit=201', 'limit'],
   ['/v1/campaigns/spring-sale/failures?reason=weather', 'reason'],
   ['/v1/campaigns/spring-sale/failures?cursor=yesterday', 'cursor'],
+  ['/v1/campaigns/spring-sale/audit?cursor=yesterday', 'cursor'],
+  ['/v1/campaigns/spring-sale/audit?from=yesterday', 'from'],
   ['/v1/campaigns/spring-sale/series?step=second', 'step'],
   ['/v1/campaigns/spring-sale/series?groupBy=colour', 'groupBy'],
   ['/v1/campaigns?sort=colour', 'sort'],
@@ -122,14 +124,16 @@ test.each([
   expect(errors.map((error) => error.field)).toContain(field);
 });
 
-test.each(['/v1/campaigns/unknown', '/v1/campaigns/unknown/series', '/v1/unknown'])(
-  'GET %s is a 404',
-  async (url) => {
-    const response = await get(url);
-    expect(response.statusCode).toBe(404);
-    expect(response.json()).toMatchObject({ status: 404, title: 'Not Found' });
-  },
-);
+test.each([
+  '/v1/campaigns/unknown',
+  '/v1/campaigns/unknown/series',
+  '/v1/campaigns/unknown/audit',
+  '/v1/unknown',
+])('GET %s is a 404', async (url) => {
+  const response = await get(url);
+  expect(response.statusCode).toBe(404);
+  expect(response.json()).toMatchObject({ status: 404, title: 'Not Found' });
+});
 
 test('without a key, or with a wrong one, nothing is told', async () => {
   for (const key of ['', 'a-key-of-somebody-else']) {

@@ -18,7 +18,7 @@ import { createFleetReader } from '../src/read-fleet.ts';
 import { type CountingSetup, RETENTION } from './setup-counting.ts';
 
 export function setupApp(
-  { connection, prefix, reader, series }: CountingSetup,
+  { connection, prefix, reader, series, audit }: CountingSetup,
   {
     now = Date.now,
     latestSample = () => undefined,
@@ -48,6 +48,7 @@ export function setupApp(
     priorityChanges: { changed: () => undefined },
     fleetEvents: openFleetEvents(own),
     deadLetters: openDeadLetters({ ...own, shards: 1 }),
+    audit,
     isUnavailable: isRedisUnavailable,
     onError: () => undefined,
     now,

@@ -1,7 +1,9 @@
 /** What counts and what reads, over one Redis, as main.ts puts them together. */
 import { randomUUID } from 'node:crypto';
-import { connectRedis, disconnectRedis, type RedisConnection } from '@hookfleet/queue';
+import { connectRedis, disconnectRedis, openCampaignLogs, type RedisConnection } from '@hookfleet/queue';
+import { type CampaignAudit, createCampaignAudit } from '../src/audit-campaign.ts';
 import { createCampaignIndex } from '../src/campaign-index.ts';
+import { createCampaignRuns } from '../src/campaign-runs.ts';
 import { type CountEvents, createCountEvents } from '../src/count-events.ts';
 import { type CountResults, createCountResults } from '../src/count-results.ts';
 import type { CountingRetention } from '../src/plan-counting.ts';
@@ -22,6 +24,7 @@ export interface CountingSetup {
   readonly countEvents: CountEvents;
   readonly reader: CampaignReader;
   readonly series: SeriesReader;
+  readonly audit: CampaignAudit;
   readonly campaignId: string;
   close(): void;
 }
@@ -44,6 +47,7 @@ export function setupCounting(
 ): CountingSetup {
   const connection = connectRedis({ url, name: 'test', temper, onError: () => undefined });
   const index = createCampaignIndex({ connection, prefix, retentionMs: retention.campaignMs, now });
+  const reader = createCampaignReader(connection, prefix);
   return {
     connection,
     prefix,
@@ -56,8 +60,15 @@ export function setupCounting(
       now,
     }),
     countEvents: createCountEvents({ connection, prefix, retention, eventIdsMs, index, now }),
-    reader: createCampaignReader(connection, prefix),
+    reader,
     series: createSeriesReader({ connection, prefix, retention: retention.series, now }),
+    audit: createCampaignAudit({
+      connection,
+      prefix,
+      runs: createCampaignRuns({ connection, prefix, retentionMs: retention.campaignMs, now }),
+      logs: openCampaignLogs({ connection, prefix, shards: 1 }),
+      totals: reader.totals,
+    }),
     campaignId: `campaign-${randomUUID()}`,
     close: () => disconnectRedis(connection),
   };

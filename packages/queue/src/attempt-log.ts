@@ -378,7 +378,7 @@ function decodeAttempt(attempt: number, text: string): LoggedAttempt {
   };
 }
 
-function parseLog(fields: Record<string, string>): BundleLog {
+export function parseLog(fields: Record<string, string>): BundleLog {
   const attempts = new Map<number, LoggedAttempt[]>();
   const claims = new Map<number, string>();
   const waits = new Map<number, ParkedPlace>();

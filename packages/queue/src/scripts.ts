@@ -9,6 +9,7 @@ const SOURCES = {
   claimWebhooks: 'claim-webhooks',
   commitWebhookIds: 'commit-webhook-ids',
   cutBatch: 'cut-batch',
+  findKeys: 'find-keys',
   finishPieces: 'finish-pieces',
   flushCampaign: 'flush-campaign',
   gatherWebhooks: 'gather-webhooks',

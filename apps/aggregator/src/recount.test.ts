@@ -1,0 +1,83 @@
+import { expect, test } from '@jest/globals';
+import type { LoggedAttempt, LoggedWebhook } from '@hookfleet/queue';
+import { addLogged, auditedOf, differencesOf, NOTHING } from './recount.ts';
+
+const attempt = (changes: Partial<LoggedAttempt> = {}): LoggedAttempt => ({
+  attempt: 1,
+  event: 'webhook.delivered',
+  durationMs: 5,
+  occurredAtMs: 0,
+  workerId: 'w',
+  final: true,
+  messageId: 'm',
+  ...changes,
+});
+
+const BOUNCED = { event: 'webhook.bounced', reason: 'http_5xx', final: false } as const;
+
+const webhook = (position: number, changes: Partial<LoggedWebhook> = {}): LoggedWebhook => ({
+  position,
+  attempts: [attempt()],
+  isCancelled: false,
+  isBatched: false,
+  recipients: undefined,
+  ...changes,
+});
+
+const recount = (webhooks: readonly LoggedWebhook[], attempted: readonly number[] = []) =>
+  addLogged(NOTHING, webhooks, new Set(attempted));
+
+test('attempts add up to events and reasons, and a webhook to one message, by how it ended', () => {
+  const sums = recount([
+    webhook(0),
+    webhook(1, { attempts: [attempt(BOUNCED), attempt(BOUNCED), attempt()] }),
+    webhook(2, { attempts: [attempt({ event: 'webhook.error', reason: 'http_4xx' })] }),
+    // Replayed: it failed, and was delivered at last.
+    webhook(3, { attempts: [attempt({ ...BOUNCED, final: true }), attempt()] }),
+    // Called off after an attempt, and before any.
+    webhook(4, { attempts: [attempt(BOUNCED)], isCancelled: true }),
+    webhook(5, { attempts: [], isCancelled: true }),
+    // Under way.
+    webhook(6, { attempts: [attempt(BOUNCED)] }),
+  ]);
+  expect(sums).toEqual({
+    events: { 'webhook.delivered': 3, 'webhook.bounced': 5, 'webhook.error': 1 },
+    reasons: { http_5xx: 5, http_4xx: 1 },
+    messages: { delivered: 3, failed: 1, cancelled: 2 },
+    logged: 7,
+    missing: 0,
+  });
+});
+
+test("a batch's attempts are its own, and its end is that of each webhook that it holds", () => {
+  const sums = recount([
+    webhook(0, { attempts: [attempt(BOUNCED), attempt()], recipients: 50 }),
+    ...Array.from({ length: 50 }, (_, i) => webhook(100 + i, { attempts: [], isBatched: true })),
+  ]);
+  expect(sums).toMatchObject({
+    events: { 'webhook.delivered': 1, 'webhook.bounced': 1 },
+    messages: { delivered: 50, failed: 0 },
+    logged: 50,
+  });
+});
+
+test('a counter that differs is named; where logs are missing, only one that is below them', () => {
+  const counted = auditedOf({
+    events: { 'webhook.delivered': 3, 'webhook.bounced': 0, 'whatsapp.read': 9 },
+    reasons: {},
+    messages: { delivered: 3, failed: 0, cancelled: 0 },
+  });
+  const logged = [webhook(0), webhook(1, { attempts: [attempt(BOUNCED), attempt()] })];
+  expect(differencesOf(counted, recount(logged, [0, 1]))).toEqual([
+    { counter: 'events.webhook.bounced', counted: 0, recomputed: 1 },
+    { counter: 'events.webhook.delivered', counted: 3, recomputed: 2 },
+    { counter: 'reasons.http_5xx', counted: 0, recomputed: 1 },
+    { counter: 'messages.delivered', counted: 3, recomputed: 2 },
+  ]);
+  const partial = recount(logged, [0, 1, 2]);
+  expect(partial.missing).toBe(1);
+  expect(differencesOf(counted, partial).map(({ counter }) => counter)).toEqual([
+    'events.webhook.bounced',
+    'reasons.http_5xx',
+  ]);
+});
