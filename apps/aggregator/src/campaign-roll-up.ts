@@ -26,7 +26,7 @@ import { readFileSync } from 'node:fs';
 import type { RedisConnection } from '@hookfleet/queue';
 import { campaignKeys, campaignsKey } from './campaign-keys.ts';
 
-const INTERVAL_MS = 3_000;
+const INTERVAL_MS = 5_000;
 // A little shorter, or the same aggregator would miss every other turn of its own.
 const TURN_MS = INTERVAL_MS - 500;
 // A campaign is in the index before its events are counted (count-results.ts): by so much at most, unless Redis was
@@ -85,8 +85,12 @@ export function createCampaignRollUp(options: CampaignRollUpOptions): CampaignRo
   return {
     async rollUp() {
       const startedAtMs = now();
-      if ((await connection.set(keyOf('turn'), '1', 'PX', TURN_MS, 'NX')) === null) return;
-      const sinceMs = Number((await connection.get(keyOf('rolled-at'))) ?? 0) - COUNTED_LATE_MS;
+      const [turn, rolledAtMs] = await Promise.all([
+        connection.set(keyOf('turn'), '1', 'PX', TURN_MS, 'NX'),
+        connection.get(keyOf('rolled-at')),
+      ]);
+      if (turn === null) return;
+      const sinceMs = Number(rolledAtMs ?? 0) - COUNTED_LATE_MS;
       const active = await connection.zrangebyscore(campaignsKey(prefix), sinceMs, '+inf');
       for (let at = 0; at < active.length || at === 0; at += CAMPAIGNS_PER_CALL) {
         const ids = active.slice(at, at + CAMPAIGNS_PER_CALL);
