@@ -71,7 +71,7 @@ await startApplication('worker', async () => {
 
   const registry = createMetricsRegistry();
   const slots = createAttemptSlots(config.concurrency);
-  const metrics = createWorkerMetrics(registry, slots.inFlight);
+  const metrics = createWorkerMetrics(registry, slots.inFlight, config.concurrency);
   const channels = createChannelCache(openChannels({ connection, prefix: config.keyPrefix, secrets }));
   const lanes = openLanes({
     ...shardOptions,
