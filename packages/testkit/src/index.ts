@@ -8,6 +8,12 @@ export {
   type Receiver,
   startReceiver,
 } from './receiver.ts';
+export {
+  type PrometheusSeries,
+  promtool,
+  startPrometheus,
+  type TestPrometheus,
+} from './start-prometheus.ts';
 export { type StartedProcess, startProcess } from './start-process.ts';
 export { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 export { startTestCluster, startTestRedis, type TestCluster } from './test-redis.ts';
