@@ -1,4 +1,5 @@
 /** How we prove it: real Redis, real HTTP, real processes, and networks that fail. */
+export { freePort } from '@hookfleet/embedded-redis';
 export { eventually } from './eventually.ts';
 export { type PrometheusFamily, parsePrometheus, sampleValue } from './parse-prometheus.ts';
 export {
