@@ -1,7 +1,7 @@
 /** What a worker tells Prometheus, beside the Node.js defaults. */
 import { type Bundle, OUTCOME_REASONS, type Outcome } from '@hookfleet/contract';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { CircuitState } from './lane-scheduler.ts';
+import { CIRCUIT_STATES, type CircuitState } from './lane-scheduler.ts';
 
 export interface WorkerMetrics {
   recorded(outcome: Outcome, bundle: Bundle): void;
@@ -46,6 +46,7 @@ export function createWorkerMetrics(
     labelNames: ['state'],
     registers,
   });
+  for (const state of CIRCUIT_STATES) circuits.inc({ state }, 0);
   new Gauge({
     name: 'hookfleet_in_flight',
     help: 'Attempts in flight in this worker, counted until they are recorded.',
