@@ -3,7 +3,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseAllDocuments } from 'yaml';
 
-export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+
+export const ROOT = root;
 export const DOCKER = `${ROOT}docker/`;
 
 export const APPLICATIONS = ['producer', 'worker', 'aggregator'] as const;

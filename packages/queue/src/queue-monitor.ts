@@ -87,8 +87,8 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
           };
         }),
       );
-      const attemptsPerSecond = rate.update(await sumOfShards(attemptsCounterKey));
-      const [parked, gathered, notClosed, redisMemory] = await Promise.all([
+      const [attempts, parked, gathered, notClosed, redisMemory] = await Promise.all([
+        sumOfShards(attemptsCounterKey),
         options.connection.hgetall(parkedKey(options.prefix)),
         sumOfShards(gatheredKey),
         circuits.all(),
@@ -107,6 +107,7 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
         seconds: Number.isFinite(oldestMs) ? Math.max(0, (now() - oldestMs) / 1000) : 0,
       }));
       const waitingWebhooks = (perQueue[0]?.webhooks ?? 0) + parkedWebhooks - heldWebhooks;
+      const attemptsPerSecond = rate.update(attempts, waitingWebhooks > 0);
       return {
         queues: perQueue.flatMap(({ counts }) => counts),
         oldestSeconds,
@@ -159,20 +160,27 @@ async function sampleQueue(queue: Queue) {
   };
 }
 
-/** An exponentially weighted rate of a growing total. */
+/**
+ * An exponentially weighted rate of a growing total, over the time that there was work: a quiet hour says nothing of how
+ * fast the fleet is, and after it the first reading counts whole.
+ */
 function createRate(now: () => number) {
-  let last: { total: number; atMs: number } | undefined;
-  let perSecond = 0;
+  let last: { total: number; atMs: number; hasWork: boolean } | undefined;
+  let sum = 0;
+  let weight = 0;
   return {
-    update(total: number): number {
+    update(total: number, hasWork: boolean): number {
       const atMs = now();
       if (last !== undefined && atMs > last.atMs) {
         const elapsedMs = atMs - last.atMs;
-        const latest = (Math.max(0, total - last.total) / elapsedMs) * 1000;
-        perSecond += (latest - perSecond) * (1 - Math.exp(-elapsedMs / RATE_MEMORY_MS));
+        const grown = Math.max(0, total - last.total);
+        const hadWork = last.hasWork || grown > 0;
+        const kept = hadWork ? Math.exp(-elapsedMs / RATE_MEMORY_MS) : 0;
+        sum = sum * kept + (grown / elapsedMs) * 1000 * (1 - kept);
+        weight = hadWork ? weight * kept + (1 - kept) : 0;
       }
-      if (last === undefined || atMs > last.atMs) last = { total, atMs };
-      return perSecond;
+      if (last === undefined || atMs > last.atMs) last = { total, atMs, hasWork };
+      return weight === 0 ? 0 : sum / weight;
     },
   };
 }

@@ -104,3 +104,31 @@ test('the backlog leaves out what no worker could send: behind a circuit, or hel
   disconnectRedis(connection);
   await redis.stop();
 });
+
+test('after a quiet hour the first webhooks show how fast the fleet is, not how quiet the hour was', async () => {
+  const redis = await startTestRedis();
+  const connection = connect(redis.url);
+  const shards = { connection, prefix: 'test', shards: 1 };
+  let skewMs = 0;
+  const monitor = createQueueMonitor(shards, () => Date.now() + skewMs);
+  for (; skewMs < 3_600_000; skewMs += 600_000) await monitor.sample();
+
+  const out = openWebhooksOut({
+    ...shards,
+    bundleSize: 10,
+    idempotencyRetentionMs: 60_000,
+    secrets: createSecretBox([]),
+  });
+  await out.enqueue(Array.from({ length: 400 }, () => webhook()));
+  await monitor.sample();
+  await connection.incrby(attemptsCounterKey('{test:0}'), 500);
+  skewMs += 5_000;
+  const { attemptsPerSecond, backlogSeconds } = await monitor.sample();
+  expect(attemptsPerSecond).toBeGreaterThan(90);
+  expect(backlogSeconds).toBeLessThan(4.5);
+
+  await out.close();
+  await monitor.close();
+  disconnectRedis(connection);
+  await redis.stop();
+});
