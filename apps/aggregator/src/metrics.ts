@@ -63,7 +63,30 @@ export function createAggregatorMetrics(options: MetricsOptions): AggregatorMetr
   });
   const backlog = new Gauge({
     name: 'hookfleet_backlog_seconds',
-    help: 'Time to drain the waiting webhooks at the rate of late.',
+    help: 'Time to drain the webhooks that wait for workers at the rate of late.',
+    registers,
+  });
+  const circuits = new Gauge({
+    name: 'hookfleet_circuits',
+    help: 'Lanes whose circuit is not closed, by state. Paused ones wait for an operator.',
+    labelNames: ['state'],
+    registers,
+  });
+  const redisMemory = new Gauge({
+    name: 'hookfleet_redis_memory_used_bytes',
+    help: 'Memory that Redis uses, by node.',
+    labelNames: ['node'],
+    registers,
+  });
+  const redisMemoryLimit = new Gauge({
+    name: 'hookfleet_redis_memory_limit_bytes',
+    help: "Redis' maxmemory, or its machine's memory where none is set, by node. At it, every write is refused.",
+    labelNames: ['node'],
+    registers,
+  });
+  const sampledAt = new Gauge({
+    name: 'hookfleet_sampled_timestamp_seconds',
+    help: 'When this aggregator last read the queues, in seconds since 1970: what the gauges of the queues tell is as old.',
     registers,
   });
   const unaccounted = new Gauge({
@@ -99,6 +122,15 @@ export function createAggregatorMetrics(options: MetricsOptions): AggregatorMetr
       for (const { queue, seconds } of sample.oldestSeconds) oldest.set({ queue }, seconds);
       parked.set(sample.parkedWebhooks);
       backlog.set(sample.backlogSeconds);
+      for (const { state, lanes } of sample.circuits) circuits.set({ state }, lanes);
+      // After a failover the masters are others.
+      redisMemory.reset();
+      redisMemoryLimit.reset();
+      for (const { node, usedBytes, limitBytes } of sample.redisMemory) {
+        redisMemory.set({ node }, usedBytes);
+        if (limitBytes !== undefined) redisMemoryLimit.set({ node }, limitBytes);
+      }
+      sampledAt.set(now() / 1000);
     },
     unaccounted: (messages) => unaccounted.set(messages),
   };

@@ -10,6 +10,7 @@ const attempt = (changes: Partial<LoggedAttempt> = {}): LoggedAttempt => ({
   workerId: 'w',
   final: true,
   messageId: 'm',
+  phases: {},
   ...changes,
 });
 

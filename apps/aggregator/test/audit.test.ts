@@ -1,7 +1,7 @@
 /** The audit over a real Redis: in parts, over pages and shards, and with what was not counted. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Bundle } from '@hookfleet/contract';
-import { createOutcomeRecorder } from '@hookfleet/queue';
+import { createCampaignBacklog, createOutcomeRecorder } from '@hookfleet/queue';
 import { startTestRedis } from '@hookfleet/testkit';
 import type { AuditPart, AuditProgress } from '../src/audit-campaign.ts';
 import { CELLS_PER_PAGE } from '../src/plan-counting.ts';
@@ -15,12 +15,13 @@ let recorder: ReturnType<typeof createOutcomeRecorder>;
 beforeAll(async () => {
   redis = await startTestRedis();
   counting = setupCounting(redis.url);
+  const shards = { connection: counting.connection, prefix: counting.prefix, shards: 1 };
+  const onError = () => undefined;
   recorder = createOutcomeRecorder({
-    connection: counting.connection,
-    prefix: counting.prefix,
-    shards: 1,
+    ...shards,
+    backlog: createCampaignBacklog({ ...shards, priorityOf: () => 'normal', onError }),
     retention: { attemptsMs: 60_000, deadLettersMs: 60_000 },
-    onError: () => undefined,
+    onError,
   });
 });
 

@@ -1,4 +1,5 @@
 /** /metrics of each process, read as Prometheus reads it, after a campaign whose numbers are known. */
+import { totalmem } from 'node:os';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import {
   eventually,
@@ -76,6 +77,10 @@ test('a worker tells its attempts by event and reason, their durations, and the 
   expect(seconds).toBeLessThan(60);
   expect(families.get('hookfleet_delivery_latency_seconds')?.type).toBe('histogram');
   expect(sampleValue(families, 'hookfleet_delivery_latency_seconds_count')).toBe(45);
+  const deadLetters = (reason: string) => sampleValue(families, 'hookfleet_dead_letters_total', { reason });
+  expect(families.get('hookfleet_dead_letters_total')?.type).toBe('counter');
+  expect([deadLetters('http_4xx'), deadLetters('http_5xx'), deadLetters('gone')]).toEqual([5, 0, 0]);
+  expect(sampleValue(families, 'hookfleet_concurrency')).toBe(200);
   expect(families.get('hookfleet_in_flight')?.type).toBe('gauge');
   expect(sampleValue(families, 'hookfleet_in_flight')).toBe(0);
 });
@@ -102,6 +107,20 @@ test('an aggregator tells the queues, the backlog, the campaigns, and that nothi
   expect(families.get('hookfleet_campaign_events_total')?.type).toBe('counter');
   expect(families.get('hookfleet_unaccounted')?.type).toBe('gauge');
   expect(sampleValue(families, 'hookfleet_unaccounted')).toBe(0);
+});
+
+test('an aggregator tells how full Redis is, which circuits are not closed, and when it last looked', async () => {
+  const families = await metricsOf(aggregator);
+  const node = redis.url.slice('redis://'.length);
+  const used = sampleValue(families, 'hookfleet_redis_memory_used_bytes', { node });
+  expect(used).toBeGreaterThan(100_000);
+  // No maxmemory is set: the machine's.
+  expect(sampleValue(families, 'hookfleet_redis_memory_limit_bytes', { node })).toBe(totalmem());
+  for (const state of ['open', 'paused'])
+    expect(sampleValue(families, 'hookfleet_circuits', { state })).toBe(0);
+  const ageSeconds = Date.now() / 1000 - sampleValue(families, 'hookfleet_sampled_timestamp_seconds');
+  expect(ageSeconds).toBeGreaterThanOrEqual(0);
+  expect(ageSeconds).toBeLessThan(15);
 });
 
 test('every process tells the Node.js defaults', async () => {

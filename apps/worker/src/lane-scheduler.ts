@@ -22,7 +22,9 @@ import {
 } from './circuit-breaker.ts';
 import { isLimited } from './lane-limits.ts';
 
-export type CircuitState = 'closed' | Circuit['state'];
+export const CIRCUIT_STATES = ['closed', 'open', 'paused'] as const satisfies ('closed' | Circuit['state'])[];
+
+export type CircuitState = (typeof CIRCUIT_STATES)[number];
 
 export interface LaneSchedulerOptions {
   readonly lanes: Pick<Lanes, 'release' | 'claimDue'>;

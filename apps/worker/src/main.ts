@@ -81,7 +81,7 @@ await startApplication('worker', async () => {
 
   const registry = createMetricsRegistry();
   const slots = createAttemptSlots(config.concurrency);
-  const metrics = createWorkerMetrics(registry, slots.inFlight);
+  const metrics = createWorkerMetrics(registry, slots.inFlight, config.concurrency);
   const storedChannels = openChannels({ connection, prefix: config.keyPrefix, secrets });
   const channels = createChannelCache(storedChannels);
   const lanes = openLanes({

@@ -6,3 +6,4 @@ export {
   RedisServerMissingError,
 } from './locate-redis.ts';
 export { type EmbeddedRedis, freePort, type StartRedisOptions, startRedis } from './start-redis.ts';
+export { findOnPath, type UnpackedProgram, type UnpackOptions, unpackDebian } from './unpack-debian.ts';

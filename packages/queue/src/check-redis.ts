@@ -46,7 +46,8 @@ async function problemsOf(node: Redis): Promise<string[]> {
   return problems;
 }
 
-function parseInfo(text: string): Map<string, string> {
+/** The fields of an answer to INFO. */
+export function parseInfo(text: string): Map<string, string> {
   return new Map(
     text.split('\r\n').flatMap((line) => {
       const colon = line.indexOf(':');

@@ -65,6 +65,7 @@ export {
 export { createOutcomeRecorder, type OutcomeRecorder, type RecordedAttempt } from './outcome-recorder.ts';
 export type { WebhookToEnqueue } from './pack-bundles.ts';
 export { createQueueMonitor, QUEUE_STATES, type QueueMonitor, type QueueSample } from './queue-monitor.ts';
+export type { RedisMemory } from './redis-memory.ts';
 export { type ConsumeResultsOptions, consumeResults, type ResultsConsumer } from './results-in.ts';
 export { openResultsOut, type ResultsOut } from './results-out.ts';
 export { defineScripts } from './scripts.ts';

@@ -1,7 +1,10 @@
 /** What the queues hold: for metrics and for scaling. Costs a few commands a sample, none of them scans. */
 import { type Bundle, RESULTS_QUEUE, WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import type { Job, Queue } from 'bullmq';
+import { campaignOfLane } from './campaign-controls.ts';
+import { type Circuit, openCircuits } from './circuits.ts';
 import { attemptsCounterKey, gatheredKey, parkedKey, shardPrefix } from './keys.ts';
+import { type RedisMemory, readRedisMemory } from './redis-memory.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
 
 export type QueueName = typeof WEBHOOKS_QUEUE | typeof RESULTS_QUEUE;
@@ -16,10 +19,16 @@ export interface QueueSample {
   /** Age of the job that waits longest; 0 where none waits. Delayed jobs don't wait. */
   readonly oldestSeconds: readonly { queue: QueueName; seconds: number }[];
   readonly attemptsPerSecond: number;
-  /** Time to drain what waits at the rate of late. Where nothing is attempted at all: the age of the oldest. */
+  /**
+   * Time to drain what waits for workers at the rate of late; where nothing is attempted at all, the age of the
+   * oldest. What waits for a circuit, its campaign's controls or its batch is left out: more workers would not send it.
+   */
   readonly backlogSeconds: number;
   /** Webhooks that wait in lanes, or for their batch. */
   readonly parkedWebhooks: number;
+  /** Lanes whose circuit is not closed. */
+  readonly circuits: readonly { state: Circuit['state']; lanes: number }[];
+  readonly redisMemory: readonly RedisMemory[];
   /** No job waits, is delayed or active, in either queue, and nothing is parked: every accepted webhook must have ended. */
   readonly atRest: boolean;
 }
@@ -35,6 +44,7 @@ export interface QueueMonitor {
 
 // The rate forgets with this time constant: long enough to be steady, short enough to follow a scaled fleet.
 const RATE_MEMORY_MS = 30_000;
+const CIRCUIT_STATES = ['open', 'paused'] as const;
 // Bundles looked at to estimate how many webhooks a waiting job holds.
 const BUNDLES_LOOKED_AT = 3;
 
@@ -42,6 +52,7 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
   const names = [WEBHOOKS_QUEUE, RESULTS_QUEUE] as const;
   const shardQueues = names.map((name) => ({ name, queues: openShardQueues(name, options) }));
   const rate = createRate(now);
+  const circuits = openCircuits(options);
 
   async function sumOfShards(keyOf: (shardTag: string) => string): Promise<number> {
     const counts = await Promise.all(
@@ -76,15 +87,27 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
           };
         }),
       );
-      const attemptsPerSecond = rate.update(await sumOfShards(attemptsCounterKey));
-      const parkedCounts = await options.connection.hvals(parkedKey(options.prefix));
-      const inLanes = parkedCounts.reduce((sum, count) => sum + Number(count), 0);
-      const parkedWebhooks = inLanes + (await sumOfShards(gatheredKey));
+      const [attempts, parked, gathered, notClosed, redisMemory] = await Promise.all([
+        sumOfShards(attemptsCounterKey),
+        options.connection.hgetall(parkedKey(options.prefix)),
+        sumOfShards(gatheredKey),
+        circuits.all(),
+        readRedisMemory(options.connection),
+      ]);
+      const parkedWebhooks = sumOf(Object.values(parked)) + gathered;
+      const heldWebhooks =
+        gathered +
+        sumOf(
+          Object.entries(parked)
+            .filter(([lane]) => notClosed.has(lane) || campaignOfLane(lane) !== undefined)
+            .map(([, count]) => count),
+        );
       const oldestSeconds = perQueue.map(({ name, oldestMs }) => ({
         queue: name as QueueName,
         seconds: Number.isFinite(oldestMs) ? Math.max(0, (now() - oldestMs) / 1000) : 0,
       }));
-      const waitingWebhooks = (perQueue[0]?.webhooks ?? 0) + parkedWebhooks;
+      const waitingWebhooks = (perQueue[0]?.webhooks ?? 0) + parkedWebhooks - heldWebhooks;
+      const attemptsPerSecond = rate.update(attempts, waitingWebhooks > 0);
       return {
         queues: perQueue.flatMap(({ counts }) => counts),
         oldestSeconds,
@@ -96,6 +119,11 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
               ? waitingWebhooks / attemptsPerSecond
               : (oldestSeconds[0]?.seconds ?? 0),
         parkedWebhooks,
+        circuits: CIRCUIT_STATES.map((state) => ({
+          state,
+          lanes: [...notClosed.values()].filter((circuit) => circuit.state === state).length,
+        })),
+        redisMemory,
         atRest: parkedWebhooks === 0 && perQueue.every(({ busy }) => !busy),
       };
     },
@@ -105,6 +133,10 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
       await Promise.all(shardQueues.map(({ queues }) => queues.close()));
     },
   };
+}
+
+function sumOf(counts: readonly string[]): number {
+  return counts.reduce((sum, count) => sum + Number(count), 0);
 }
 
 async function sampleQueue(queue: Queue) {
@@ -133,20 +165,27 @@ async function sampleQueue(queue: Queue) {
   };
 }
 
-/** An exponentially weighted rate of a growing total. */
+/**
+ * An exponentially weighted rate of a growing total, over the time that there was work: a quiet hour says nothing of how
+ * fast the fleet is, and after it the first reading counts whole.
+ */
 function createRate(now: () => number) {
-  let last: { total: number; atMs: number } | undefined;
-  let perSecond = 0;
+  let last: { total: number; atMs: number; hasWork: boolean } | undefined;
+  let sum = 0;
+  let weight = 0;
   return {
-    update(total: number): number {
+    update(total: number, hasWork: boolean): number {
       const atMs = now();
       if (last !== undefined && atMs > last.atMs) {
         const elapsedMs = atMs - last.atMs;
-        const latest = (Math.max(0, total - last.total) / elapsedMs) * 1000;
-        perSecond += (latest - perSecond) * (1 - Math.exp(-elapsedMs / RATE_MEMORY_MS));
+        const grown = Math.max(0, total - last.total);
+        const hadWork = last.hasWork || grown > 0;
+        const kept = hadWork ? Math.exp(-elapsedMs / RATE_MEMORY_MS) : 0;
+        sum = sum * kept + (grown / elapsedMs) * 1000 * (1 - kept);
+        weight = hadWork ? weight * kept + (1 - kept) : 0;
       }
-      if (last === undefined || atMs > last.atMs) last = { total, atMs };
-      return perSecond;
+      if (last === undefined || atMs > last.atMs) last = { total, atMs, hasWork };
+      return weight === 0 ? 0 : sum / weight;
     },
   };
 }

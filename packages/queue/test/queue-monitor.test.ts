@@ -2,8 +2,17 @@
 import { expect, test } from '@jest/globals';
 import { startTestRedis } from '@hookfleet/testkit';
 import { attemptsCounterKey } from '../src/keys.ts';
-import { createQueueMonitor, disconnectRedis, openWebhooksOut, createSecretBox } from '../src/index.ts';
-import { connect, webhook } from './setup-queue.ts';
+import {
+  campaignLane,
+  createQueueMonitor,
+  createSecretBox,
+  disconnectRedis,
+  laneOf,
+  openCircuits,
+  openLanes,
+  openWebhooksOut,
+} from '../src/index.ts';
+import { bundleOf, connect, webhook } from './setup-queue.ts';
 
 test('jobs, their age, and the time to drain them, counted in webhooks and over all shards', async () => {
   const redis = await startTestRedis();
@@ -43,6 +52,84 @@ test('jobs, their age, and the time to drain them, counted in webhooks and over 
   expect(busy.attemptsPerSecond).toBeLessThan(101);
   expect(busy.backlogSeconds).toBeGreaterThan(3.9);
   expect(busy.backlogSeconds).toBeLessThan(5);
+
+  await out.close();
+  await monitor.close();
+  disconnectRedis(connection);
+  await redis.stop();
+});
+
+test('the backlog leaves out what no worker could send: behind a circuit, or held by its campaign', async () => {
+  const redis = await startTestRedis({ extraArguments: ['--maxmemory', '50000000'] });
+  const connection = connect(redis.url);
+  const shards = { connection, prefix: 'test', shards: 1 };
+  let skewMs = 0;
+  const monitor = createQueueMonitor(shards, () => Date.now() + skewMs);
+  const lanes = openLanes({ ...shards, retentionMs: 60_000, leaseMs: 60_000 });
+  const circuits = openCircuits(shards);
+  const [busy, failing, paused] = ['1', '2', '3'].map((id) => laneOf(id, 'http://x.test')) as string[];
+  for (const [lane, webhooks] of [
+    [busy, 100],
+    [failing, 20],
+    [paused, 30],
+    [campaignLane('held'), 40],
+  ] as const) {
+    const bundle = bundleOf(webhooks, { run: `run${webhooks}` });
+    await lanes.park(0, bundle, lane as string, bundle.webhooks, 200);
+  }
+  const sinceMs = Date.now();
+  await circuits.set(failing as string, {
+    state: 'open',
+    sinceMs,
+    why: 'timeout',
+    probeAtMs: 0,
+    cooldownMs: 1,
+  });
+  await circuits.set(paused as string, { state: 'paused', sinceMs, why: 'operator' });
+
+  await monitor.sample();
+  await connection.incrby(attemptsCounterKey('{test:0}'), 6_000);
+  skewMs = 60_000;
+  const sample = await monitor.sample();
+  expect(sample.parkedWebhooks).toBe(190);
+  expect(sample.backlogSeconds * sample.attemptsPerSecond).toBeCloseTo(100);
+  expect(sample.circuits).toEqual([
+    { state: 'open', lanes: 1 },
+    { state: 'paused', lanes: 1 },
+  ]);
+  expect(sample.redisMemory).toEqual([
+    { node: `127.0.0.1:${redis.port}`, usedBytes: expect.any(Number), limitBytes: 50_000_000 },
+  ]);
+
+  await lanes.close();
+  await monitor.close();
+  disconnectRedis(connection);
+  await redis.stop();
+});
+
+test('after a quiet hour the first webhooks show how fast the fleet is, not how quiet the hour was', async () => {
+  const redis = await startTestRedis();
+  const connection = connect(redis.url);
+  const shards = { connection, prefix: 'test', shards: 1 };
+  let skewMs = 0;
+  const monitor = createQueueMonitor(shards, () => Date.now() + skewMs);
+  for (; skewMs < 3_600_000; skewMs += 600_000) await monitor.sample();
+
+  const out = openWebhooksOut({
+    ...shards,
+    bundleSize: 10,
+    idempotencyRetentionMs: 60_000,
+    secrets: createSecretBox([]),
+    priorityOf: () => 'normal',
+    onError: () => undefined,
+  });
+  await out.enqueue(Array.from({ length: 400 }, () => webhook()));
+  await monitor.sample();
+  await connection.incrby(attemptsCounterKey('{test:0}'), 500);
+  skewMs += 5_000;
+  const { attemptsPerSecond, backlogSeconds } = await monitor.sample();
+  expect(attemptsPerSecond).toBeGreaterThan(90);
+  expect(backlogSeconds).toBeLessThan(4.5);
 
   await out.close();
   await monitor.close();

@@ -1,5 +1,6 @@
 /** How we prove it: real Redis, real HTTP, real processes, and networks that fail. */
 export { type Authority, createAuthority, type Identity } from './certificates.ts';
+export { freePort } from '@hookfleet/embedded-redis';
 export { eventually } from './eventually.ts';
 export { type HttpProxy, type ProxiedRequest, startHttpProxy } from './http-proxy.ts';
 export { type PrometheusFamily, parsePrometheus, sampleValue } from './parse-prometheus.ts';
@@ -11,6 +12,12 @@ export {
   type ReceiverOptions,
   startReceiver,
 } from './receiver.ts';
+export {
+  type PrometheusSeries,
+  promtool,
+  startPrometheus,
+  type TestPrometheus,
+} from './start-prometheus.ts';
 export { type StartedProcess, startProcess } from './start-process.ts';
 export { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 export { startTestCluster, startTestRedis, type TestCluster } from './test-redis.ts';

@@ -1,0 +1,165 @@
+/**
+ * docker/Dockerfile, carried out step by step in clean directories, and each application started from what comes out of
+ * it, against a Redis that is set as docker/redis.conf says. No engine is needed, and what only one could show is not
+ * shown: the base image and its node, users, layers.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { eventually, freePort, startTestRedis } from '@hookfleet/testkit';
+import { validate } from 'dockerfile-utils';
+import {
+  APPLICATIONS,
+  type Application,
+  DOCKER,
+  defaultPortOf,
+  packagesOf,
+  ROOT,
+  textOf,
+} from './docker-files.ts';
+import { type BuiltImage, createBuilder, filesBelow, parseDockerfile } from './run-dockerfile.ts';
+
+const BUILD_TIMEOUT_MS = 180_000;
+const API_KEY = 'a-key-of-sixteen-characters';
+
+const stages = parseDockerfile(textOf('Dockerfile'));
+const images = new Map<Application, BuiltImage>();
+let directory: string;
+let redis: Awaited<ReturnType<typeof startTestRedis>>;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'hookfleet-images-'));
+  redis = await startTestRedis({ extraArguments: ['--include', `${DOCKER}redis.conf`] });
+  const build = await createBuilder(stages, {
+    directory,
+    context: ROOT,
+    ignoreFile: `${DOCKER}Dockerfile.dockerignore`,
+  });
+  for (const application of APPLICATIONS) images.set(application, await build(application));
+}, 3 * BUILD_TIMEOUT_MS);
+
+afterAll(async () => {
+  await redis.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+function imageOf(application: Application): BuiltImage {
+  return images.get(application) as BuiltImage;
+}
+
+function start(
+  { root, workingDirectory, environment, entrypoint }: BuiltImage,
+  more: Record<string, string>,
+): { child: ChildProcess; output: () => string } {
+  const [program = '', ...args] = entrypoint;
+  if (program !== 'node') throw new Error(`${program} is not in the image`);
+  const child = spawn(process.execPath, args, {
+    cwd: join(root, workingDirectory),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A file system that can't be written: Node.js itself refuses what a container's would.
+    env: { NODE_OPTIONS: '--permission --allow-fs-read=*', ...environment, ...more },
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+  return { child, output: () => output };
+}
+
+test('a linter finds no fault with it', () => {
+  expect(validate(textOf('Dockerfile')).map(({ message, range }) => [range.start.line + 1, message])).toEqual(
+    [],
+  );
+});
+
+test('what it builds on is pinned: Node.js to the version that the tests run on, pnpm to one', () => {
+  const lock = /^ {2}node@(\S+):$/m.exec(textOf('../pnpm-lock.yaml'))?.[1];
+  const bases = stages.map(({ from }) => from).filter((from) => from.includes(':'));
+  expect(new Set(bases)).toEqual(new Set([`node:${lock}-bookworm-slim`]));
+  expect(textOf('Dockerfile')).toMatch(/npm install --global .*\bpnpm@\d+\.\d+\.\d+$/m);
+});
+
+describe.each(APPLICATIONS)('%s', (application) => {
+  test('holds itself, the packages that it imports, their production dependencies, and no test', async () => {
+    const image = imageOf(application);
+    const files = await filesBelow(join(image.root, 'hookfleet'));
+    const folders = new Set(files.map((file) => file.split('/').slice(0, 2).join('/')));
+    const own = [...folders].filter((folder) => !folder.startsWith('node_modules/'));
+    expect(own.sort()).toEqual([`apps/${application}`, ...packagesOf(application)].sort());
+    expect(
+      files.filter((file) => !file.includes('node_modules/') && /\.test\.ts$|\/test\//.test(file)),
+    ).toEqual([]);
+    for (const name of ['jest', 'typescript', 'node', 'ioredis'])
+      expect([name, files.some((file) => file.includes(`/node_modules/${name}/`))]).toEqual([
+        name,
+        name === 'ioredis',
+      ]);
+  });
+
+  test('is nobody in particular, asks its own /healthz, and exposes the port that it listens on', () => {
+    const { user, healthCheck, exposed, environment } = imageOf(application);
+    expect(user).toBe('1000:1000');
+    expect(healthCheck.join(' ')).toContain('/healthz');
+    expect(exposed).toEqual([String(defaultPortOf(application))]);
+    expect(environment).toEqual({
+      NODE_ENV: 'production',
+      HOST: '0.0.0.0',
+      PORT: String(defaultPortOf(application)),
+    });
+  });
+
+  test('refuses to listen for everybody without keys, and says which variable', async () => {
+    const { child, output } = start(imageOf(application), { REDIS_URL: redis.url });
+    const [code] = await once(child, 'close');
+    expect(output().trim().split('\n').at(-1)).toMatch(
+      new RegExp(`^${application}: HOOKFLEET_API_KEYS: must be set where HOST is 0\\.0\\.0\\.0`),
+    );
+    expect(code).toBe(1);
+  });
+
+  test('starts, is healthy by its own check, writes no file, and ends with 0 at SIGTERM', async () => {
+    const image = imageOf(application);
+    const own = {
+      REDIS_URL: redis.url,
+      HOOKFLEET_API_KEYS: API_KEY,
+      // Tests listen on loopback alone.
+      HOST: '127.0.0.1',
+      PORT: String(await freePort()),
+    };
+    const { child, output } = start(image, own);
+    const closed = once(child, 'close');
+    const [, ...check] = image.healthCheck;
+    const health = () => promisify(execFile)(process.execPath, check, { env: own });
+    await expect(health()).rejects.toMatchObject({ code: 1 });
+    await eventually(
+      () => {
+        expect(output()).toContain(`"${application}.started"`);
+      },
+      { timeoutMs: 20_000 },
+    );
+    await health();
+    expect((await fetch(`http://127.0.0.1:${own.PORT}/readyz`)).status).toBe(200);
+    child.kill('SIGTERM');
+    expect((await closed)[0]).toBe(0);
+    const logs = output()
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { level: string });
+    expect(logs.filter(({ level }) => level !== 'info')).toEqual([]);
+  });
+});
+
+test("redis.conf is taken by Redis, and keeps what the fleet's promises stand on", async () => {
+  const text = await readFile(`${DOCKER}redis.conf`, 'utf8');
+  const settings = [...text.matchAll(/^([a-z-]+) (.*)$/gm)].map(([, name, value]) => [name, value]);
+  expect(Object.fromEntries(settings)).toMatchObject({
+    appendonly: 'yes',
+    appendfsync: 'everysec',
+    'maxmemory-policy': 'noeviction',
+  });
+});
