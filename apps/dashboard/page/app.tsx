@@ -6,6 +6,7 @@ import { CampaignView } from './campaign-view.tsx';
 import { FleetView } from './fleet-view.tsx';
 import { Notices } from './notices.tsx';
 import { useRoute } from './router.ts';
+import type { Route } from './routes.ts';
 import { SignIn } from './sign-in.tsx';
 import type { Session } from './types.ts';
 
@@ -45,8 +46,8 @@ function SignedIn({ session, onSignedOut }: { session: Session; onSignedOut: () 
   }, [place]);
 
   const mayOperate = session.role === 'operate';
-  const link = (view: string, href: string, text: string) => (
-    <a href={href} aria-current={route.view === view ? 'page' : undefined}>
+  const link = (views: readonly Route['view'][], href: string, text: string) => (
+    <a href={href} aria-current={views.includes(route.view) ? 'page' : undefined}>
       {text}
     </a>
   );
@@ -60,8 +61,8 @@ function SignedIn({ session, onSignedOut }: { session: Session; onSignedOut: () 
           hookfleet
         </a>
         <nav aria-label="Main">
-          {link('campaigns', '#/', 'Campaigns')}
-          {link('fleet', '#/fleet', 'Fleet')}
+          {link(['campaigns', 'campaign'], '#/', 'Campaigns')}
+          {link(['fleet'], '#/fleet', 'Fleet')}
         </nav>
         {session.needsKeys && (
           <button type="button" class="quiet" onClick={() => void signOut().finally(onSignedOut)}>

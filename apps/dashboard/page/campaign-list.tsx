@@ -4,7 +4,7 @@ import { ApiProblem, call, query } from './api.ts';
 import { ago, number, share, time } from './format.ts';
 import { Freshness } from './freshness.tsx';
 import { useLive, useNow } from './live.ts';
-import { campaignLink, campaignsLink, type Route } from './router.ts';
+import { campaignLink, campaignsLink, parseRoute, type Route } from './routes.ts';
 import { Sparkline } from './sparkline.tsx';
 import type { CampaignPage, Totals } from './types.ts';
 import { EVENT_WORDS, MESSAGE_WORDS } from './words.ts';
@@ -84,7 +84,9 @@ function SearchBox({ route }: { route: ListRoute }) {
           const q = event.currentTarget.value.trim();
           clearTimeout(timer.current);
           timer.current = setTimeout(() => {
-            location.replace(campaignsLink({ ...route, q, page: 1 }));
+            // The order may have been changed meanwhile, or the view left.
+            const now = parseRoute(location.hash);
+            if (now.view === 'campaigns') location.replace(campaignsLink({ ...now, q, page: 1 }));
           }, TYPING_PAUSE_MS);
         }}
       />

@@ -8,7 +8,7 @@ import { useLive } from './live.ts';
 import { ReplayDialog } from './replay-dialog.tsx';
 import { Statistics } from './statistics.tsx';
 import type { Totals } from './types.ts';
-import { labelOf, MESSAGE_WORDS, meaningOf, REASON_WORDS } from './words.ts';
+import { eventOf, labelOf, MESSAGE_WORDS, meaningOf, REASON_WORDS } from './words.ts';
 
 export function CampaignView({ campaignId, mayOperate }: { campaignId: string; mayOperate: boolean }) {
   const live = useLive<Totals>('campaign', `campaign=${encodeURIComponent(campaignId)}`);
@@ -59,7 +59,7 @@ function Messages({ totals: { messages } }: { totals: Totals }) {
             <dd>
               <strong>{number(messages[name])}</strong>
               {name === 'delivered' && messages.accepted > 0 && (
-                <span> {share(messages.delivered / messages.accepted)} of accepted</span>
+                <span class="muted"> {share(messages.delivered / messages.accepted)}</span>
               )}
             </dd>
             <dd class="muted small">{meaningOf(MESSAGE_WORDS, name)}</dd>
@@ -87,7 +87,9 @@ function Reasons({ reasons }: { reasons: Totals['reasons'] }) {
                 <span class="muted small">{meaningOf(REASON_WORDS, reason)}</span>
               </span>
               <span class="count">{number(count)}</span>
-              <meter min={0} max={most} value={count} aria-label={labelOf(REASON_WORDS, reason)} />
+              <svg class="bar-of" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true">
+                <rect class={COLOURS[eventOf(reason)]} width={(100 * count) / most} height="1" />
+              </svg>
             </li>
           ))}
         </ul>
@@ -95,6 +97,8 @@ function Reasons({ reasons }: { reasons: Totals['reasons'] }) {
     </section>
   );
 }
+
+const COLOURS = { 'webhook.bounced': 'bounced', 'webhook.error': 'error' } as const;
 
 function Latency({ latency, totals }: { latency: Totals['latency']; totals: Totals }) {
   const rows = [

@@ -21,6 +21,14 @@ export interface ChartProps {
 }
 
 const HEIGHT = 280;
+// Of 24 hours. By the ticks' distance in seconds: what each says, and what it adds where a day or a year begins.
+const TIMES: NonNullable<uPlot.Axis['values']> = [
+  [365 * 86_400, '{YYYY}', null, null, null, null, null, null, 1],
+  [28 * 86_400, '{MMM}', '\n{YYYY}', null, null, null, null, null, 1],
+  [86_400, '{D} {MMM}', '\n{YYYY}', null, null, null, null, null, 1],
+  [60, '{HH}:{mm}', '\n{D} {MMM} {YYYY}', null, '\n{D} {MMM}', null, null, null, 1],
+  [1, '{HH}:{mm}:{ss}', '\n{D} {MMM} {YYYY}', null, '\n{D} {MMM}', null, null, null, 1],
+];
 const FONT = '12px system-ui, sans-serif';
 
 export function Chart(props: ChartProps) {
@@ -66,7 +74,6 @@ export function Chart(props: ChartProps) {
 
   return (
     <div class="chart">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys move the cursor in it. */}
       <div
         ref={place}
         class="plot"
@@ -124,6 +131,7 @@ function optionsOf(
     width: place.clientWidth,
     height: HEIGHT,
     legend: { show: false },
+    padding: [10, 22, 0, 0],
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), timeZone),
     cursor: { drag: { x: true, y: false, setScale: false }, points: { show: false }, y: false },
     scales: {
@@ -133,7 +141,7 @@ function optionsOf(
       y: { range: asRates ? [0, 1] : (_plot, _min, max) => [0, Math.max(1, max * 1.05)] },
     },
     axes: [
-      { ...axis, space: 70 },
+      { ...axis, space: 76, values: TIMES },
       {
         ...axis,
         size: 52,

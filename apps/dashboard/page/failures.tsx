@@ -87,11 +87,17 @@ export function Failures({ campaignId, failed, mayOperate, onReplayAll }: Failur
             <thead>
               <tr>
                 <th scope="col">Message</th>
-                <th scope="col">Channel</th>
-                <th scope="col">Outcome</th>
+                <th scope="col" class="words">
+                  Channel
+                </th>
+                <th scope="col" class="words">
+                  Outcome
+                </th>
                 <th scope="col">Attempts</th>
                 <th scope="col">Ended</th>
-                <th scope="col">Last answer</th>
+                <th scope="col" class="words">
+                  Last answer
+                </th>
                 {mayOperate && <th scope="col">Replay</th>}
               </tr>
             </thead>
@@ -126,15 +132,17 @@ function Row({ failure, onReplay }: RowProps) {
       <th scope="row" title={failure.webhookId}>
         {messageId}
       </th>
-      <td data-label="Channel">{channelConfigId ?? <span class="muted">inline</span>}</td>
-      <td data-label="Outcome">
+      <td data-label="Channel" class="words">
+        {channelConfigId ?? <span class="muted">inline</span>}
+      </td>
+      <td data-label="Outcome" class="words">
         {labelOf(EVENT_WORDS, event)}: {statusCode ?? why}
       </td>
       <td data-label="Attempts">{attempts}</td>
       <td data-label="Ended">
         <time dateTime={endedAt}>{time(endedAt, zone)}</time>
       </td>
-      <td data-label="Last answer">
+      <td data-label="Last answer" class="words answer">
         {responseBody === undefined || responseBody === '' ? (
           <span class="muted">none</span>
         ) : (

@@ -5,7 +5,7 @@ import { ago, duration, number } from './format.ts';
 import { Freshness } from './freshness.tsx';
 import { useLive, useNow } from './live.ts';
 import { tell, tellFailure } from './notices.tsx';
-import { campaignLink } from './router.ts';
+import { campaignLink } from './routes.ts';
 import type { Fleet, Lane } from './types.ts';
 import { labelOf, REASON_WORDS } from './words.ts';
 
@@ -89,7 +89,9 @@ function Lanes({ fleet, mayOperate }: { fleet: Fleet; mayOperate: boolean }) {
             <thead>
               <tr>
                 <th scope="col">Channel, campaign or origin</th>
-                <th scope="col">State</th>
+                <th scope="col" class="words">
+                  State
+                </th>
                 <th scope="col">Since</th>
                 <th scope="col">Webhooks waiting</th>
                 {mayOperate && <th scope="col">Hold or go on</th>}
@@ -139,7 +141,7 @@ function LaneRow({ lane, now, mayOperate }: { lane: Lane; now: number; mayOperat
           <a href={campaignLink(lane.campaignId)}>{nameOf(lane)}</a>
         )}
       </th>
-      <td data-label="State">
+      <td data-label="State" class="words">
         <span class={`state ${state}`}>{STATES[state]}</span>{' '}
         {why !== undefined && (
           <span class="muted">{why === 'operator' ? 'by an operator' : labelOf(REASON_WORDS, why)}</span>

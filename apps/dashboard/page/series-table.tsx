@@ -1,6 +1,7 @@
 /** The table behind the graph, and its download. */
 import { namesOf } from './chart-data.ts';
-import { download, toCsv } from './csv.ts';
+import { toCsv } from './csv-text.ts';
+import { download } from './download.ts';
 import { number, share, stepTime } from './format.ts';
 import type { Series } from './types.ts';
 import { EVENT_WORDS, labelOf, REASON_WORDS } from './words.ts';

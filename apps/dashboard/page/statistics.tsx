@@ -18,7 +18,7 @@ import { SeriesTable } from './series-table.tsx';
 import type { Series, Totals } from './types.ts';
 
 const RANGE_LABELS: Readonly<Record<RangeName, string>> = {
-  '1h': 'Last hour',
+  '1h': '1 hour',
   '24h': '24 hours',
   '7d': '7 days',
   '30d': '30 days',

@@ -36,6 +36,13 @@ export const MESSAGE_WORDS: Readonly<Record<string, Word>> = {
   cancelled: { label: 'Cancelled', meaning: 'Messages of a campaign that was called off.' },
 };
 
+const ERRORS = new Set(['http_4xx', 'gone', 'redirect', 'blocked']);
+
+/** The event that the reason is one of. */
+export function eventOf(reason: string): 'webhook.bounced' | 'webhook.error' {
+  return ERRORS.has(reason) ? 'webhook.error' : 'webhook.bounced';
+}
+
 /** Custom events and unknown names stand for themselves. */
 export function labelOf(words: Readonly<Record<string, Word>>, name: string): string {
   return Object.hasOwn(words, name) ? (words[name] as Word).label : name;
