@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import type { CampaignTotals } from '@hookfleet/contract';
 import { type Answer, eventually, type Receiver, startReceiver, startTestRedis } from '@hookfleet/testkit';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
@@ -33,6 +33,9 @@ let fleet: { producer: ProcessUnderTest; worker: ProcessUnderTest; aggregator: P
 let browser: Browser;
 let isMended = false;
 
+// A browser beside a fleet on a machine that others use too.
+jest.setTimeout(90_000);
+
 beforeAll(async () => {
   await mkdir(SCREENSHOTS, { recursive: true });
   redis = await startTestRedis();
@@ -51,7 +54,7 @@ beforeAll(async () => {
     webhooks: webhooks(HOSTILE, 10, () => ({ messageId: '=cmd()', channelConfigId: 'loyalty' })),
   });
   await startSending();
-}, 120_000);
+});
 
 afterAll(async () => {
   await browser?.close();
@@ -231,7 +234,7 @@ test('a campaign is watched as it grows, and shows what the API says; a replay s
   expect(await tile('delivered').textContent()).toBe(String(2 * WEBHOOKS));
   expect(faults).toEqual([]);
   await context.close();
-}, 60_000);
+});
 
 test('dragging zooms into the graph, and the arrow keys read its values', async () => {
   const { context, page } = await visit();
@@ -336,7 +339,7 @@ test('a campaign and a channel are held and let go; what a viewer signs in to ha
   await page.getByRole('button', { name: `Resume Campaign ${CAMPAIGN}` }).click();
   await eventually(async () => expect(await page.getByText('by an operator').count()).toBe(0));
   await context.close();
-}, 60_000);
+});
 
 test('campaigns are searched and sorted, and their ids are text whatever they hold', async () => {
   const { context, page, faults } = await visit();

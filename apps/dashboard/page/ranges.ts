@@ -35,11 +35,10 @@ export function rangeOf(name: RangeName, nowMs: number, firstEventAt: string | u
   return { fromMs: Math.min(fromMs, nowMs - 30 * MINUTE_MS), toMs: nowMs };
 }
 
-/** The range in which a campaign's events lie. */
+/** What is shown first: all of it, or of a long one the last month. */
 export function rangeNameFor(firstEventAt: string | undefined, nowMs: number): RangeName {
-  if (firstEventAt === undefined) return '1h';
-  const agoMs = nowMs - Date.parse(firstEventAt);
-  return RANGES.find((name) => name !== 'all' && SPANS_MS[name] >= agoMs) ?? 'all';
+  const agoMs = firstEventAt === undefined ? 0 : nowMs - Date.parse(firstEventAt);
+  return agoMs <= SPANS_MS['30d'] ? 'all' : '30d';
 }
 
 export function stepFor({ fromMs, toMs }: Range, nowMs: number): Step {
