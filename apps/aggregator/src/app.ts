@@ -11,12 +11,14 @@ import type { Logger, OpsOptions } from '@hookfleet/runtime';
 import type { FastifyInstance } from 'fastify';
 import type { CampaignAudit } from './audit-campaign.ts';
 import type { CampaignDirectory } from './campaign-directory.ts';
+import type { DashboardFiles } from './dashboard-files.ts';
 import { createLiveTopics, type Topic } from './live-topics.ts';
 import type { CampaignReader } from './read-campaigns.ts';
 import type { FleetReader } from './read-fleet.ts';
 import type { SeriesReader } from './read-series.ts';
 import { addAuditRoutes } from './routes/audit.ts';
 import { addCampaignRoutes } from './routes/campaigns.ts';
+import { addDashboardRoutes } from './routes/dashboard.ts';
 import { addFailureRoutes } from './routes/failures.ts';
 import { addFleetRoutes } from './routes/fleet.ts';
 import { addSeriesRoutes } from './routes/series.ts';
@@ -37,6 +39,8 @@ export interface AppOptions {
   readonly fleetEvents: FleetEvents;
   readonly deadLetters: Pick<DeadLetters, 'list' | 'replay' | 'replayCampaign' | 'previewReplay'>;
   readonly audit: CampaignAudit;
+  /** The page at /; may come later than the first request. */
+  readonly dashboard: Promise<DashboardFiles>;
   readonly isUnavailable: (error: Error) => boolean;
   readonly onError: (error: Error) => void;
   readonly now: () => number;
@@ -58,6 +62,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     fleetEvents,
     deadLetters,
     audit,
+    dashboard,
     onError,
     now,
     ...api
@@ -80,6 +85,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   addChannelPauseRoutes(app, { channels, circuits, events: fleetEvents, now });
   addReplayRoutes(app, deadLetters);
   addAuditRoutes(app, audit);
+  addDashboardRoutes(app, dashboard);
   return app;
 
   async function readTopic(topic: Topic): Promise<unknown> {

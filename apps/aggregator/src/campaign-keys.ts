@@ -16,6 +16,9 @@
  *     {hookfleet}:campaigns                          sorted set: campaigns by their latest activity
  *     {hookfleet}:open                               set: campaigns with messages pending, for hookfleet_unaccounted
  *     {hookfleet}:metrics:…                          what /metrics tells of campaigns (campaign-roll-up.ts)
+ *
+ * Bytes of Redis, measured: a campaign of 1,000 webhooks in ten minutes has 3.9 kB, 2.1 kB of them marks; one that
+ * sends all day, 70 kB for the day, of which minutes are 45 kB (for two days) and marks 14 kB (for 4,320 webhooks).
  */
 import type { GroupKind } from './series-groups.ts';
 import type { SeriesStep } from './series-steps.ts';

@@ -15,6 +15,7 @@ export function describeFleet({ producerUrl, aggregatorUrl, logDirectory }: Flee
     '',
     `  webhooks go in   ${producerUrl}/v1/webhooks      (${producerUrl}/docs)`,
     `  numbers come out ${aggregatorUrl}/v1/campaigns     (${aggregatorUrl}/docs)`,
+    `  dashboard        ${aggregatorUrl}/`,
     `  logs             ${logDirectory}`,
     '',
     '  Ctrl-C drains and stops the fleet.',

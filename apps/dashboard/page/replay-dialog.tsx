@@ -1,0 +1,109 @@
+/** Replays a campaign's failures: says how many, to which channels and at which pace, and does it only then. */
+import { useEffect, useState } from 'preact/hooks';
+import { call, path, query } from './api.ts';
+import { Confirm } from './dialog.tsx';
+import { duration, number } from './format.ts';
+import { tell, tellFailure } from './notices.tsx';
+import type { ReplayPreview } from './types.ts';
+import { REASON_WORDS } from './words.ts';
+
+const PACES = [10, 50, 200, 1_000];
+
+export function ReplayDialog({ campaignId, onClose }: { campaignId: string; onClose: () => void }) {
+  const [reason, setReason] = useState('');
+  const [perSecond, setPerSecond] = useState(50);
+  const [preview, setPreview] = useState<ReplayPreview>();
+  const [busy, setBusy] = useState(false);
+
+  useEffect(() => {
+    const abort = new AbortController();
+    setPreview(undefined);
+    call<ReplayPreview>(`${path.campaign(campaignId)}/replay?${query({ reason, perSecond })}`, {
+      signal: abort.signal,
+    }).then(setPreview, (error: Error) => {
+      if (!abort.signal.aborted) tellFailure(error);
+    });
+    return () => abort.abort();
+  }, [campaignId, reason, perSecond]);
+
+  async function replay(): Promise<void> {
+    setBusy(true);
+    try {
+      const body = { perSecond, ...(reason !== '' && { reason }) };
+      const done = await call<{ replayed: number; more: boolean }>(`${path.campaign(campaignId)}/replay`, {
+        method: 'POST',
+        body,
+      });
+      tell(`${number(done.replayed)} webhooks are delivered again.${done.more ? ' There are more.' : ''}`);
+    } catch (error) {
+      tellFailure(error);
+    }
+    onClose();
+  }
+
+  const count = preview?.webhooks ?? 0;
+  return (
+    <Confirm
+      title="Replay failures"
+      action={count === 0 ? 'Replay' : `Replay ${number(count)} ${count === 1 ? 'webhook' : 'webhooks'}`}
+      disabled={count === 0 || busy}
+      onConfirm={() => void replay()}
+      onClose={onClose}
+    >
+      <div class="fields">
+        <label>
+          Failed for{' '}
+          <select value={reason} onChange={(event) => setReason(event.currentTarget.value)}>
+            <option value="">any reason</option>
+            {Object.entries(REASON_WORDS).map(([name, { label }]) => (
+              <option key={name} value={name}>
+                {label}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label>
+          Pace{' '}
+          <select
+            value={String(perSecond)}
+            onChange={(event) => setPerSecond(Number(event.currentTarget.value))}
+          >
+            {PACES.map((pace) => (
+              <option key={pace} value={String(pace)}>
+                {number(pace)} a second
+              </option>
+            ))}
+          </select>
+        </label>
+      </div>
+      <div aria-live="polite" class="preview">
+        {preview === undefined ? (
+          <p class="muted">Counting …</p>
+        ) : preview.webhooks === 0 ? (
+          <p>No failed webhook fits.</p>
+        ) : (
+          <>
+            <p>
+              Delivers {number(preview.webhooks)} {preview.webhooks === 1 ? 'webhook' : 'webhooks'} again,{' '}
+              {number(preview.perSecond)} a second:{' '}
+              {preview.seconds === 0 ? 'at once' : `the last in ${duration(preview.seconds)}`}.
+              {preview.more && ' There are more: replay again for the next.'}
+            </p>
+            <ul>
+              {preview.channels.map(({ channelConfigId, webhooks }) => (
+                <li key={channelConfigId ?? ''}>
+                  {number(webhooks)} to{' '}
+                  {channelConfigId === undefined ? 'inline destinations' : `channel ${channelConfigId}`}
+                </li>
+              ))}
+            </ul>
+            <p class="muted">
+              Each keeps its webhook-id, and has its whole retry schedule again. A message that arrives is
+              counted as delivered, and no longer as failed.
+            </p>
+          </>
+        )}
+      </div>
+    </Confirm>
+  );
+}
