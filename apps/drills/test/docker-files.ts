@@ -43,7 +43,7 @@ export function variablesOf(application: Application): Set<string> {
   const names = new Set<string>();
   let isRead = false;
   for (const line of readme.split('\n')) {
-    const [, heading] = /^\| of ([a-z ]+) \|/.exec(line) ?? [];
+    const [, heading] = /^\| of ([a-z, ]+) \|/.exec(line) ?? [];
     if (heading !== undefined) isRead = heading === 'every process' || heading.includes(application);
     const [, name] = /^\| `([A-Z_]+)` \|/.exec(line) ?? [];
     if (isRead && name !== undefined) names.add(name);
