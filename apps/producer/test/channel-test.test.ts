@@ -1,6 +1,6 @@
 /** POST /v1/channels/{channelConfigId}/test at the producer, where no worker runs: what it refuses, and when it gives up. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { startTestRedis } from '@hookfleet/testkit';
+import { eventually, startTestRedis } from '@hookfleet/testkit';
 import { fieldsOf, type ProducerUnderTest, setupProducer } from './setup-producer.ts';
 
 let redis: Awaited<ReturnType<typeof startTestRedis>>;
@@ -23,7 +23,7 @@ test.each([
   ['a content type without a body', { contentType: 'text/plain' }, 'body'],
   ['a content type that injects a header', { body: 'x', contentType: 'text/plain\r\nx: y' }, 'contentType'],
   ['an unknown field', { campaignId: 'c' }, 'campaignId'],
-])('a test with %s is refused, and %3$s named', async (_, body, field) => {
+])('a test with %s is refused, and the field named', async (_, body, field) => {
   const answer = await producer.call('POST', '/v1/channels/crm/test', body);
   expect(answer.status).toBe(400);
   expect(answer.headers.get('content-type')).toContain('application/problem+json');
@@ -47,4 +47,13 @@ test('where no worker answers within the time-out and some seconds, it is 504, a
   expect(answer.json).toMatchObject({ title: 'Gateway Timeout', status: 504 });
   expect(performance.now() - startedAt).toBeGreaterThanOrEqual(5_000);
   expect(await producer.jobs()).toBe(0);
+});
+
+test('a producer that stops does not wait for a test: 503, and it may be asked for again', async () => {
+  const own = await setupProducer(redis.url, { prefix: 'stopping' });
+  await own.call('PUT', '/v1/channels/slow', { url: 'https://example.com/hook', timeoutMs: 60_000 });
+  const answer = own.call('POST', '/v1/channels/slow/test');
+  await eventually(async () => expect(await own.jobs()).toBe(1));
+  await own.close();
+  expect((await answer).status).toBe(503);
 });

@@ -6,12 +6,15 @@ import {
   createSecretBox,
   disconnectRedis,
   openChannels,
+  openChannelTestsIn,
   openChannelTestsOut,
   openCircuits,
   laneOf,
   type RedisConnection,
 } from '@hookfleet/queue';
 import { type Answer, eventually, type Receiver, startReceiver, startTestRedis } from '@hookfleet/testkit';
+import { createTestChannel } from '../src/test-channel.ts';
+import { setupRequests } from './setup-requests.ts';
 import { connect, startWorker, type WorkerUnderTest } from './setup.ts';
 
 let redis: Awaited<ReturnType<typeof startTestRedis>>;
@@ -140,6 +143,28 @@ test.each([
     'x-api-key': '***',
     'webhook-signature': expect.any(String),
   });
+});
+
+test('a job that comes twice, or too late, makes no attempt', async () => {
+  await channels.put('once', { url: `${receiver.url}/once` });
+  const requests = setupRequests();
+  const made = createTestChannel({
+    tests: openChannelTestsIn({ connection, prefix: 'test' }),
+    channels,
+    request: (_id, webhook, destination) => requests.send(destination, webhook),
+    workerId: 'test',
+    now: Date.now,
+  });
+  const { signal } = new AbortController();
+  const data = { id: 'twice', channelConfigId: 'once', body: '{}' };
+  await connection.set('{test}:test:twice:wanted', '1');
+  for (const one of [data, data, { ...data, id: 'late' }])
+    expect(await made({ data: one, signal })).toBe('finished');
+  expect(receiver.count(({ request }) => request.path === '/once')).toBe(1);
+  // A worker that drains leaves it to another.
+  expect(await made({ data: { ...data, id: 'drained' }, signal: AbortSignal.abort() })).toBe('released');
+  await expect(made({ data: { ...data, body: 5 }, signal })).rejects.toThrow('not a test of a channel');
+  requests.close();
 });
 
 test('a test that nobody waits for any more is not made', async () => {

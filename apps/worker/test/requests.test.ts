@@ -1,8 +1,7 @@
 /** What a destination gets to see, and what it can't do to us. */
 import { once } from 'node:events';
-import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { createServer } from 'node:tls';
-import { brotliCompressSync, constants, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import {
   createSecretBox,
@@ -12,14 +11,7 @@ import {
   type WebhooksOut,
   type WebhookToEnqueue,
 } from '@hookfleet/queue';
-import {
-  type Answer,
-  eventually,
-  type ReceivedRequest,
-  type Receiver,
-  startReceiver,
-  startTestRedis,
-} from '@hookfleet/testkit';
+import { type Answer, eventually, type Receiver, startReceiver, startTestRedis } from '@hookfleet/testkit';
 import { Webhook } from 'standardwebhooks';
 import { connect, openProducer, startWorker, type WorkerUnderTest } from './setup.ts';
 
@@ -47,17 +39,6 @@ afterAll(async () => {
 });
 
 const NO_RETRY = { delaysMs: [] };
-const SECRET = `whsec_${Buffer.alloc(32, 's').toString('base64')}`;
-
-/** Throws where the signature is wrong. standardwebhooks reads a body as JSON, which an empty one is not. */
-function verified(request: ReceivedRequest | undefined, body: string): void {
-  try {
-    new Webhook(SECRET).verify(body, request?.headers as Record<string, string>);
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-  }
-}
-
 async function deliver(
   path: string,
   { destination, ...webhook }: Partial<WebhookToEnqueue> = {},
@@ -217,80 +198,14 @@ test('connections are kept and used again', async () => {
   expect(receiver.connectionsTotal()).toBe(before);
 });
 
-const BOMB = 'x'.repeat(20_000_000);
-
-test.each([
-  ['gzip', () => gzipSync(BOMB)],
-  ['deflate', () => deflateSync(BOMB)],
-  ['br', () => brotliCompressSync(BOMB, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } })],
-  ['zstd', () => zstdCompressSync(BOMB)],
-  ['gzip, gzip', () => gzipSync(gzipSync(BOMB))],
-  [
-    'br, x-gzip',
-    () => gzipSync(brotliCompressSync(BOMB, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } })),
-  ],
-])(
-  'of a body compressed by %s the first KiB is kept, counted after decompression: a bomb stays small',
-  async (encoding, compress) => {
-    const path = `/bomb-${encoding.replace(', ', '-')}`;
-    answers.set(path, { status: 500, headers: { 'content-encoding': encoding }, body: compress() });
-    const { found } = await deliver(path);
-    expect(found.attempts[0]?.responseBody).toBe('x'.repeat(1_024));
-  },
-);
-
-test('encodings without end are not followed: the body is shown as it came', async () => {
-  const encoding = Array.from({ length: 50 }, () => 'gzip').join(',');
-  answers.set('/onion', { status: 500, headers: { 'content-encoding': encoding }, body: 'as it came' });
-  const { found } = await deliver('/onion');
-  expect(found.attempts[0]?.responseBody).toBe('as it came');
-});
-
-test.each(['100 Continue', '103 Early Hints'])(
-  '%s without end is ended by the deadline of the attempt',
-  async (line) => {
-    const sockets = new Set<Socket>();
-    const flooder = createTcpServer((socket) => {
-      sockets.add(socket);
-      socket.on('error', () => undefined);
-      socket.once('data', function flood() {
-        if (!socket.destroyed)
-          socket.write(`HTTP/1.1 ${line}\r\nlink: </a>\r\n\r\n`.repeat(100), () => setTimeout(flood, 5));
-      });
-    });
-    flooder.listen(0, '127.0.0.1');
-    await once(flooder, 'listening');
-    const { found } = await deliver('/', {}, `http://127.0.0.1:${(flooder.address() as AddressInfo).port}/`);
-    expect(found.attempts[0]).toMatchObject({ event: 'webhook.bounced', reason: 'timeout' });
-    expect(found.attempts[0]?.durationMs).toBeLessThan(2_000);
-    for (const socket of sockets) socket.destroy();
-    flooder.close();
-    await once(flooder, 'close');
-  },
-);
-
-test.each(['POST', 'PUT', 'PATCH', 'DELETE'] as const)(
-  '%s sends the body, and its signature',
-  async (method) => {
-    const path = `/method-${method}`;
-    const { requests } = await deliver(path, { destination: { url: '', method, signingSecrets: [SECRET] } });
-    expect(requests[0]).toMatchObject({ method, headers: { 'content-type': 'application/json' } });
-    expect(requests[0]?.body.toString()).toBe('{"a":1}');
-    expect(() => verified(requests[0], '{"a":1}')).not.toThrow();
-  },
-);
-
-test("GET sends no body: the payload is in the query, behind the URL's own, and the empty body is signed", async () => {
-  const { found } = await deliver('/get?b=2', {
-    destination: { url: '', method: 'GET', signingSecrets: [SECRET] },
+test('of a compressed body the first KiB is kept, counted after decompression: a bomb stays small', async () => {
+  answers.set('/bomb', {
+    status: 500,
+    headers: { 'content-encoding': 'gzip' },
+    body: gzipSync('x'.repeat(20_000_000)),
   });
-  expect(found.state).toBe('delivered');
-  const request = receiver.ledger.find((entry) => entry.request.path.startsWith('/get'))?.request;
-  expect(request).toMatchObject({ method: 'GET', path: '/get?b=2&a=1' });
-  expect(request?.body).toHaveLength(0);
-  expect(request?.headers['content-type']).toBeUndefined();
-  expect(request?.headers['content-length']).toBeUndefined();
-  expect(() => verified(request, '')).not.toThrow();
+  const { found } = await deliver('/bomb');
+  expect(found.attempts[0]?.responseBody).toBe('x'.repeat(1_024));
 });
 
 test("a channel's payload is sent as its contentType says", async () => {

@@ -28,7 +28,6 @@ export const ChannelTest = Type.Object({
   channelConfigId: Type.String(),
   body: Type.String(),
   contentType: Type.Optional(Type.String()),
-  expiresAt: Type.Integer({ description: 'Milliseconds since 1970: nobody waits for it any more.' }),
 });
 
 export const ChannelTestResult = Type.Object({

@@ -5,7 +5,8 @@
  *
  *   producer ──job, at the front──▶ [webhooks queue] ──▶ worker ──▶ key ──polled──▶ producer
  *
- * A test that nobody waits for any more is not made; one whose worker died is not made again.
+ * A second key says that the test is wanted: whoever takes it away makes the attempt. So a test that nobody waits for
+ * any more is not made, nor is one whose worker died made again.
  */
 import { randomBytes } from 'node:crypto';
 import { type ChannelTest, type ChannelTestResult, WEBHOOKS_QUEUE } from '@hookfleet/contract';
@@ -21,8 +22,12 @@ const RESULT_KEPT_MS = 60_000;
 
 /** The producer's side. */
 export interface ChannelTestsOut {
-  /** Resolves with what a worker saw, or undefined where none has answered in time. */
-  run(test: Omit<ChannelTest, 'id' | 'expiresAt'>, timeoutMs: number): Promise<ChannelTestResult | undefined>;
+  /** Resolves with what a worker saw, or undefined where none has answered in time, or before `signal` aborts. */
+  run(
+    test: Omit<ChannelTest, 'id'>,
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<ChannelTestResult | undefined>;
   close(): Promise<void>;
 }
 
@@ -38,15 +43,16 @@ export function openChannelTestsOut(options: ShardOptions): ChannelTestsOut {
   const queues = openShardQueues(WEBHOOKS_QUEUE, options);
   let turn = 0;
   return {
-    async run(asked, timeoutMs) {
-      const id = randomBytes(9).toString('base64url');
-      const expiresAt = Date.now() + timeoutMs;
+    async run(asked, timeoutMs, signal) {
+      const test: ChannelTest = { ...asked, id: randomBytes(9).toString('base64url') };
       const queue = queues.of(turn++ % shards);
-      const jobId = `test_${id}`;
-      const test: ChannelTest = { ...asked, id, expiresAt };
+      const jobId = `test_${test.id}`;
+      const wanted = channelTestKey(prefix, test.id, 'wanted');
+      const key = channelTestKey(prefix, test.id, 'result');
+      const endsAt = performance.now() + timeoutMs;
+      await connection.set(wanted, '1', 'PX', timeoutMs);
       await queue.add(CHANNEL_TEST_JOB, test, { jobId, lifo: true, attempts: 1, removeOnComplete: true });
-      const key = channelTestKey(prefix, id, 'result');
-      while (Date.now() < expiresAt) {
+      while (performance.now() < endsAt && signal?.aborted !== true) {
         const text = await connection.get(key);
         if (text !== null) {
           await connection.del(key);
@@ -54,6 +60,7 @@ export function openChannelTestsOut(options: ShardOptions): ChannelTestsOut {
         }
         await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       }
+      await connection.del(wanted);
       // Where a worker has it, it can't be removed, and ends by itself.
       await queue.remove(jobId).catch(() => undefined);
       return undefined;
@@ -70,11 +77,8 @@ export function openChannelTestsIn({
   prefix: string;
 }): ChannelTestsIn {
   return {
-    async claim({ id, expiresAt }) {
-      const leftMs = expiresAt - Date.now();
-      if (leftMs <= 0) return false;
-      const key = channelTestKey(prefix, id, 'claim');
-      return (await connection.set(key, '1', 'PX', leftMs + RESULT_KEPT_MS, 'NX')) === 'OK';
+    async claim({ id }) {
+      return (await connection.del(channelTestKey(prefix, id, 'wanted'))) === 1;
     },
     async answer({ id }, result) {
       await connection.set(

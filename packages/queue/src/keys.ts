@@ -24,7 +24,7 @@
  *     {hookfleet}:parked         webhooks parked, by lane
  *     {hookfleet}:lane:…         a lane's parking lot
  *     {hookfleet}:workers        ids of those that reported; …:worker:<id>, what each reported
- *     {hookfleet}:test:…         a channel's test: who makes it, what came of it
+ *     {hookfleet}:test:…         a channel's test: that it is wanted, what came of it
  */
 import { createHash } from 'node:crypto';
 
@@ -155,7 +155,7 @@ export function workerKey(prefix: string, workerId: string): string {
   return `{${prefix}}:worker:${workerId}`;
 }
 
-export function channelTestKey(prefix: string, id: string, part: 'claim' | 'result'): string {
+export function channelTestKey(prefix: string, id: string, part: 'wanted' | 'result'): string {
   return `{${prefix}}:test:${id}:${part}`;
 }
 

@@ -6,7 +6,7 @@ import {
   compileValidator,
   Problem,
 } from '@hookfleet/contract';
-import { invalidInput, ProblemError } from '@hookfleet/http-api';
+import { invalidInput, ProblemError, unavailable } from '@hookfleet/http-api';
 import { ChannelParams } from '@hookfleet/operations';
 import type { Channels, ChannelTestsOut } from '@hookfleet/queue';
 import type { FastifyInstance } from 'fastify';
@@ -30,6 +30,10 @@ export function addChannelTestRoute(
   app: FastifyInstance,
   { channels, channelTests }: ChannelTestRouteOptions,
 ): void {
+  // A stop doesn't wait for a destination that may take a minute.
+  const stopping = new AbortController();
+  app.addHook('preClose', async () => stopping.abort());
+
   app.post<{ Params: Static<typeof ChannelParams> }>(
     '/v1/channels/:channelConfigId/test',
     {
@@ -44,18 +48,18 @@ export function addChannelTestRoute(
       // The body is optional, which fastify's own check doesn't know of; an id that no channel can have isn't found.
       validatorCompiler: () => () => true,
     },
-    async ({ params, body, log }) => {
+    async ({ params, body, log }, reply) => {
       const { channelConfigId } = params;
       const checked = validateRequest(body ?? {});
       if ('errors' in checked) throw invalidInput(checked.errors);
       const channel = await channels.get(channelConfigId);
       if (channel === undefined) throw new ProblemError(404, `There is no channel ${channelConfigId}.`);
       const timeoutMs = Math.min(channel.timeoutMs ?? ATTEMPT_TIMEOUT_MS, ATTEMPT_TIMEOUT_MAX_MS) + PICKUP_MS;
-      const result = await channelTests.run(
-        { channelConfigId, ...contentOf(checked.value, channelConfigId) },
-        timeoutMs,
-      );
+      const test = { channelConfigId, ...contentOf(checked.value, channelConfigId) };
+      const result = await channelTests.run(test, timeoutMs, stopping.signal);
       log.info({ channelConfigId, event: result?.outcome.event }, 'channel.tested');
+      if (stopping.signal.aborted) reply.header('connection', 'close');
+      if (stopping.signal.aborted && result === undefined) throw unavailable('This process is stopping.');
       if (result === undefined) throw new ProblemError(504, 'No worker has answered: is one running?');
       return result;
     },
