@@ -159,7 +159,7 @@ test('only the aggregator whose turn it is rolls up', async () => {
   expect(await other.read()).toContainEqual({ campaignId: 'a', events: { x: 1 } });
 });
 
-test('a scrape with 1,000 campaigns tells them all, and takes less than 100 ms', async () => {
+test('a scrape with 1,000 campaigns tells them all, and takes less than 100 ms of processor time', async () => {
   const prefix = `test-${randomUUID()}`;
   const events = ['webhook.delivered', 'webhook.bounced', 'webhook.error', 'whatsapp.read'];
   for (const i of range(0, 1_200)) {
@@ -191,9 +191,10 @@ test('a scrape with 1,000 campaigns tells them all, and takes less than 100 ms',
   const durations: number[] = [];
   let text = '';
   for (const _ of range(0, 5)) {
-    const startedAt = performance.now();
+    const before = process.cpuUsage();
     text = await registry.metrics();
-    durations.push(performance.now() - startedAt);
+    const { user, system } = process.cpuUsage(before);
+    durations.push((user + system) / 1_000);
   }
   const families = parsePrometheus(text);
   const value = (campaign: string) =>
@@ -205,6 +206,6 @@ test('a scrape with 1,000 campaigns tells them all, and takes less than 100 ms',
   expect(told.length).toBe(1_000);
   expect(value(`campaign-${told[0]}`)).toBe(7);
   expect(value('other')).toBe(200 * 7);
-  // The best of five: the machine's other work is not what is measured.
+  // Of the processor, and the best of five: the machine's other work is not what is measured.
   expect(Math.min(...durations)).toBeLessThan(100);
 });
