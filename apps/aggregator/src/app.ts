@@ -10,7 +10,7 @@ import type { CampaignControlsStore, Channels, Circuits, DeadLetters, FleetEvent
 import type { Logger, OpsOptions } from '@hookfleet/runtime';
 import type { FastifyInstance } from 'fastify';
 import type { CampaignDirectory } from './campaign-directory.ts';
-import type { DashboardFiles } from './dashboard-files.ts';
+import type { LoadDashboard } from './dashboard-files.ts';
 import { createLiveTopics, type Topic } from './live-topics.ts';
 import type { CampaignReader } from './read-campaigns.ts';
 import type { FleetReader } from './read-fleet.ts';
@@ -36,8 +36,8 @@ export interface AppOptions {
   readonly priorityChanges: Pick<PriorityChanges, 'changed'>;
   readonly fleetEvents: FleetEvents;
   readonly deadLetters: Pick<DeadLetters, 'list' | 'replay' | 'replayCampaign' | 'previewReplay'>;
-  /** The page at /; may come later than the first request. */
-  readonly dashboard: Promise<DashboardFiles>;
+  /** The page at /. */
+  readonly loadDashboard: LoadDashboard;
   readonly isUnavailable: (error: Error) => boolean;
   readonly onError: (error: Error) => void;
   readonly now: () => number;
@@ -58,7 +58,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     priorityChanges,
     fleetEvents,
     deadLetters,
-    dashboard,
+    loadDashboard,
     onError,
     now,
     ...api
@@ -80,7 +80,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   addCampaignControlRoutes(app, { controls, circuits, priorityChanges, events: fleetEvents, now });
   addChannelPauseRoutes(app, { channels, circuits, events: fleetEvents, now });
   addReplayRoutes(app, deadLetters);
-  addDashboardRoutes(app, dashboard);
+  addDashboardRoutes(app, loadDashboard);
   return app;
 
   async function readTopic(topic: Topic): Promise<unknown> {

@@ -27,7 +27,7 @@ export function buildAppForDescription(): Promise<FastifyInstance> {
     priorityChanges: { changed: () => undefined },
     fleetEvents: { add: unused, list: unused },
     deadLetters: { list: unused, replay: unused, replayCampaign: unused, previewReplay: unused },
-    dashboard: Promise.resolve(new Map()),
+    loadDashboard: () => Promise.resolve(new Map()),
     onError: () => undefined,
     isUnavailable: () => false,
     now: Date.now,

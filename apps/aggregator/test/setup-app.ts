@@ -49,7 +49,7 @@ export function setupApp(
     fleetEvents: openFleetEvents(own),
     deadLetters: openDeadLetters({ ...own, shards: 1 }),
     isUnavailable: isRedisUnavailable,
-    dashboard: Promise.resolve(new Map()),
+    loadDashboard: () => Promise.resolve(new Map()),
     onError: () => undefined,
     now,
     ...options,
