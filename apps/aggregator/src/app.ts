@@ -11,7 +11,7 @@ import type { Logger, OpsOptions } from '@hookfleet/runtime';
 import type { FastifyInstance } from 'fastify';
 import type { CampaignAudit } from './audit-campaign.ts';
 import type { CampaignDirectory } from './campaign-directory.ts';
-import type { DashboardFiles } from './dashboard-files.ts';
+import type { LoadDashboard } from './dashboard-files.ts';
 import { createLiveTopics, type Topic } from './live-topics.ts';
 import type { CampaignReader } from './read-campaigns.ts';
 import type { FleetReader } from './read-fleet.ts';
@@ -39,8 +39,8 @@ export interface AppOptions {
   readonly fleetEvents: FleetEvents;
   readonly deadLetters: Pick<DeadLetters, 'list' | 'replay' | 'replayCampaign' | 'previewReplay'>;
   readonly audit: CampaignAudit;
-  /** The page at /; may come later than the first request. */
-  readonly dashboard: Promise<DashboardFiles>;
+  /** The page at /. */
+  readonly loadDashboard: LoadDashboard;
   readonly isUnavailable: (error: Error) => boolean;
   readonly onError: (error: Error) => void;
   readonly now: () => number;
@@ -62,7 +62,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     fleetEvents,
     deadLetters,
     audit,
-    dashboard,
+    loadDashboard,
     onError,
     now,
     ...api
@@ -85,7 +85,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   addChannelPauseRoutes(app, { channels, circuits, events: fleetEvents, now });
   addReplayRoutes(app, deadLetters);
   addAuditRoutes(app, audit);
-  addDashboardRoutes(app, dashboard);
+  addDashboardRoutes(app, loadDashboard);
   return app;
 
   async function readTopic(topic: Topic): Promise<unknown> {

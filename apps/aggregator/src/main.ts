@@ -37,7 +37,7 @@ import { AGGREGATOR_VARIABLES, loadAggregatorConfig } from './config.ts';
 import { createConsumptionCheck } from './consumption-check.ts';
 import { createCountEvents } from './count-events.ts';
 import { createCountResults } from './count-results.ts';
-import { loadDashboard } from './dashboard-files.ts';
+import { createLoadDashboard } from './dashboard-files.ts';
 import { createAggregatorMetrics } from './metrics.ts';
 import { startQueueSampler } from './queue-sampler.ts';
 import { createCampaignReader } from './read-campaigns.ts';
@@ -148,8 +148,6 @@ await startApplication('aggregator', async () => {
 
   const deadLetters = openDeadLetters({ ...shardOptions, connection: reading });
   lifecycle.onClose('dead letters', () => deadLetters.close());
-  const dashboard = loadDashboard();
-  dashboard.catch((error: Error) => logger.error({ err: error }, 'dashboard.failed'));
   const own = { connection: reading, prefix: config.keyPrefix };
   const channels = openChannels({ ...own, secrets: createSecretBox(config.encryptionKeys) });
   const circuits = openCircuits(own);
@@ -192,7 +190,7 @@ await startApplication('aggregator', async () => {
     priorityChanges,
     fleetEvents: openFleetEvents(own),
     deadLetters,
-    dashboard,
+    loadDashboard: createLoadDashboard((error) => logger.error({ err: error }, 'dashboard.failed')),
     onError,
     audit,
     isUnavailable: isRedisUnavailable,

@@ -28,7 +28,7 @@ export function buildAppForDescription(): Promise<FastifyInstance> {
     fleetEvents: { add: unused, list: unused },
     deadLetters: { list: unused, replay: unused, replayCampaign: unused, previewReplay: unused },
     audit: { audit: unused },
-    dashboard: Promise.resolve(new Map()),
+    loadDashboard: () => Promise.resolve(new Map()),
     onError: () => undefined,
     isUnavailable: () => false,
     now: Date.now,

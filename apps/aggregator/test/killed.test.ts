@@ -125,6 +125,7 @@ test('killed between any two of its Redis calls, an aggregator leaves each outco
   await expectCountedOnce('afterwards');
   for (const campaignId of campaigns) await expectCountedOnce(campaignId);
   await Promise.all([one.stop(), other.stop()]);
+  // Some thirty processes one after the other: on a machine that is busy with others they take minutes.
 }, 240_000);
 
 test('a connection that is cut after a command was sent and before its reply, changes no count', async () => {

@@ -50,7 +50,7 @@ export function setupApp(
     deadLetters: openDeadLetters({ ...own, shards: 1 }),
     audit,
     isUnavailable: isRedisUnavailable,
-    dashboard: Promise.resolve(new Map()),
+    loadDashboard: () => Promise.resolve(new Map()),
     onError: () => undefined,
     now,
     ...options,

@@ -40,10 +40,11 @@ export function decideAccess(call: Call): Access {
   return { role };
 }
 
+/** Where the browser says it itself, that counts: behind a proxy the host may have another name than the page's. */
 function isForeign(headers: Call['headers']): boolean {
   const { origin, host } = headers;
   const site = headers['sec-fetch-site'];
-  if (site !== undefined && site !== 'same-origin' && site !== 'none') return true;
+  if (site !== undefined) return site !== 'same-origin' && site !== 'none';
   if (typeof origin !== 'string') return false;
   return !URL.canParse(origin) || new URL(origin).host !== host;
 }

@@ -18,7 +18,7 @@ import fastify, {
 import { decideAccess, PAGE_HEADER } from './access.ts';
 import { addProblemReplies, PROBLEM_CONTENT_TYPE, ProblemError, toProblem } from './problems.ts';
 import { addSessionRoutes } from './session-routes.ts';
-import { createSessions } from './sessions.ts';
+import { createSessions, SESSION_COOKIE } from './sessions.ts';
 
 export interface ApiOptions {
   readonly title: string;
@@ -76,8 +76,13 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     openapi: {
       openapi: '3.1.0',
       info: { title, description, version: '0.1.0' },
-      components: { securitySchemes: { apiKey: { type: 'http', scheme: 'bearer' } } },
-      security: [{ apiKey: [] }],
+      components: {
+        securitySchemes: {
+          apiKey: { type: 'http', scheme: 'bearer' },
+          ...(signIn && { session: { type: 'apiKey', in: 'cookie', name: SESSION_COOKIE } }),
+        },
+      },
+      security: [{ apiKey: [] }, ...(signIn ? [{ session: [] }] : [])],
     },
   });
   await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });

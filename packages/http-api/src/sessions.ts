@@ -8,7 +8,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Role } from '@hookfleet/runtime';
 
-const COOKIE = 'hookfleet_session';
+export const SESSION_COOKIE = 'hookfleet_session';
 // A working day: long enough to be signed in once, short enough for a screen that was left behind.
 const LIFETIME_MS = 12 * 3_600_000;
 
@@ -30,9 +30,9 @@ export function createSessions(apiKeys: readonly string[], now: () => number): S
     issue(role, { secure }) {
       const claim = `${role}.${now() + LIFETIME_MS}`;
       const age = `Max-Age=${LIFETIME_MS / 1000}`;
-      return `${COOKIE}=${claim}.${sign(claim)}; ${attributes}; ${age}${secure ? '; Secure' : ''}`;
+      return `${SESSION_COOKIE}=${claim}.${sign(claim)}; ${attributes}; ${age}${secure ? '; Secure' : ''}`;
     },
-    end: () => `${COOKIE}=; ${attributes}; Max-Age=0`,
+    end: () => `${SESSION_COOKIE}=; ${attributes}; Max-Age=0`,
     roleOf(cookieHeader) {
       const value = sessionOf(cookieHeader ?? '');
       const [, claim, role, end, signature] = /^((read|operate)\.(\d{1,16}))\.([\w-]{43})$/.exec(value) ?? [];
@@ -46,5 +46,5 @@ export function createSessions(apiKeys: readonly string[], now: () => number): S
 
 function sessionOf(cookieHeader: string): string {
   const pairs = cookieHeader.split(';').map((pair) => pair.trim());
-  return pairs.find((pair) => pair.startsWith(`${COOKIE}=`))?.slice(COOKIE.length + 1) ?? '';
+  return pairs.find((pair) => pair.startsWith(`${SESSION_COOKIE}=`))?.slice(SESSION_COOKIE.length + 1) ?? '';
 }

@@ -1,7 +1,7 @@
 /** The dashboard at /, and what it is made of at /assets. Needs no key: there is nothing in it but code. */
 import { ProblemError, unavailable } from '@hookfleet/http-api';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { DashboardFile, DashboardFiles } from '../dashboard-files.ts';
+import type { DashboardFile, LoadDashboard } from '../dashboard-files.ts';
 
 // Nothing but our own files, no code in the page itself, and nobody frames it.
 const CONTENT_SECURITY_POLICY = [
@@ -17,12 +17,10 @@ const CONTENT_SECURITY_POLICY = [
 
 const hidden = { schema: { hide: true } as object };
 
-/** `files` may reject: the page is then told to be missing, and all else works. */
-export function addDashboardRoutes(app: FastifyInstance, files: Promise<DashboardFiles>): void {
-  const loaded = files.catch(() => undefined);
-
+/** `load` may reject: the page is then told to be missing, and all else works. */
+export function addDashboardRoutes(app: FastifyInstance, load: LoadDashboard): void {
   async function fileNamed(name: string): Promise<DashboardFile> {
-    const found = await loaded;
+    const found = await load().catch(() => undefined);
     if (found === undefined)
       throw unavailable('The dashboard could not be built: the log tells why. The API is not affected.');
     const file = found.get(name);
