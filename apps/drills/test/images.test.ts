@@ -61,7 +61,11 @@ function start(
     cwd: join(root, workingDirectory),
     stdio: ['ignore', 'pipe', 'pipe'],
     // A file system that can't be written: Node.js itself refuses what a container's would.
-    env: { NODE_OPTIONS: '--permission --allow-fs-read=*', ...environment, ...more },
+    env: {
+      NODE_OPTIONS: '--permission --allow-fs-read=* --allow-child-process --disable-warning=SecurityWarning',
+      ...environment,
+      ...more,
+    },
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr])
@@ -90,11 +94,12 @@ describe.each(APPLICATIONS)('%s', (application) => {
     const files = await filesBelow(join(image.root, 'hookfleet'));
     const folders = new Set(files.map((file) => file.split('/').slice(0, 2).join('/')));
     const own = [...folders].filter((folder) => !folder.startsWith('node_modules/'));
-    expect(own.sort()).toEqual([`apps/${application}`, ...packagesOf(application)].sort());
+    const page = application === 'aggregator' ? ['apps/dashboard'] : [];
+    expect(own.sort()).toEqual([`apps/${application}`, ...page, ...packagesOf(application)].sort());
     expect(
       files.filter((file) => !file.includes('node_modules/') && /\.test\.ts$|\/test\//.test(file)),
     ).toEqual([]);
-    for (const name of ['jest', 'typescript', 'node', 'ioredis'])
+    for (const name of ['jest', 'typescript', 'node', 'esbuild', 'ioredis'])
       expect([name, files.some((file) => file.includes(`/node_modules/${name}/`))]).toEqual([
         name,
         name === 'ioredis',
@@ -144,6 +149,10 @@ describe.each(APPLICATIONS)('%s', (application) => {
     );
     await health();
     expect((await fetch(`http://127.0.0.1:${own.PORT}/readyz`)).status).toBe(200);
+    if (application === 'aggregator') {
+      const page = await fetch(`http://127.0.0.1:${own.PORT}/`);
+      expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('<html')]);
+    }
     child.kill('SIGTERM');
     expect((await closed)[0]).toBe(0);
     const logs = output()

@@ -125,7 +125,8 @@ describe.each(APPLICATIONS)('%s', (application: Application) => {
     const known = variablesOf(application);
     const told = [...Object.keys(settings), ...container.env.map(({ name }: Parsed) => name)];
     expect(told.filter((name) => !known.has(name))).toEqual([]);
-    expect(told).toEqual(expect.arrayContaining(['REDIS_URL', 'HOOKFLEET_API_KEYS']));
+    const secrets = ['REDIS_URL', 'HOOKFLEET_API_KEYS', 'HOOKFLEET_ENCRYPTION_KEYS'];
+    expect(told).toEqual(expect.arrayContaining(secrets.filter((name) => known.has(name))));
     const secret = container.env.filter(({ name }: Parsed) => /URL|KEYS/.test(name));
     for (const { name, valueFrom } of secret)
       expect(valueFrom).toEqual({ secretKeyRef: { name: 'hookfleet', key: name } });
