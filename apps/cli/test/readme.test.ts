@@ -1,4 +1,4 @@
-/** What the README states twice, held against what is: variables, metrics, and the files that it points to. */
+/** What the READMEs state twice, held against what is: variables, metrics, and the files that it points to. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
@@ -6,6 +6,7 @@ import { fleetVariables, recoveryVariables, variableRows } from '@hookfleet/runt
 
 const ROOT = new URL('../../../', import.meta.url);
 const readme = readFileSync(new URL('README.md', ROOT), 'utf8');
+const operations = readFileSync(new URL('docker/README.md', ROOT), 'utf8');
 
 /** Names of variables or metrics that the sources declare. */
 function declared(pattern: RegExp): Set<string> {
@@ -18,8 +19,8 @@ function declared(pattern: RegExp): Set<string> {
   return new Set(texts.flatMap((text) => [...text.matchAll(pattern)].map(([, name]) => name ?? '')));
 }
 
-function inTables(pattern: RegExp): string[] {
-  return [...readme.matchAll(pattern)].map(([, name]) => name ?? '');
+function inTables(pattern: RegExp, text = readme): string[] {
+  return [...text.matchAll(pattern)].map(([, name]) => name ?? '');
 }
 
 test('the tables hold every variable, and no other', () => {
@@ -33,8 +34,8 @@ test('the rows of the variables that processes share are as the code has them', 
   for (const row of variableRows(shared)) expect(readme).toContain(row);
 });
 
-test('the table of metrics holds every metric of ours, and no other', () => {
-  const names = inTables(/^\| `(hookfleet_\w+)` \|/gm);
+test("the operators' table of metrics holds every metric of ours, and no other", () => {
+  const names = inTables(/^\| `(hookfleet_\w+)` \|/gm, operations);
   expect(new Set(names)).toEqual(declared(/name: '(hookfleet_\w+)'/g));
 });
 
