@@ -9,10 +9,15 @@ export interface Live<T> {
   readonly freshness: 'connecting' | 'live' | 'stale';
 }
 
+// A browser does not come back by itself to what was refused: too many pages may be open.
+const REFUSED_RETRY_MS = 10_000;
+
 export function useLive<T>(event: string, search: string): Live<T> {
   const [live, setLive] = useState<Live<T>>({ state: undefined, freshness: 'connecting' });
+  const [attempt, setAttempt] = useState(0);
+  useEffect(() => setLive({ state: undefined, freshness: 'connecting' }), [event, search]);
   useEffect(() => {
-    setLive({ state: undefined, freshness: 'connecting' });
+    let timer: number | undefined;
     const source = new EventSource(`v1/stream?${search}`);
     source.addEventListener(event, ({ data }) =>
       setLive({ state: JSON.parse(data as string) as T | null, freshness: 'live' }),
@@ -24,11 +29,16 @@ export function useLive<T>(event: string, search: string): Live<T> {
     source.onopen = () => setLive(({ state }) => ({ state, freshness: 'live' }));
     source.onerror = () => {
       setLive(({ state }) => ({ state, freshness: 'stale' }));
-      // A browser does not come back to what was refused: it may be that the session has ended.
-      if (source.readyState === EventSource.CLOSED) void currentSession().catch(() => undefined);
+      if (source.readyState !== EventSource.CLOSED) return;
+      // It may be that the session has ended: that shows the sign-in.
+      void currentSession().catch(() => undefined);
+      timer = setTimeout(() => setAttempt((before) => before + 1), REFUSED_RETRY_MS);
     };
-    return () => source.close();
-  }, [event, search]);
+    return () => {
+      clearTimeout(timer);
+      source.close();
+    };
+  }, [event, search, attempt]);
   return live;
 }
 
