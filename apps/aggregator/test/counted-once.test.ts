@@ -440,8 +440,8 @@ describe('a campaign', () => {
     const keys = await (first.connection as { keys(pattern: string): Promise<string[]> }).keys(
       `{test:c:${campaignId}}:*`,
     );
-    // Totals, latency, late, marks; minutes, half hours and days; the latter two by group; names of messages.
-    expect(keys.length).toBe(10);
+    // Totals, latency, late, marks; minutes, half hours and days; the latter two by group; names of messages; runs.
+    expect(keys.length).toBe(11);
     for (const key of keys) expect(await first.connection.pttl(key)).toBeGreaterThan(0);
   });
 
