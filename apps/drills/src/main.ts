@@ -1,5 +1,8 @@
 /** Programs that measure the fleet and break it: each a command. */
+import { mkdir, writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
+import { benchChart, benchTable } from './bench/draw-bench.ts';
+import { runBench } from './bench/run-bench.ts';
 import { measureLimits } from './limits.ts';
 import { measureNeighbours } from './neighbours.ts';
 
@@ -8,6 +11,32 @@ const program = new Command('drills').description('Measures the fleet, and break
 function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
+
+const BENCH_DIRECTORY = '.hookfleet/bench';
+
+program
+  .command('bench')
+  .description('what the fleet does in a second, beside what bare parts do')
+  .option('--short', 'a minute or so, for its shape')
+  .option('--json', 'end with one line of JSON')
+  .action(async ({ short = false, json = false }: { short?: boolean; json?: boolean }) => {
+    const size = short
+      ? { rounds: 1, single: 1_000, many: 10_000, delivered: 3_000, outcomes: 10_000, latencySeconds: 2 }
+      : { rounds: 3, single: 5_000, many: 100_000, delivered: 20_000, outcomes: 200_000, latencySeconds: 10 };
+    const report = await runBench({
+      ...size,
+      backlog: short ? undefined : 1_000_000,
+      onProgress: (what) => process.stderr.write(`  ${what}\n`),
+    });
+    print(`\n${benchTable(report.figures)}\n`);
+    print(`  ${JSON.stringify(report.ratios)}\n`);
+    await mkdir(BENCH_DIRECTORY, { recursive: true });
+    await writeFile(`${BENCH_DIRECTORY}/bench.json`, JSON.stringify(report, undefined, 2));
+    await writeFile(`${BENCH_DIRECTORY}/bench.svg`, benchChart(report.figures));
+    print(`  also in ${BENCH_DIRECTORY}: bench.json, bench.svg\n`);
+    const { figures: _figures, ...summary } = report;
+    if (json) print(JSON.stringify(summary));
+  });
 
 program
   .command('neighbours')

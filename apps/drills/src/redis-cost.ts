@@ -15,6 +15,11 @@ export interface RedisMeter {
   lap(): Promise<RedisCost>;
   /** Jobs that wait for a worker. */
   waitingJobs(): Promise<number>;
+  /** Of the campaign, as its counters have it. */
+  delivered(campaignId: string): Promise<number>;
+  memoryBytes(): Promise<number>;
+  /** Empties Redis. */
+  flush(): Promise<void>;
   close(): void;
 }
 
@@ -47,6 +52,15 @@ export async function openRedisMeter(url: string): Promise<RedisMeter> {
     async waitingJobs() {
       const queue = '{hookfleet:0}:webhooks';
       return (await redis.llen(`${queue}:wait`)) + (await redis.zcard(`${queue}:prioritized`));
+    },
+    async delivered(campaignId) {
+      return Number(await redis.hget(`{hookfleet:c:${campaignId}}:totals`, 'e:webhook.delivered'));
+    },
+    async memoryBytes() {
+      return Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1]);
+    },
+    async flush() {
+      await redis.flushall();
     },
     close: () => redis.disconnect(),
   };

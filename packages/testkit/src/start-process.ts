@@ -17,6 +17,12 @@ export interface StartedProcess {
   kill(): Promise<void>;
 }
 
+// One listener for all of them: a test may start many.
+const alive = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of alive) child.kill('SIGKILL');
+});
+
 export function startProcess(entry: string, environment: Record<string, string>): StartedProcess {
   const logs: Record<string, unknown>[] = [];
   const lines: string[] = [];
@@ -28,10 +34,9 @@ export function startProcess(entry: string, environment: Record<string, string>)
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'] ?? '', ...environment },
   });
-  const endWithUs = () => child.kill('SIGKILL');
-  process.on('exit', endWithUs);
+  alive.add(child);
   const exited = once(child, 'close').then(([code, signal]) => {
-    process.off('exit', endWithUs);
+    alive.delete(child);
     return { code: code as number | null, signal: signal as NodeJS.Signals | null };
   });
   for (const stream of [child.stdout, child.stderr]) {

@@ -22,8 +22,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 
 /** The only places that may import a vendor's module. */
 const VENDOR_HOMES: Readonly<Record<string, RegExp>> = {
-  bullmq: /^packages\/queue\/src\//,
-  got: /^apps\/worker\/src\/deliver\.ts$/,
+  // The benchmark measures libraries by themselves, too.
+  bullmq: /^(packages\/queue\/src|apps\/drills\/src\/bench)\//,
+  got: /^apps\/(worker\/src\/deliver\.ts$|drills\/src\/bench\/)/,
   ajv: /^packages\/contract\/src\/validation\.ts$/,
   'ipaddr.js': /^apps\/worker\/src\/egress-guard\.ts$/,
   pino: /^packages\/runtime\/src\/logger\.ts$/,

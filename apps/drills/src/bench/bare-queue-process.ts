@@ -1,0 +1,78 @@
+/** BullMQ by itself: jobs added in bulk, and a worker that does nothing, or one bare request, with each. */
+import { Agent, request } from 'undici';
+import { Queue, Worker } from 'bullmq';
+import { benchChild } from './child.ts';
+
+export interface BareQueueSettings {
+  readonly redis: { readonly host: string; readonly port: number };
+  readonly concurrency: number;
+  /** Where each job's data is posted; nothing is sent without it. */
+  readonly url?: string;
+}
+
+export type BareQueueTask =
+  | { readonly do: 'add'; readonly jobs: number; readonly data: string; readonly perCall: number }
+  /** Adds one job at a time, so many a second. */
+  | { readonly do: 'trickle'; readonly perSecond: number; readonly seconds: number; readonly data: string }
+  | { readonly do: 'work'; readonly jobs: number };
+
+const { redis, concurrency, url } = benchChild<BareQueueSettings>();
+const connection = { ...redis, maxRetriesPerRequest: null };
+const queue = new Queue('bare', { connection });
+const dispatcher = new Agent({ connections: concurrency });
+const options = { removeOnComplete: true } as const;
+
+async function post(data: string): Promise<void> {
+  if (url === undefined) return;
+  const body = data.replace('"sentAt":0', `"sentAt":${performance.timeOrigin + performance.now()}`);
+  const response = await request(url, { method: 'POST', body, dispatcher });
+  await response.body.dump();
+}
+
+async function add(jobs: number, data: string, perCall: number): Promise<void> {
+  for (let left = jobs; left > 0; left -= perCall)
+    await queue.addBulk(
+      Array.from({ length: Math.min(left, perCall) }, () => ({
+        name: 'bare',
+        data: { body: data },
+        opts: options,
+      })),
+    );
+}
+
+/** Jobs carry the time at which they were added: it is what the receiver measures from. */
+async function trickle(perSecond: number, seconds: number, data: string): Promise<void> {
+  const startedAt = performance.now();
+  for (let i = 0; i < perSecond * seconds; i += 1) {
+    const waitMs = startedAt + (i * 1_000) / perSecond - performance.now();
+    if (waitMs > 1) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    const body = data.replace('"sentAt":0', `"sentAt":${performance.timeOrigin + performance.now()}`);
+    void queue.add('bare', { body }, options);
+  }
+}
+
+async function work(jobs: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let done = 0;
+  const worker = new Worker('bare', (job) => post((job.data as { body: string }).body), {
+    connection,
+    concurrency,
+  });
+  worker.on('completed', () => {
+    done += 1;
+    if (done === jobs) resolve();
+  });
+  await promise;
+  await worker.close(true);
+}
+
+process.on('message', async (task: BareQueueTask) => {
+  const startedAt = performance.now();
+  if (task.do === 'add') await add(task.jobs, task.data, task.perCall);
+  else if (task.do === 'trickle') {
+    const total = task.perSecond * task.seconds;
+    await Promise.all([work(total), trickle(task.perSecond, task.seconds, task.data)]);
+  } else await work(task.jobs);
+  process.send?.({ seconds: (performance.now() - startedAt) / 1_000 });
+});
+process.send?.('ready');

@@ -1,0 +1,48 @@
+/** The ceilings: a bare loop of each HTTP client, and BullMQ with a worker that does nothing. */
+import { startTestRedis } from '@hookfleet/testkit';
+import type { BareClientRun, BareClientSettings } from './bare-client-process.ts';
+import type { BareQueueTask } from './bare-queue-process.ts';
+import { startBenchChild } from './child.ts';
+import type { Received } from './receiver-process.ts';
+import { BODY } from './samples.ts';
+
+/** As many as one worker has in flight where nothing slows it down. */
+const IN_FLIGHT = 200;
+
+export async function measureBareClient(
+  client: BareClientSettings['client'],
+  requests: number,
+): Promise<BareClientRun> {
+  const receiver = await startBenchChild<Received>('receiver-process.ts', {});
+  const { url } = await receiver.ask({});
+  const settings: BareClientSettings = { client, url, body: BODY, inFlight: IN_FLIGHT };
+  const loop = await startBenchChild<BareClientRun>('bare-client-process.ts', settings);
+  try {
+    await loop.ask(Math.ceil(requests / 10));
+    return await loop.ask(requests);
+  } finally {
+    await loop.stop();
+    await receiver.stop();
+  }
+}
+
+/** Jobs a second that one process takes, does nothing with, and completes. */
+export async function measureEmptyQueue(jobs: number): Promise<number> {
+  const redis = await startTestRedis();
+  const { hostname: host, port } = new URL(redis.url);
+  const child = await startBenchChild<{ seconds: number }>('bare-queue-process.ts', {
+    redis: { host, port: Number(port) },
+    concurrency: IN_FLIGHT,
+  });
+  const add = (count: number): BareQueueTask => ({ do: 'add', jobs: count, data: BODY, perCall: 1_000 });
+  try {
+    await child.ask(add(1_000));
+    await child.ask({ do: 'work', jobs: 1_000 } satisfies BareQueueTask);
+    await child.ask(add(jobs));
+    const { seconds } = await child.ask({ do: 'work', jobs } satisfies BareQueueTask);
+    return jobs / seconds;
+  } finally {
+    await child.stop();
+    await redis.stop();
+  }
+}
