@@ -24,8 +24,8 @@ export interface CampaignJobs {
 const SCAN_COUNT = 1_000;
 // BullMQ keeps the priority in the upper part of a job's score, and its turn in the lower 32 bits.
 const SCORE_PER_PRIORITY = 2 ** 32;
-// While somebody is at it, and for a while after, nobody else needs to be.
-const CALL_OFF_CLAIM_MS = 60_000;
+// All workers hear of it within a second or two: one of them is enough. Called off again later, it is done again.
+const CALL_OFF_CLAIM_MS = 10_000;
 
 export function openCampaignJobs(options: ShardOptions): CampaignJobs {
   const { connection, prefix } = options;
