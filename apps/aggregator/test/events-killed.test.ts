@@ -4,58 +4,30 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { connectRedis, disconnectRedis, openEventsOut, type RedisConnection } from '@hookfleet/queue';
-import {
-  eventually,
-  type StartedProcess,
-  startProcess,
-  startTcpProxy,
-  startTestRedis,
-} from '@hookfleet/testkit';
+import { openEventsOut } from '@hookfleet/queue';
+import { eventually } from '@hookfleet/testkit';
 import { createCampaignReader } from '../src/read-campaigns.ts';
 import { range } from './results-of.ts';
+import { type KillsSetup, setupKills } from './setup-kills.ts';
 
-let redis: Awaited<ReturnType<typeof startTestRedis>>;
-let proxy: Awaited<ReturnType<typeof startTcpProxy>>;
-let connection: RedisConnection;
+let setup: KillsSetup;
 // Each test has its own: jobs that the one before left stalled are not its.
 let prefix: string;
 
 beforeAll(async () => {
-  redis = await startTestRedis();
-  proxy = await startTcpProxy(redis);
-  connection = connectRedis({ url: redis.url, name: 'test', temper: 'patient', onError: () => undefined });
+  setup = await setupKills();
 });
 
 beforeEach(() => {
   prefix = `test-${randomUUID()}`;
 });
 
-afterAll(async () => {
-  disconnectRedis(connection);
-  await proxy.close();
-  await redis.stop();
-});
-
-async function startAggregator(redisUrl: string): Promise<StartedProcess> {
-  const entry = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-  const started = startProcess(entry, {
-    REDIS_URL: redisUrl,
-    PORT: '0',
-    HOOKFLEET_KEY_PREFIX: prefix,
-    HOOKFLEET_LOCK_DURATION: '1s',
-    HOOKFLEET_STALLED_INTERVAL: '500ms',
-    LOG_LEVEL: 'debug',
-  });
-  await started.waitForLog(({ msg }) => msg === 'aggregator.started');
-  return started;
-}
+afterAll(() => setup.close());
 
 /** Twenty events with an id and twenty without, in one job. */
 async function report(campaignId: string): Promise<void> {
-  const events = openEventsOut({ connection, prefix, shards: 1 });
+  const events = openEventsOut({ connection: setup.connection, prefix, shards: 1 });
   await events.report(
     range(0, 40).map((i) => ({
       campaignId,
@@ -69,7 +41,7 @@ async function report(campaignId: string): Promise<void> {
 }
 
 async function expectCountedOnce(campaignId: string): Promise<void> {
-  const reader = createCampaignReader(connection, prefix);
+  const reader = createCampaignReader(setup.connection, prefix);
   await eventually(
     async () =>
       expect(await reader.totals(campaignId)).toMatchObject({
@@ -84,23 +56,14 @@ test('killed between any two of its Redis calls, an aggregator leaves each event
   const campaigns: string[] = [];
   // Taking the job, the index, the counting, finishing the job: and one more call in between, whatever it is.
   for (const nth of range(0, 5)) {
-    const aggregator = await startAggregator(`redis://127.0.0.1:${proxy.port}`);
-    const { promise: held, resolve } = Promise.withResolvers<void>();
-    let sent = 0;
-    proxy.onRequest(() => {
-      sent += 1;
-      if (sent > nth) resolve();
-      return sent <= nth;
-    });
     const campaignId = `killed-before-${nth + 1}`;
     campaigns.push(campaignId);
-    await report(campaignId);
-    await held;
-    await aggregator.kill();
-    proxy.onRequest(undefined);
-    proxy.cut();
+    await setup.killBeforeCall(prefix, nth, () => report(campaignId));
   }
-  const [one, other] = await Promise.all([startAggregator(redis.url), startAggregator(redis.url)]);
+  const [one, other] = await Promise.all([
+    setup.startAggregator(prefix, false),
+    setup.startAggregator(prefix, false),
+  ]);
   for (const campaignId of campaigns) await expectCountedOnce(campaignId);
   // Whatever else comes, comes after: a job that would be counted twice now, would be by the end of the next one.
   await report('afterwards');
@@ -112,11 +75,11 @@ test('killed between any two of its Redis calls, an aggregator leaves each event
 test('a connection that is cut after the counting was sent and before its reply, changes no count', async () => {
   const lua = readFileSync(new URL('../src/apply-events.lua', import.meta.url), 'utf8');
   const counting = createHash('sha1').update(lua).digest('hex');
-  const aggregator = await startAggregator(`redis://127.0.0.1:${proxy.port}`);
+  const aggregator = await setup.startAggregator(prefix, true);
   // Once undisturbed, so that Redis knows the script and the next call is an EVALSHA.
   await report('before-the-cut');
   await expectCountedOnce('before-the-cut');
-  const lost = proxy.loseReplyAfter(counting);
+  const lost = setup.proxy.loseReplyAfter(counting);
   await report('cut');
   await lost;
   await expectCountedOnce('cut');

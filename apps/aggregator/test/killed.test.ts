@@ -4,18 +4,12 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { connectRedis, disconnectRedis, openResultsOut, type RedisConnection } from '@hookfleet/queue';
-import {
-  eventually,
-  type StartedProcess,
-  startProcess,
-  startTcpProxy,
-  startTestRedis,
-} from '@hookfleet/testkit';
+import { openResultsOut } from '@hookfleet/queue';
+import { eventually } from '@hookfleet/testkit';
 import { createCampaignReader } from '../src/read-campaigns.ts';
 import { acceptanceOf, outcomeOf, range } from './results-of.ts';
+import { type KillsSetup, setupKills } from './setup-kills.ts';
 
 const EXPECTED = {
   events: { 'webhook.delivered': 30, 'webhook.bounced': 10 },
@@ -23,44 +17,22 @@ const EXPECTED = {
   messages: { accepted: 40, delivered: 30, failed: 0, cancelled: 0, pending: 10 },
 };
 
-let redis: Awaited<ReturnType<typeof startTestRedis>>;
-let proxy: Awaited<ReturnType<typeof startTcpProxy>>;
-let connection: RedisConnection;
+let setup: KillsSetup;
 // Each test has its own: jobs that the one before left stalled are not its.
 let prefix: string;
 
 beforeAll(async () => {
-  redis = await startTestRedis();
-  proxy = await startTcpProxy(redis);
-  connection = connectRedis({ url: redis.url, name: 'test', temper: 'patient', onError: () => undefined });
+  setup = await setupKills();
 });
 
 beforeEach(() => {
   prefix = `test-${randomUUID()}`;
 });
 
-afterAll(async () => {
-  disconnectRedis(connection);
-  await proxy.close();
-  await redis.stop();
-});
-
-async function startAggregator(redisUrl: string): Promise<StartedProcess> {
-  const entry = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-  const started = startProcess(entry, {
-    REDIS_URL: redisUrl,
-    PORT: '0',
-    HOOKFLEET_KEY_PREFIX: prefix,
-    HOOKFLEET_LOCK_DURATION: '1s',
-    HOOKFLEET_STALLED_INTERVAL: '500ms',
-    LOG_LEVEL: 'debug',
-  });
-  await started.waitForLog(({ msg }) => msg === 'aggregator.started');
-  return started;
-}
+afterAll(() => setup.close());
 
 async function addResults(campaignId: string): Promise<void> {
-  const results = openResultsOut({ connection, prefix, shards: 1 });
+  const results = openResultsOut({ connection: setup.connection, prefix, shards: 1 });
   await results.add(0, {
     acceptances: [acceptanceOf(campaignId, 0, 40)],
     outcomes: range(0, 40).map((position) =>
@@ -73,7 +45,7 @@ async function addResults(campaignId: string): Promise<void> {
 }
 
 async function expectCountedOnce(campaignId: string): Promise<void> {
-  const reader = createCampaignReader(connection, prefix);
+  const reader = createCampaignReader(setup.connection, prefix);
   await eventually(async () => expect(await reader.totals(campaignId)).toMatchObject(EXPECTED), {
     timeoutMs: 15_000,
   });
@@ -81,9 +53,9 @@ async function expectCountedOnce(campaignId: string): Promise<void> {
 
 /** How many pieces an aggregator sends to Redis from taking a results job to having finished it. */
 async function piecesOfAJob(): Promise<number> {
-  const aggregator = await startAggregator(`redis://127.0.0.1:${proxy.port}`);
+  const aggregator = await setup.startAggregator(prefix, true);
   let pieces = 0;
-  proxy.onRequest(() => {
+  setup.proxy.onRequest(() => {
     pieces += 1;
     return true;
   });
@@ -92,7 +64,7 @@ async function piecesOfAJob(): Promise<number> {
   await expectCountedOnce('undisturbed');
   const counted = pieces;
   await aggregator.kill();
-  proxy.onRequest(undefined);
+  setup.proxy.onRequest(undefined);
   // One more: the call after the counting, which finishes the job.
   return counted + 1;
 }
@@ -102,23 +74,14 @@ test('killed between any two of its Redis calls, an aggregator leaves each outco
   expect(pieces).toBeGreaterThanOrEqual(4);
   const campaigns: string[] = [];
   for (let nth = 0; nth < pieces; nth += 1) {
-    const aggregator = await startAggregator(`redis://127.0.0.1:${proxy.port}`);
-    const { promise: held, resolve } = Promise.withResolvers<void>();
-    let sent = 0;
-    proxy.onRequest(() => {
-      sent += 1;
-      if (sent > nth) resolve();
-      return sent <= nth;
-    });
     const campaignId = `killed-before-${nth + 1}`;
     campaigns.push(campaignId);
-    await addResults(campaignId);
-    await held;
-    await aggregator.kill();
-    proxy.onRequest(undefined);
-    proxy.cut();
+    await setup.killBeforeCall(prefix, nth, () => addResults(campaignId));
   }
-  const [one, other] = await Promise.all([startAggregator(redis.url), startAggregator(redis.url)]);
+  const [one, other] = await Promise.all([
+    setup.startAggregator(prefix, false),
+    setup.startAggregator(prefix, false),
+  ]);
   for (const campaignId of campaigns) await expectCountedOnce(campaignId);
   // Whatever else comes, comes after: a job that would be counted twice now, would be by the end of the next one.
   await addResults('afterwards');
@@ -131,12 +94,12 @@ test('killed between any two of its Redis calls, an aggregator leaves each outco
 test('a connection that is cut after a command was sent and before its reply, changes no count', async () => {
   const lua = readFileSync(new URL('../src/apply-results.lua', import.meta.url), 'utf8');
   const counting = createHash('sha1').update(lua).digest('hex');
-  const aggregator = await startAggregator(`redis://127.0.0.1:${proxy.port}`);
+  const aggregator = await setup.startAggregator(prefix, true);
   // Once undisturbed, so that Redis knows the script and the next call is an EVALSHA.
   await addResults('before-the-cut');
   await expectCountedOnce('before-the-cut');
   for (const [i, campaignId] of ['cut-1', 'cut-2', 'cut-3'].entries()) {
-    const lost = proxy.loseReplyAfter(counting);
+    const lost = setup.proxy.loseReplyAfter(counting);
     await addResults(campaignId);
     await lost;
     await expectCountedOnce(campaignId);
