@@ -48,6 +48,7 @@ export interface AppOptions {
 
 // What a page shows of the list at first.
 const LIVE_CAMPAIGNS = 50;
+const LIVE_EVENTS = 20;
 
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const {
@@ -98,8 +99,10 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
         const sparks = await series.sparks(ids, '24h');
         return { campaigns: campaigns.map((campaign, i) => ({ ...campaign, spark: sparks[i] })), total };
       }
-      case 'fleet':
-        return readFleet();
+      case 'fleet': {
+        const [fleet, { events }] = await Promise.all([readFleet(), fleetEvents.list(LIVE_EVENTS)]);
+        return { ...fleet, events };
+      }
     }
   }
 }

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import type { CampaignTotals } from '@hookfleet/contract';
 import { type Answer, eventually, type Receiver, startReceiver, startTestRedis } from '@hookfleet/testkit';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
 import { startChromium } from './chromium.ts';
 import { type ProcessUnderTest, startApplication } from './fleet-under-test.ts';
 
@@ -315,13 +315,19 @@ test('a campaign and a channel are held and let go; what a viewer signs in to ha
   await page.getByText('The campaign is paused. Its webhooks wait.').waitFor();
   await page.getByRole('link', { name: 'Fleet', exact: true }).click();
   await page.getByRole('heading', { level: 1, name: 'Fleet' }).waitFor();
-  await page
+  const [lanes, happened] = ['Channels and lanes', 'What happened'].map((name) =>
+    page.getByRole('region', { name }),
+  ) as [Locator, Locator];
+  await lanes
     .getByRole('row')
     .filter({ hasText: `Campaign ${CAMPAIGN}` })
     .getByText('Paused')
     .waitFor();
   await page.getByRole('button', { name: 'Pause Channel crm' }).click();
-  await page.getByRole('row').filter({ hasText: 'Channel crm' }).getByText('by an operator').waitFor();
+  await lanes.getByRole('row').filter({ hasText: 'Channel crm' }).getByText('by an operator').waitFor();
+  // What was done stands among the fleet's events, the latest first.
+  const latest = happened.getByRole('row').nth(1);
+  await latest.filter({ hasText: 'Channel crm' }).getByText('Paused by an operator').waitFor();
   await page.locator('.tile').filter({ hasText: 'Workers' }).getByText('1', { exact: true }).waitFor();
   // The queues' first sample may be five seconds away.
   await page.getByRole('row').filter({ hasText: 'webhooks' }).last().waitFor();
@@ -337,7 +343,7 @@ test('a campaign and a channel are held and let go; what a viewer signs in to ha
 
   await page.getByRole('button', { name: 'Resume Channel crm' }).click();
   await page.getByRole('button', { name: `Resume Campaign ${CAMPAIGN}` }).click();
-  await eventually(async () => expect(await page.getByText('by an operator').count()).toBe(0));
+  await eventually(async () => expect(await lanes.getByText('by an operator').count()).toBe(0));
   await context.close();
 });
 

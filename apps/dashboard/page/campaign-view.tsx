@@ -5,6 +5,7 @@ import { Failures } from './failures.tsx';
 import { milliseconds, number, share, time } from './format.ts';
 import { Freshness } from './freshness.tsx';
 import { useLive } from './live.ts';
+import { Properties } from './properties.tsx';
 import { ReplayDialog } from './replay-dialog.tsx';
 import { Statistics } from './statistics.tsx';
 import type { Totals } from './types.ts';
@@ -30,6 +31,7 @@ export function CampaignView({ campaignId, mayOperate }: { campaignId: string; m
         <>
           <Messages totals={totals} />
           <Statistics campaignId={campaignId} totals={totals} />
+          {totals.properties !== undefined && <Properties properties={totals.properties} />}
           <div class="columns">
             <Reasons reasons={totals.reasons} />
             <Latency latency={totals.latency} totals={totals} />

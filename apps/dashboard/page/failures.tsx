@@ -1,7 +1,7 @@
 /** Webhooks that ended undelivered, the latest first, each with what its destination answered last. */
 import { useEffect, useState } from 'preact/hooks';
 import { call, path, query } from './api.ts';
-import { time } from './format.ts';
+import { number, time } from './format.ts';
 import { tell, tellFailure } from './notices.tsx';
 import type { Failure, FailurePage } from './types.ts';
 import { EVENT_WORDS, labelOf, REASON_WORDS } from './words.ts';
@@ -125,12 +125,14 @@ interface RowProps {
 
 function Row({ failure, onReplay }: RowProps) {
   const { messageId, channelConfigId, event, reason, statusCode, attempts, endedAt, responseBody } = failure;
+  const { recipients } = failure;
   const why = reason === undefined ? labelOf(EVENT_WORDS, event) : labelOf(REASON_WORDS, reason);
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   return (
     <tr>
       <th scope="row" title={failure.webhookId}>
         {messageId}
+        {recipients !== undefined && <span class="muted small"> {number(recipients)} recipients</span>}
       </th>
       <td data-label="Channel" class="words">
         {channelConfigId ?? <span class="muted">inline</span>}

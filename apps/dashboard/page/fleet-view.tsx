@@ -1,6 +1,7 @@
 /** The fleet: workers, what waits and for how long, and every channel with its circuit. */
 import { useState } from 'preact/hooks';
 import { call, path } from './api.ts';
+import { FleetEvents } from './fleet-events.tsx';
 import { ago, duration, number } from './format.ts';
 import { Freshness } from './freshness.tsx';
 import { useLive, useNow } from './live.ts';
@@ -27,6 +28,7 @@ export function FleetView({ mayOperate }: { mayOperate: boolean }) {
             <Workers fleet={fleet} />
             <Queues fleet={fleet} />
           </div>
+          <FleetEvents events={fleet.events} />
         </>
       )}
     </>
@@ -46,7 +48,7 @@ function Tiles({ fleet }: { fleet: Fleet }) {
     [
       'Waiting in lanes',
       number(fleet.parkedWebhooks),
-      'Webhooks whose destination is limited, failing or paused.',
+      'Webhooks whose destination is limited, failing or paused, or whose batch fills.',
     ],
   ] as const;
   return (

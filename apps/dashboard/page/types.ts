@@ -5,6 +5,13 @@ export interface Totals {
   readonly reasons: Readonly<Record<string, number>>;
   readonly messages: Readonly<Record<'accepted' | 'delivered' | 'failed' | 'cancelled' | 'pending', number>>;
   readonly latency: Readonly<Record<'p50' | 'p95' | 'p99', number>>;
+  /** Of custom events: by event and property. */
+  readonly properties?: Readonly<
+    Record<
+      string,
+      Readonly<Record<string, Readonly<Record<'count' | 'sum' | 'average' | 'min' | 'max', number>>>>
+    >
+  >;
   readonly firstEventAt?: string;
   readonly lastEventAt?: string;
 }
@@ -54,6 +61,8 @@ export interface Failure {
   readonly reason?: string;
   readonly statusCode?: number;
   readonly attempts: number;
+  /** Of a batch. */
+  readonly recipients?: number;
   readonly endedAt: string;
   readonly responseBody?: string;
 }
@@ -106,6 +115,19 @@ export interface Fleet {
   readonly parkedWebhooks: number;
   readonly lanes: readonly Lane[];
   readonly moreLanes: boolean;
+  /** The latest first. */
+  readonly events: readonly FleetEvent[];
+}
+
+export interface FleetEvent {
+  readonly id: string;
+  readonly event: string;
+  readonly occurredAt: string;
+  readonly campaignId?: string;
+  readonly channelConfigId?: string;
+  readonly origin?: string;
+  readonly state?: 'closed' | 'open' | 'paused';
+  readonly why?: string;
 }
 
 export interface Session {

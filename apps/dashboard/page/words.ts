@@ -22,6 +22,7 @@ export const REASON_WORDS: Readonly<Record<string, Word>> = {
   connection: { label: 'Connection failed', meaning: 'Refused, or reset before the answer.' },
   dns: { label: 'Name not found', meaning: "The destination's name has no address." },
   tls: { label: 'TLS failed', meaning: 'Its certificate or protocol is not acceptable.' },
+  auth: { label: 'No token', meaning: 'Its token endpoint gave none.' },
   http_4xx: { label: '4xx answers', meaning: 'The destination refused it.' },
   gone: { label: '410 Gone', meaning: 'The destination is gone, and its channel paused.' },
   redirect: { label: 'Redirects', meaning: 'Redirects are not followed.' },
@@ -34,6 +35,18 @@ export const MESSAGE_WORDS: Readonly<Record<string, Word>> = {
   failed: { label: 'Failed', meaning: 'Messages that are not tried any more. They can be replayed.' },
   pending: { label: 'Pending', meaning: 'Messages that wait for their first or next attempt.' },
   cancelled: { label: 'Cancelled', meaning: 'Messages of a campaign that was called off.' },
+};
+
+export const FLEET_EVENT_WORDS: Readonly<Record<string, Word>> = {
+  'circuit closed': { label: 'Sending again', meaning: 'Its destination answers.' },
+  'circuit open': { label: 'Failing', meaning: 'Its destination fails, and is probed now and then.' },
+  'circuit paused': { label: 'Paused', meaning: 'Nothing is sent until it is resumed.' },
+  'channel.paused': { label: 'Paused by an operator', meaning: 'Nothing is sent until it is resumed.' },
+  'channel.resumed': { label: 'Resumed by an operator', meaning: 'What waits is sent.' },
+  'campaign.paused': { label: 'Paused by an operator', meaning: 'Nothing is sent until it is resumed.' },
+  'campaign.resumed': { label: 'Resumed by an operator', meaning: 'What waits is sent.' },
+  'campaign.cancelled': { label: 'Called off by an operator', meaning: 'What waits is not sent.' },
+  'campaign.completed': { label: 'Completed', meaning: 'Its last message has ended.' },
 };
 
 const ERRORS = new Set(['http_4xx', 'gone', 'redirect', 'blocked']);

@@ -22,7 +22,7 @@ const Query = Type.Object(
     topic: Type.Optional(
       Type.Enum(['campaign', 'campaigns', 'fleet'], {
         description:
-          'campaign: the totals of `campaign`. campaigns: the 50 most recently active, as GET /v1/campaigns?spark=24h has them. fleet: as GET /v1/fleet. When absent: campaign where `campaign` is given, else campaigns.',
+          'campaign: the totals of `campaign`. campaigns: the 50 most recently active, as GET /v1/campaigns?spark=24h has them. fleet: as GET /v1/fleet, with the latest of its events. When absent: campaign where `campaign` is given, else campaigns.',
       }),
     ),
     campaign: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
