@@ -2,8 +2,8 @@
 import type { LookupAddress, LookupOptions } from 'node:dns';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { guardedLookup } from './egress-agents.ts';
 import { createEgressGuard, parseRange } from './egress-guard.ts';
+import { guardedLookup } from './guarded-lookup.ts';
 
 const guard = createEgressGuard([]);
 

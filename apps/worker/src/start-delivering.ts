@@ -31,12 +31,11 @@ import { createCallOff } from './call-off.ts';
 import { createChannelCache } from './channel-cache.ts';
 import { circuitEvent } from './circuit-event.ts';
 import type { WorkerConfig } from './config.ts';
-import { createDeliver } from './deliver.ts';
-import { createEgressAgents } from './egress-agents.ts';
 import { createEgressGuard } from './egress-guard.ts';
 import { campaignLimits } from './lane-limits.ts';
 import { createLaneScheduler, type LaneSchedulerOptions } from './lane-scheduler.ts';
 import { createOAuthTokens } from './oauth-tokens.ts';
+import { openHttpClient } from './open-http-client.ts';
 import { createProcessBundle, type ProcessBundleOptions } from './process-bundle.ts';
 import { createRequestWebhook } from './request-webhook.ts';
 import { createTestChannel } from './test-channel.ts';
@@ -49,6 +48,7 @@ export interface DeliveringOptions extends ShardOptions {
     | 'concurrency'
     | 'deadLetterRetentionMs'
     | 'egressAllow'
+    | 'httpClient'
     | 'httpProxy'
     | 'httpsProxy'
     | 'lockDurationMs'
@@ -71,12 +71,12 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
   const shardOptions = { connection, prefix, shards };
   const { attemptTimeoutMs, lockDurationMs, stalledIntervalMs } = config;
 
-  const agents = createEgressAgents({
+  const { deliver, close } = openHttpClient(config.httpClient, {
     guard: createEgressGuard(config.egressAllow),
     connectionsPerDestinationMax: config.concurrency,
     proxies: config,
   });
-  onClose('connections to destinations', () => agents.destroy());
+  onClose('connections to destinations', close);
   const storedChannels = openChannels({ ...shardOptions, secrets });
   const channels = createChannelCache(storedChannels);
 
@@ -143,7 +143,6 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
   const batchSender = createBatchSender({ batches, isCancelled: controls.isCancelled, onError });
   onClose('batch sender', () => batchSender.stop());
 
-  const deliver = createDeliver(agents);
   const request = createRequestWebhook({
     deliver,
     tokens: createOAuthTokens(deliver, Date.now),

@@ -1,146 +1,155 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Answer, eventually, type Receiver, startReceiver, startTestRedis } from '@hookfleet/testkit';
 import type { RedisConnection, WebhooksOut } from '@hookfleet/queue';
 import { disconnectRedis } from '@hookfleet/queue';
+import { CLIENTS } from './setup-requests.ts';
 import { connect, openProducer, startWorker, type WorkerUnderTest } from './setup.ts';
 
-let redis: Awaited<ReturnType<typeof startTestRedis>>;
-let worker: WorkerUnderTest;
-let connection: RedisConnection;
-let webhooks: WebhooksOut;
-let receiver: Receiver;
-const answers = new Map<string, (nth: number) => Answer>();
+describe.each(CLIENTS)('with %s', (client) => {
+  let redis: Awaited<ReturnType<typeof startTestRedis>>;
+  let worker: WorkerUnderTest;
+  let connection: RedisConnection;
+  let webhooks: WebhooksOut;
+  let receiver: Receiver;
+  const answers = new Map<string, (nth: number) => Answer>();
 
-beforeAll(async () => {
-  redis = await startTestRedis();
-  receiver = await startReceiver(({ path, nth }) => answers.get(path)?.(nth) ?? { status: 200 });
-  connection = connect(redis.url);
-  webhooks = openProducer(connection);
-  worker = await startWorker(redis.url);
-});
-
-afterAll(async () => {
-  await worker?.stop();
-  await webhooks.close();
-  disconnectRedis(connection);
-  await receiver.close();
-  await redis.stop();
-  expect(worker.errors).toEqual([]);
-});
-
-const retry = { delaysMs: [10, 10], jitter: 0 };
-
-async function deliver(path: string, answer: (nth: number) => Answer, url = `${receiver.url}${path}`) {
-  answers.set(path, answer);
-  const [id] = await webhooks.enqueue([
-    { campaignId: 'c', messageId: 'm', destination: { url, retry }, body: '{}' },
-  ]);
-  return eventually(async () => {
-    const found = await webhooks.find(id as string);
-    if (found?.state !== 'delivered' && found?.state !== 'failed') throw new Error(`still ${found?.state}`);
-    return found;
+  beforeAll(async () => {
+    redis = await startTestRedis();
+    receiver = await startReceiver(({ path, nth }) => answers.get(path)?.(nth) ?? { status: 200 });
+    connection = connect(redis.url);
+    webhooks = openProducer(connection);
+    worker = await startWorker(redis.url, { httpClient: client });
   });
-}
 
-test('a webhook that got 503, 503, 200 is two bounced events and one delivered event', async () => {
-  const found = await deliver('/recovers', (nth) => ({ status: nth < 3 ? 503 : 200, body: 'sorry' }));
-  expect(found.state).toBe('delivered');
-  expect(
-    found.attempts.map(({ event, reason, attempt, final }) => ({ event, reason, attempt, final })),
-  ).toEqual([
-    { event: 'webhook.bounced', reason: 'http_5xx', attempt: 1, final: false },
-    { event: 'webhook.bounced', reason: 'http_5xx', attempt: 2, final: false },
-    { event: 'webhook.delivered', reason: undefined, attempt: 3, final: true },
-  ]);
-  expect(found.attempts[0]?.responseBody).toBe('sorry');
-});
+  afterAll(async () => {
+    await worker?.stop();
+    await webhooks.close();
+    disconnectRedis(connection);
+    await receiver.close();
+    await redis.stop();
+    expect(worker.errors).toEqual([]);
+  });
 
-test('every attempt of a webhook carries the same webhook-id, and it is the id of the 202', async () => {
-  const found = await deliver('/same-id', (nth) => ({ status: nth < 3 ? 500 : 204 }));
-  const ids = receiver.ledger
-    .filter(({ request }) => request.path === '/same-id')
-    .map(({ request }) => request.webhookId);
-  expect(ids).toEqual([found.id, found.id, found.id]);
-});
+  const retry = { delaysMs: [10, 10], jitter: 0 };
 
-test.each([
-  ['a refused connection', 'connection', 'http://127.0.0.1:1/'],
-  ['a name that does not resolve', 'dns', 'http://no-such-host.invalid/'],
-])(
-  '%s bounces and is tried until the policy ends; the webhook is then failed',
-  async (_what, reason, url) => {
-    const found = await deliver(`/${reason}`, () => 'hang', url);
-    expect(found.state).toBe('failed');
-    expect(found.attempts.map((attempt) => attempt.reason)).toEqual([reason, reason, reason]);
-    expect(found.attempts.map((attempt) => attempt.final)).toEqual([false, false, true]);
-    expect(found.attempts.every((attempt) => attempt.statusCode === undefined)).toBe(true);
-  },
-);
-
-test('a reset connection bounces as connection, and recovers', async () => {
-  const found = await deliver('/reset', (nth) => (nth === 1 ? 'reset' : { status: 200 }));
-  expect(found.attempts.map(({ event, reason }) => [event, reason])).toEqual([
-    ['webhook.bounced', 'connection'],
-    ['webhook.delivered', undefined],
-  ]);
-});
-
-test('a destination that never answers times out within the deadline for a whole attempt', async () => {
-  const found = await deliver('/hangs', (nth) => (nth === 1 ? 'hang' : { status: 200 }));
-  expect(found.attempts[0]).toMatchObject({ event: 'webhook.bounced', reason: 'timeout' });
-  expect(found.attempts[0]?.durationMs).toBeLessThan(2_000);
-});
-
-test.each([
-  [404, 'http_4xx'],
-  [410, 'gone'],
-  [302, 'redirect'],
-] as const)('a %i ends the webhook as an error with reason %s after one attempt', async (status, reason) => {
-  const found = await deliver(`/status-${status}`, () => ({ status, headers: { location: '/elsewhere' } }));
-  expect(found.state).toBe('failed');
-  expect(found.attempts.map((attempt) => [attempt.event, attempt.reason])).toEqual([
-    ['webhook.error', reason],
-  ]);
-  expect(receiver.count(({ request }) => request.path === '/elsewhere')).toBe(0);
-});
-
-test.each([
-  ['stalls', { status: 200, stalledBody: 'x'.repeat(100) }],
-  ['is cut', { status: 200, cutBody: 'x'.repeat(100) }],
-  ['never ends', { status: 200, endlessBody: 'x'.repeat(65_536) }],
-] as const)('a 200 whose body %s is delivered: the status decides', async (what, answer) => {
-  const found = await deliver(`/body-${what.replaceAll(' ', '-')}`, () => answer);
-  expect(found.attempts.map(({ event }) => event)).toEqual(['webhook.delivered']);
-});
-
-test('of a response that is no 2xx the first KiB is kept, whole characters only', async () => {
-  const found = await deliver('/long', () => ({ status: 400, body: 'ü'.repeat(5_000) }));
-  const excerpt = found.attempts[0]?.responseBody ?? '';
-  expect(excerpt).toBe('ü'.repeat(512));
-});
-
-test('an address that the operator does not allow is blocked, by literal and by name, and nothing is sent there', async () => {
-  const strict = await startWorker(redis.url, { allow: [], prefix: 'strict' });
-  const out = openProducer(connection, { prefix: 'strict' });
-  const port = new URL(receiver.url).port;
-  const urls = [
-    `http://127.0.0.1:${port}/blocked`,
-    `http://localhost:${port}/blocked`,
-    `http://[::1]:${port}/blocked`,
-    `http://[::ffff:127.0.0.1]:${port}/blocked`,
-  ];
-  const ids = await out.enqueue(
-    urls.map((url) => ({ campaignId: 'c', messageId: 'm', destination: { url }, body: '{}' })),
-  );
-  for (const id of ids) {
-    await eventually(async () => {
-      const found = await out.find(id);
-      expect(found?.attempts.map(({ event, reason }) => [event, reason])).toEqual([
-        ['webhook.error', 'blocked'],
-      ]);
+  async function deliver(path: string, answer: (nth: number) => Answer, url = `${receiver.url}${path}`) {
+    answers.set(path, answer);
+    const [id] = await webhooks.enqueue([
+      { campaignId: 'c', messageId: 'm', destination: { url, retry }, body: '{}' },
+    ]);
+    return eventually(async () => {
+      const found = await webhooks.find(id as string);
+      if (found?.state !== 'delivered' && found?.state !== 'failed') throw new Error(`still ${found?.state}`);
+      return found;
     });
   }
-  expect(receiver.count(({ request }) => request.path === '/blocked')).toBe(0);
-  await strict.stop();
-  await out.close();
+
+  test('a webhook that got 503, 503, 200 is two bounced events and one delivered event', async () => {
+    const found = await deliver('/recovers', (nth) => ({ status: nth < 3 ? 503 : 200, body: 'sorry' }));
+    expect(found.state).toBe('delivered');
+    expect(
+      found.attempts.map(({ event, reason, attempt, final }) => ({ event, reason, attempt, final })),
+    ).toEqual([
+      { event: 'webhook.bounced', reason: 'http_5xx', attempt: 1, final: false },
+      { event: 'webhook.bounced', reason: 'http_5xx', attempt: 2, final: false },
+      { event: 'webhook.delivered', reason: undefined, attempt: 3, final: true },
+    ]);
+    expect(found.attempts[0]?.responseBody).toBe('sorry');
+  });
+
+  test('every attempt of a webhook carries the same webhook-id, and it is the id of the 202', async () => {
+    const found = await deliver('/same-id', (nth) => ({ status: nth < 3 ? 500 : 204 }));
+    const ids = receiver.ledger
+      .filter(({ request }) => request.path === '/same-id')
+      .map(({ request }) => request.webhookId);
+    expect(ids).toEqual([found.id, found.id, found.id]);
+  });
+
+  test.each([
+    ['a refused connection', 'connection', 'http://127.0.0.1:1/'],
+    ['a name that does not resolve', 'dns', 'http://no-such-host.invalid/'],
+  ])(
+    '%s bounces and is tried until the policy ends; the webhook is then failed',
+    async (_what, reason, url) => {
+      const found = await deliver(`/${reason}`, () => 'hang', url);
+      expect(found.state).toBe('failed');
+      expect(found.attempts.map((attempt) => attempt.reason)).toEqual([reason, reason, reason]);
+      expect(found.attempts.map((attempt) => attempt.final)).toEqual([false, false, true]);
+      expect(found.attempts.every((attempt) => attempt.statusCode === undefined)).toBe(true);
+    },
+  );
+
+  test('a reset connection bounces as connection, and recovers', async () => {
+    const found = await deliver('/reset', (nth) => (nth === 1 ? 'reset' : { status: 200 }));
+    expect(found.attempts.map(({ event, reason }) => [event, reason])).toEqual([
+      ['webhook.bounced', 'connection'],
+      ['webhook.delivered', undefined],
+    ]);
+  });
+
+  test('a destination that never answers times out within the deadline for a whole attempt', async () => {
+    const found = await deliver('/hangs', (nth) => (nth === 1 ? 'hang' : { status: 200 }));
+    expect(found.attempts[0]).toMatchObject({ event: 'webhook.bounced', reason: 'timeout' });
+    expect(found.attempts[0]?.durationMs).toBeLessThan(2_000);
+  });
+
+  test.each([
+    [404, 'http_4xx'],
+    [410, 'gone'],
+    [302, 'redirect'],
+  ] as const)(
+    'a %i ends the webhook as an error with reason %s after one attempt',
+    async (status, reason) => {
+      const found = await deliver(`/status-${status}`, () => ({
+        status,
+        headers: { location: '/elsewhere' },
+      }));
+      expect(found.state).toBe('failed');
+      expect(found.attempts.map((attempt) => [attempt.event, attempt.reason])).toEqual([
+        ['webhook.error', reason],
+      ]);
+      expect(receiver.count(({ request }) => request.path === '/elsewhere')).toBe(0);
+    },
+  );
+
+  test.each([
+    ['stalls', { status: 200, stalledBody: 'x'.repeat(100) }],
+    ['is cut', { status: 200, cutBody: 'x'.repeat(100) }],
+    ['never ends', { status: 200, endlessBody: 'x'.repeat(65_536) }],
+  ] as const)('a 200 whose body %s is delivered: the status decides', async (what, answer) => {
+    const found = await deliver(`/body-${what.replaceAll(' ', '-')}`, () => answer);
+    expect(found.attempts.map(({ event }) => event)).toEqual(['webhook.delivered']);
+  });
+
+  test('of a response that is no 2xx the first KiB is kept, whole characters only', async () => {
+    const found = await deliver('/long', () => ({ status: 400, body: 'ü'.repeat(5_000) }));
+    const excerpt = found.attempts[0]?.responseBody ?? '';
+    expect(excerpt).toBe('ü'.repeat(512));
+  });
+
+  test('an address that the operator does not allow is blocked, by literal and by name, and nothing is sent there', async () => {
+    const strict = await startWorker(redis.url, { httpClient: client, allow: [], prefix: 'strict' });
+    const out = openProducer(connection, { prefix: 'strict' });
+    const port = new URL(receiver.url).port;
+    const urls = [
+      `http://127.0.0.1:${port}/blocked`,
+      `http://localhost:${port}/blocked`,
+      `http://[::1]:${port}/blocked`,
+      `http://[::ffff:127.0.0.1]:${port}/blocked`,
+    ];
+    const ids = await out.enqueue(
+      urls.map((url) => ({ campaignId: 'c', messageId: 'm', destination: { url }, body: '{}' })),
+    );
+    for (const id of ids) {
+      await eventually(async () => {
+        const found = await out.find(id);
+        expect(found?.attempts.map(({ event, reason }) => [event, reason])).toEqual([
+          ['webhook.error', 'blocked'],
+        ]);
+      });
+    }
+    expect(receiver.count(({ request }) => request.path === '/blocked')).toBe(0);
+    await strict.stop();
+    await out.close();
+  });
 });

@@ -1,11 +1,15 @@
 /** What a worker sends with, without its queue: real requests to real receivers, as main.ts puts it together. */
 import type { BundledWebhook, Destination } from '@hookfleet/contract';
-import { createDeliver, type Deliver } from '../src/deliver.ts';
-import { createEgressAgents } from '../src/egress-agents.ts';
+import type { Deliver } from '../src/deliver.ts';
 import { createEgressGuard } from '../src/egress-guard.ts';
+import type { EgressOptions } from '../src/egress-route.ts';
 import { createOAuthTokens } from '../src/oauth-tokens.ts';
+import { HTTP_CLIENTS, type HttpClientName, openHttpClient } from '../src/open-http-client.ts';
 import type { ProxySettings } from '../src/proxy-settings.ts';
 import { createRequestWebhook, type RequestedWebhook } from '../src/request-webhook.ts';
+
+/** What a client may do differently is held against both: describe.each(CLIENTS). */
+export const CLIENTS = HTTP_CLIENTS;
 
 export interface Requests {
   readonly deliver: Deliver;
@@ -17,22 +21,28 @@ export interface Requests {
 }
 
 export function setupRequests({
+  client = 'got',
   allow = ['127.0.0.0/8'],
   proxies = {},
   attemptTimeoutMs = 2_000,
   now = Date.now,
+  connectionsMax = 50,
+  resolve,
 }: {
+  client?: HttpClientName;
   allow?: readonly string[];
   proxies?: Partial<ProxySettings>;
   attemptTimeoutMs?: number;
   now?: () => number;
+  connectionsMax?: number;
+  resolve?: EgressOptions['resolve'];
 } = {}): Requests {
-  const agents = createEgressAgents({
+  const { deliver, close } = openHttpClient(client, {
     guard: createEgressGuard(allow),
-    connectionsPerDestinationMax: 50,
+    connectionsPerDestinationMax: connectionsMax,
     proxies: { httpsProxy: undefined, httpProxy: undefined, noProxy: [], ...proxies },
+    resolve,
   });
-  const deliver = createDeliver(agents);
   const request = createRequestWebhook({
     deliver,
     tokens: createOAuthTokens(deliver, now),
@@ -42,7 +52,7 @@ export function setupRequests({
   return {
     deliver,
     send: (destination, webhook = { body: '{}' }) => request('wh_test', webhook, destination),
-    close: () => agents.destroy(),
+    close,
   };
 }
 

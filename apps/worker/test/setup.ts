@@ -8,6 +8,7 @@ import {
   type RedisConnection,
 } from '@hookfleet/queue';
 import { createAttemptSlots } from '../src/attempt-slots.ts';
+import type { HttpClientName } from '../src/open-http-client.ts';
 import type { ProxySettings } from '../src/proxy-settings.ts';
 import { startDelivering } from '../src/start-delivering.ts';
 
@@ -26,6 +27,7 @@ export interface WorkerOptions {
   readonly shards?: number;
   readonly encryptionKeys?: readonly string[];
   readonly proxies?: Partial<ProxySettings>;
+  readonly httpClient?: HttpClientName;
 }
 
 export function connect(url: string, temper: 'patient' | 'failFast' = 'patient'): RedisConnection {
@@ -41,6 +43,7 @@ export async function startWorker(
     shards = 1,
     encryptionKeys = [],
     proxies = {},
+    httpClient = 'got',
   }: WorkerOptions = {},
 ): Promise<WorkerUnderTest> {
   const connection = connect(url);
@@ -61,6 +64,7 @@ export async function startWorker(
       concurrency,
       deadLetterRetentionMs: 7_200_000,
       egressAllow: allow,
+      httpClient,
       lockDurationMs: 2_000,
       stalledIntervalMs: 500,
       httpsProxy: undefined,

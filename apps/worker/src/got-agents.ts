@@ -1,0 +1,96 @@
+/**
+ * got's ways out: keep-alive agents that ask the egress guard at the moment of connecting, and where the operator has an
+ * egress proxy, agents that go through it.
+ */
+import http from 'node:http';
+import https from 'node:https';
+import net from 'node:net';
+import type { Duplex } from 'node:stream';
+import { IDLE_CONNECTION_MS } from './deliver.ts';
+import { EgressBlockedError, type EgressGuard } from './egress-guard.ts';
+import { createEgressRoute, type EgressOptions } from './egress-route.ts';
+import { guardedLookup } from './guarded-lookup.ts';
+
+export interface AgentPair {
+  readonly http: http.Agent;
+  readonly https: https.Agent;
+}
+
+export interface GotAgents {
+  readonly direct: AgentPair;
+  /** Where the URL is to be reached through a proxy: its agents, or that the guard forbids it. */
+  proxied(url: string): AgentPair | 'blocked' | undefined;
+  destroy(): void;
+}
+
+// Connections kept per destination while nothing is sent.
+const FREE_SOCKETS_MAX = 64;
+
+type Callback = (error: Error | null, stream: Duplex) => void;
+
+export function createGotAgents({
+  guard,
+  connectionsPerDestinationMax,
+  proxies,
+  resolve,
+}: EgressOptions): GotAgents {
+  const options = {
+    keepAlive: true,
+    maxSockets: connectionsPerDestinationMax,
+    maxFreeSockets: FREE_SOCKETS_MAX,
+    scheduling: 'lifo',
+    timeout: IDLE_CONNECTION_MS,
+  } as const;
+  const direct = guardedAgents(guardedLookup(guard, resolve), guard, options);
+  const { httpsProxy, httpProxy } = proxies;
+  if (httpsProxy === undefined && httpProxy === undefined)
+    return { direct, proxied: () => undefined, destroy: () => destroyAll(direct) };
+
+  // Node's own support: CONNECT for https, absolute-form for http. What bypasses the proxy is ours to say.
+  const proxyEnv = { HTTPS_PROXY: httpsProxy, HTTP_PROXY: httpProxy };
+  const viaProxy = {
+    http: new http.Agent({ ...options, proxyEnv }),
+    https: new https.Agent({ ...options, proxyEnv }),
+  };
+  const routeOf = createEgressRoute(guard, proxies);
+  return {
+    direct,
+    proxied(url) {
+      const route = routeOf(new URL(url));
+      return route === 'proxied' ? viaProxy : route === 'direct' ? undefined : route;
+    },
+    destroy: () => destroyAll(direct, viaProxy),
+  };
+}
+
+function guardedAgents(
+  lookup: net.LookupFunction,
+  guard: EgressGuard,
+  agentOptions: https.AgentOptions,
+): AgentPair {
+  const options = { ...agentOptions, lookup };
+  const agents = { http: new http.Agent(options), https: new https.Agent(options) };
+  for (const agent of Object.values(agents)) {
+    const connect = agent.createConnection.bind(agent);
+    agent.createConnection = (connection: http.ClientRequestArgs, callback?: Callback) => {
+      const host = connection.host ?? '';
+      if (net.isIP(host) !== 0 && !guard.allows(host)) return blockedSocket(host);
+      return connect({ ...connection, lookup }, callback);
+    };
+  }
+  return agents;
+}
+
+function destroyAll(...pairs: readonly AgentPair[]): void {
+  for (const pair of pairs) {
+    pair.http.destroy();
+    pair.https.destroy();
+  }
+}
+
+/** A socket that never connects: the request gets the error as it would get a refused connection's. */
+function blockedSocket(host: string): net.Socket {
+  const socket = new net.Socket();
+  process.nextTick(() => socket.destroy(new EgressBlockedError(host)));
+  return socket;
+}
