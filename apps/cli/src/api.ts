@@ -88,18 +88,27 @@ interface CallOptions {
 function problemOf(response: Response, text: string, name: string): Problem {
   const { status, statusText } = response;
   if (response.headers.get('content-type')?.includes('json')) {
-    const told = JSON.parse(text) as Partial<Problem>;
+    const told = JSON.parse(text) as Partial<Problem> & {
+      readonly checks?: Readonly<Record<string, string>>;
+    };
     const hint = status === 401 ? ' --key or HOOKFLEET_API_KEYS gives one.' : '';
     return {
       ...told,
       type: told.type ?? 'about:blank',
       title: told.title ?? statusText,
       status,
-      detail: `${told.detail ?? told.title ?? statusText}${hint}`,
+      detail: `${told.detail ?? failedChecks(told.checks) ?? told.title ?? statusText}${hint}`,
     };
   }
   const detail = `the ${name} answered ${status} ${statusText}, which is no answer of hookfleet's`;
   return { type: 'about:blank', title: statusText, status, detail };
+}
+
+/** Of /readyz: what isn't ready, and why. */
+function failedChecks(checks: Readonly<Record<string, string>> | undefined): string | undefined {
+  if (checks === undefined) return undefined;
+  const failed = Object.entries(checks).filter(([, found]) => found !== 'ok');
+  return `not ready: ${failed.map(([name, found]) => `${name}: ${found}`).join('; ')}`;
 }
 
 function causeOf(error: unknown): string {

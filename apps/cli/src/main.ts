@@ -1,9 +1,19 @@
 /** `hookfleet`: the command line. Commands that talk to a fleet are in commands/, one a file. */
 import { Command, CommanderError } from 'commander';
 import type { CommandContext } from './command-context.ts';
+import { addCampaign } from './commands/campaign.ts';
+import { addChannels } from './commands/channels.ts';
+import { addCompletion } from './commands/completion.ts';
+import { addDoctor } from './commands/doctor.ts';
 import { addEnqueue } from './commands/enqueue.ts';
+import { addEvents } from './commands/events.ts';
+import { addFailures } from './commands/failures.ts';
+import { addListen } from './commands/listen.ts';
 import { parsePositiveInteger } from './commands/flag-values.ts';
+import { addReplay } from './commands/replay.ts';
 import { addSend } from './commands/send.ts';
+import { addStats } from './commands/stats.ts';
+import { addTop } from './commands/top.ts';
 import { demo } from './demo.ts';
 import { describeError, EXIT, exitStatusOf } from './exit-status.ts';
 import { up } from './up.ts';
@@ -36,7 +46,21 @@ program
   .action(async (options) => end(await demo(options, process.env)));
 
 const context: CommandContext = { environment: process.env, end };
-for (const add of [addSend, addEnqueue]) add(program, context);
+for (const add of [
+  addSend,
+  addEnqueue,
+  addStats,
+  addFailures,
+  addReplay,
+  addChannels,
+  addCampaign,
+  addEvents,
+  addListen,
+  addTop,
+  addDoctor,
+  addCompletion,
+])
+  add(program, context);
 
 try {
   await program.parseAsync();

@@ -40,3 +40,15 @@ export function parseTime(text: string): string {
     throw new InvalidArgumentError('a time is needed: 2026-11-24T10:00:00Z, or 30m ago as 30m');
   return new Date(ms).toISOString();
 }
+
+export function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(port <= 65_535)) throw new InvalidArgumentError('a port from 0 to 65535 is needed');
+  return port;
+}
+
+/** One that ends an exchange: 1xx does not. */
+export function parseStatus(text: string): number {
+  if (!/^[2-5]\d\d$/.test(text)) throw new InvalidArgumentError('an HTTP status from 200 to 599 is needed');
+  return Number(text);
+}
