@@ -99,7 +99,7 @@ test('every command of ours is shown', async () => {
   expect(commands.filter((name) => !shown(name))).toEqual(['up', 'demo', 'help']);
 });
 
-test('pnpm passes on the flags, the output and the status', async () => {
+test('pnpm hookfleet is this command', async () => {
   const { scripts } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
   };
