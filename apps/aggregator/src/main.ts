@@ -49,6 +49,8 @@ const RESULTS_CONCURRENCY = 10;
 
 await startApplication('aggregator', async () => {
   const config = loadAggregatorConfig(process.env);
+  // The settings will do, and nothing is started.
+  if (process.argv[2] === '--check') return;
   const logger = createLogger({ app: 'aggregator', level: config.logLevel });
   const lifecycle = createLifecycle({ logger, shutdownTimeoutMs: config.shutdownTimeoutMs });
   logger.info(

@@ -62,7 +62,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   };
 }
 
-function entryOf(application: Application): string {
+export function entryOf(application: Application): string {
   return fileURLToPath(new URL(`../../${application}/src/main.ts`, import.meta.url));
 }
 

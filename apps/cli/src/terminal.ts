@@ -10,6 +10,12 @@ export function writeProgress(line: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K${line}`);
 }
 
+/** Beside the result, which alone goes to standard output. */
+export function writeNote(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write('\r\u001B[K');
+  process.stderr.write(`${line}\n`);
+}
+
 export function describeFleet({ producerUrl, aggregatorUrl, logDirectory }: Fleet): string {
   return [
     '',

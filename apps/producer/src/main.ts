@@ -34,6 +34,8 @@ import { createProducerMetrics } from './metrics.ts';
 
 await startApplication('producer', async () => {
   const config = loadProducerConfig(process.env);
+  // The settings will do, and nothing is started.
+  if (process.argv[2] === '--check') return;
   const logger = createLogger({ app: 'producer', level: config.logLevel });
   const lifecycle = createLifecycle({ logger, shutdownTimeoutMs: config.shutdownTimeoutMs });
   logger.info(

@@ -18,6 +18,7 @@ import {
   startApplication,
 } from '@hookfleet/runtime';
 import { createAttemptSlots } from './attempt-slots.ts';
+import { checkEgress } from './check-egress.ts';
 import { loadWorkerConfig, WORKER_VARIABLES } from './config.ts';
 import { createConsumptionCheck } from './consumption-check.ts';
 import { createWorkerMetrics } from './metrics.ts';
@@ -25,6 +26,12 @@ import { startDelivering } from './start-delivering.ts';
 
 await startApplication('worker', async () => {
   const config = loadWorkerConfig(process.env);
+  // The settings will do. With URLs after it: whether webhooks may be sent there. Nothing is started.
+  if (process.argv[2] === '--check') {
+    for (const url of process.argv.slice(3))
+      process.stdout.write(`${JSON.stringify(await checkEgress(url, config))}\n`);
+    return;
+  }
   const logger = createLogger({ app: 'worker', level: config.logLevel });
   const lifecycle = createLifecycle({ logger, shutdownTimeoutMs: config.shutdownTimeoutMs });
   logger.info({ config: describeConfig(WORKER_VARIABLES, config), node: process.version }, 'worker.starting');

@@ -43,6 +43,7 @@ export {
   parseCursor,
   type ReplayPreview,
 } from './dead-letters.ts';
+export { inspectRedis, type RedisFacts } from './inspect-redis.ts';
 export { type EventTypes, openEventTypes, parseEventType, type StoredEventType } from './event-types.ts';
 export { type EventsOut, type EventToReport, openEventsOut } from './events-out.ts';
 export { type AttemptView, WEBHOOK_STATES, type WebhookState, type WebhookView } from './find-webhook.ts';

@@ -28,7 +28,8 @@ const VENDOR_HOMES: Readonly<Record<string, RegExp>> = {
   ajv: /^packages\/contract\/src\/validation\.ts$/,
   'ipaddr.js': /^apps\/worker\/src\/egress-guard\.ts$/,
   pino: /^packages\/runtime\/src\/logger\.ts$/,
-  commander: /^apps\/(cli|drills)\/src\/main\.ts$/,
+  // The command line declares its commands one a file.
+  commander: /^apps\/(cli\/src\/(main|command-context|commands\/[a-z-]+)|drills\/src\/main)\.ts$/,
 };
 
 const TOP_LEVEL = [

@@ -1,0 +1,113 @@
+/** `hookfleet campaign`: hold a campaign, go on, call it off; its rate, priority and deadline. */
+import { CAMPAIGN_PRIORITIES, type CampaignControls } from '@hookfleet/contract';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { pathOf } from '../api.ts';
+import { type CommandContext, type FleetOptions, openFleet, withFleetOptions } from '../command-context.ts';
+import { confirm } from '../confirm.ts';
+import { EXIT, UsageError } from '../exit-status.ts';
+import { colourOf } from '../style.ts';
+import { write } from '../terminal.ts';
+import { textTable } from '../text-table.ts';
+
+interface Controls extends CampaignControls {
+  readonly campaignId: string;
+  readonly state: string;
+  readonly since?: string;
+}
+
+type Rate = NonNullable<CampaignControls['rateLimit']>;
+
+interface SetOptions extends FleetOptions {
+  readonly rate?: Rate | 'none';
+  readonly priority?: (typeof CAMPAIGN_PRIORITIES)[number];
+  readonly deadline?: string;
+}
+
+const NONE = 'none';
+
+export function addCampaign(program: Command, { environment, end }: CommandContext): void {
+  const campaign = program.command('campaign').description('show, set, pause, resume, cancel');
+  const command = (name: string, description: string) =>
+    withFleetOptions(campaign.command(name)).description(description).argument('<campaign>');
+  const show = (controls: Controls, json: boolean) =>
+    write(json ? JSON.stringify(controls) : controlsLines(controls).join('\n'));
+
+  command('show', 'its state, rate, priority and deadline').action(
+    async (id: string, options: FleetOptions) => {
+      const { producer, json } = openFleet(options, environment);
+      show(await producer.get<Controls>(pathOf('campaigns', id, 'controls')), json);
+      return end(EXIT.done);
+    },
+  );
+
+  command('set', 'its rate, priority, deadline; what is not given stays as it is')
+    .option(
+      '--rate <n/second>',
+      'webhooks a second or minute, as 100/second or 600/minute; none lifts it',
+      parseRate,
+    )
+    .addOption(new Option('--priority <priority>', 'which goes first').choices(CAMPAIGN_PRIORITIES))
+    .option('--deadline <time>', 'ISO 8601: what was not sent by then is cancelled; none lifts it')
+    .action(async (id: string, options: SetOptions) => {
+      const { producer, json } = openFleet(options, environment);
+      const { rate, priority, deadline } = options;
+      if (rate === undefined && priority === undefined && deadline === undefined)
+        throw new UsageError('--rate, --priority or --deadline is needed');
+      const path = pathOf('campaigns', id, 'controls');
+      // The API takes all of them at once, and lifts what is left out.
+      const now = await producer.get<Controls>(path);
+      const wanted = { rateLimit: rate ?? now.rateLimit, deadline: deadline ?? now.deadline };
+      const body = Object.fromEntries(
+        Object.entries({ ...wanted, priority: priority ?? now.priority }).filter(
+          ([, value]) => value !== undefined && value !== NONE,
+        ),
+      );
+      show(await producer.put<Controls>(path, body), json);
+      return end(EXIT.done);
+    });
+
+  for (const [verb, description] of [
+    ['pause', 'send nothing of it until it is resumed'],
+    ['resume', 'go on, after a pause or for what comes after a cancel'],
+  ] as const) {
+    command(verb, description).action(async (id: string, options: FleetOptions) => {
+      const { producer, json } = openFleet(options, environment);
+      show(await producer.post<Controls>(pathOf('campaigns', id, verb)), json);
+      return end(EXIT.done);
+    });
+  }
+
+  command('cancel', 'call it off: what waits, and what still comes, is not sent')
+    .option('--yes', 'do not ask')
+    .action(async (id: string, options: FleetOptions & { readonly yes?: boolean }) => {
+      const { producer, json } = openFleet(options, environment);
+      if (!(await confirm(`Call campaign ${id} off?`, options.yes))) return end(EXIT.failed);
+      show(await producer.post<Controls>(pathOf('campaigns', id, 'cancel')), json);
+      return end(EXIT.done);
+    });
+}
+
+function parseRate(text: string): Rate | 'none' {
+  if (text === NONE) return NONE;
+  const [, limit, per] = /^(\d{1,6})\/(second|minute)$/.exec(text) ?? [];
+  if (limit === undefined) throw new InvalidArgumentError('100/second, 600/minute or none is needed');
+  return { limit: Number(limit), per: per as Rate['per'] };
+}
+
+function controlsLines({
+  campaignId,
+  state,
+  since,
+  rateLimit,
+  priority = 'normal',
+  deadline,
+}: Controls): string[] {
+  const rate = rateLimit === undefined ? 'no limit' : `${rateLimit.limit} a ${rateLimit.per}`;
+  return textTable([
+    ['campaign', campaignId],
+    ['state', colourOf(state)(state) + (since === undefined ? '' : ` since ${since}`)],
+    ['rate', rate],
+    ['priority', priority],
+    ['deadline', deadline ?? NONE],
+  ]);
+}

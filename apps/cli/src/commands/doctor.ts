@@ -1,0 +1,143 @@
+/** `hookfleet doctor`: looks at Redis, the settings and the fleet, and says what is wrong and what mends it. Changes nothing. */
+import type { Command } from 'commander';
+import {
+  checkRedis,
+  connectRedis,
+  disconnectRedis,
+  inspectRedis,
+  parseAddress,
+  RedisUnfitError,
+} from '@hookfleet/queue';
+import { maskPasswords } from '@hookfleet/runtime';
+import type { Api } from '../api.ts';
+import { checkSettings } from '../check-settings.ts';
+import { type CommandContext, type FleetOptions, openFleet, withFleetOptions } from '../command-context.ts';
+import { EXIT, RefusedError, UsageError } from '../exit-status.ts';
+import { egressFinding, type Finding, redisFindings } from '../findings.ts';
+import type { FleetView } from '../fleet-screen.ts';
+import { bad, doubtful, faint, good } from '../style.ts';
+import { write } from '../terminal.ts';
+import { printable } from '../text-table.ts';
+import { gather } from './flag-values.ts';
+
+interface DoctorOptions extends FleetOptions {
+  readonly redis?: string;
+  readonly url?: readonly string[];
+}
+
+const MARKS = { ok: good('✓'), doubtful: doubtful('!'), wrong: bad('✗'), unknown: faint('–') };
+// Only so that the other variables can be judged where it isn't set; nothing connects to it.
+const ANY_REDIS_URL = 'redis://127.0.0.1:6379';
+
+export function addDoctor(program: Command, { environment, end }: CommandContext): void {
+  withFleetOptions(program.command('doctor'))
+    .description('check Redis, the settings in this environment, and the fleet; say what to mend')
+    .option('--redis <url>', 'REDIS_URL')
+    .option('--url <url>', 'may webhooks be sent there? Nothing is sent; may be given again', gather)
+    .action(async (options: DoctorOptions) => {
+      const { producer, aggregator, json } = openFleet(options, environment);
+      const redisUrl = options.redis ?? environment['REDIS_URL'];
+      const settings = { ...environment, REDIS_URL: redisUrl || ANY_REDIS_URL };
+      const findings = (
+        await Promise.all([
+          checkedRedis(redisUrl),
+          checkedSettings(settings, options.url ?? []),
+          checkedApi(producer, 'producer', '/v1/channels', () => []),
+          checkedApi(aggregator, 'aggregator', '/v1/fleet', (fleet) => [workersOf(fleet as FleetView)]),
+        ])
+      ).flat();
+      const isWell = findings.every(({ state }) => state !== 'wrong');
+      if (json) write(JSON.stringify({ ok: isWell, findings }));
+      else for (const line of findings.flatMap(linesOf)) write(line);
+      return end(isWell ? EXIT.done : EXIT.failed);
+    });
+}
+
+function linesOf({ about, state, found, mend }: Finding): string[] {
+  const line = `${MARKS[state]} ${printable(about)}: ${printable(found)}`;
+  return mend === undefined ? [line] : [line, `    ${mend}`];
+}
+
+async function checkedRedis(url: string | undefined): Promise<Finding[]> {
+  if (url === undefined || url === '') {
+    const mend = 'REDIS_URL or --redis names it; `hookfleet up` prints the address of the one that it starts';
+    return [{ about: 'redis', state: 'unknown', found: 'not looked at: no address is set', mend }];
+  }
+  const about = `redis ${maskPasswords(url)}`;
+  try {
+    for (const address of url.split(',')) parseAddress(address.trim());
+  } catch (error) {
+    throw new UsageError(`--redis or REDIS_URL: ${(error as Error).message}`);
+  }
+  const connection = connectRedis({
+    url,
+    name: 'hookfleet-doctor',
+    temper: 'failFast',
+    onError: () => undefined,
+  });
+  try {
+    try {
+      await checkRedis(connection);
+    } catch (error) {
+      // What is unfit is told below, with all else, by what it is.
+      if (!(error instanceof RedisUnfitError)) throw error;
+    }
+    return (await inspectRedis(connection)).flatMap(redisFindings);
+  } catch (error) {
+    const mend = 'is it running, and may this machine reach it? A password belongs into the URL';
+    return [{ about, state: 'wrong', found: (error as Error).message, mend }];
+  } finally {
+    disconnectRedis(connection);
+  }
+}
+
+/** As the applications would start with, here: on another machine they may have others. */
+async function checkedSettings(
+  settings: Readonly<Record<string, string | undefined>>,
+  urls: readonly string[],
+): Promise<Finding[]> {
+  const reports = await Promise.all([
+    checkSettings('producer', settings),
+    checkSettings('worker', settings, urls),
+    checkSettings('aggregator', settings),
+  ]);
+  return reports.flatMap(({ application, problems, egress }): Finding[] => {
+    const about = `settings of ${application}s`;
+    if (problems.length === 0)
+      return [{ about, state: 'ok', found: 'will do' }, ...egress.map(egressFinding)];
+    return problems.map((found) => ({ about, state: 'wrong', found }));
+  });
+}
+
+/** Is it there and ready, and does it take the key? `look` at what it answered. */
+async function checkedApi(
+  api: Api,
+  about: string,
+  path: string,
+  look: (answer: unknown) => Finding[],
+): Promise<Finding[]> {
+  try {
+    await api.get('/readyz');
+    return [{ about, state: 'ok', found: `ready at ${api.url}` }, ...look(await api.get(path))];
+  } catch (error) {
+    const isKeyWrong = error instanceof RefusedError && error.problem.status === 401;
+    if (isKeyWrong)
+      return [{ about, state: 'wrong', found: `${api.url} does not take the key`, mend: error.message }];
+    return [{ about, state: 'wrong', found: (error as Error).message }];
+  }
+}
+
+function workersOf({ workers, concurrency }: FleetView): Finding {
+  if (workers.length > 0)
+    return {
+      about: 'workers',
+      state: 'ok',
+      found: `${workers.length}, with ${concurrency} attempts in flight at most`,
+    };
+  return {
+    about: 'workers',
+    state: 'wrong',
+    found: 'none has reported within ten seconds',
+    mend: 'nothing is delivered: start one with the same REDIS_URL and HOOKFLEET_KEY_PREFIX',
+  };
+}

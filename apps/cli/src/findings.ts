@@ -1,0 +1,167 @@
+/** What a look at the fleet found, and what mends it. Pure: facts in, findings out. */
+import type { RedisFacts } from '@hookfleet/queue';
+import { duration } from './numbers-as-text.ts';
+
+/** `unknown`: not looked at, or not to be told. Only what is wrong makes the doctor end with status 1. */
+export interface Finding {
+  readonly about: string;
+  readonly state: 'ok' | 'doubtful' | 'wrong' | 'unknown';
+  readonly found: string;
+  readonly mend?: string;
+}
+
+// Redis 6.2 is the oldest that BullMQ 6 recommends; packages/queue's check-redis.ts refuses older ones at start.
+const VERSION_MIN = [6, 2] as const;
+// Each webhook costs a few calls: what a call takes, a delivery takes several times.
+const LATENCY_DOUBTFUL_MS = 5;
+const LATENCY_WRONG_MS = 100;
+// Retries and deadlines are times of Redis' and the workers' clocks; receivers refuse signatures older than 5 minutes.
+const CLOCK_DOUBTFUL_MS = 500;
+const CLOCK_WRONG_MS = 5_000;
+const MEMORY_DOUBTFUL = 0.8;
+
+export function redisFindings(facts: RedisFacts): Finding[] {
+  return [
+    versionOf(facts),
+    evictionOf(facts),
+    memoryOf(facts),
+    persistenceOf(facts),
+    latencyOf(facts),
+    clockOf(facts),
+  ];
+}
+
+function versionOf({ node, version, role }: RedisFacts): Finding {
+  const about = `redis ${node} version`;
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major < VERSION_MIN[0] || (major === VERSION_MIN[0] && minor < VERSION_MIN[1]))
+    return {
+      about,
+      state: 'wrong',
+      found: version,
+      mend: `Redis ${VERSION_MIN.join('.')} or newer is needed`,
+    };
+  if (role !== 'master')
+    return {
+      about,
+      state: 'wrong',
+      found: `${version}, a ${role}`,
+      mend: 'REDIS_URL must name a master: the fleet writes',
+    };
+  return { about, state: 'ok', found: version };
+}
+
+function evictionOf({ node, evictionPolicy }: RedisFacts): Finding {
+  const about = `redis ${node} maxmemory-policy`;
+  if (evictionPolicy === undefined)
+    return { about, state: 'unknown', found: 'Redis does not tell', mend: 'make sure that it is noeviction' };
+  if (evictionPolicy === 'noeviction') return { about, state: 'ok', found: evictionPolicy };
+  return {
+    about,
+    state: 'wrong',
+    found: evictionPolicy,
+    mend: 'it would evict webhooks: CONFIG SET maxmemory-policy noeviction, and the same in redis.conf',
+  };
+}
+
+function memoryOf({ node, usedBytes, limitBytes }: RedisFacts): Finding {
+  const about = `redis ${node} memory`;
+  const used = mebibytes(usedBytes);
+  if (limitBytes === 0)
+    return {
+      about,
+      state: 'doubtful',
+      found: `${used} used, no limit`,
+      mend: 'set maxmemory below what the machine has: a Redis that the system kills loses more than one that refuses',
+    };
+  const found = `${used} of ${mebibytes(limitBytes)} used`;
+  if (usedBytes / limitBytes < MEMORY_DOUBTFUL) return { about, state: 'ok', found };
+  return {
+    about,
+    state: 'doubtful',
+    found,
+    mend: 'a full Redis refuses webhooks: give it room, or drain it',
+  };
+}
+
+function persistenceOf({ node, appendOnly, appendFsync, snapshots, lastWriteFailed }: RedisFacts): Finding {
+  const about = `redis ${node} persistence`;
+  const always = appendFsync === undefined ? '' : `, fsync ${appendFsync}`;
+  const found = appendOnly ? `append-only file${always}` : snapshots === false ? 'none' : 'snapshots alone';
+  if (lastWriteFailed)
+    return {
+      about,
+      state: 'wrong',
+      found: 'its last write to disk failed',
+      mend: "look at Redis' log, and at the disk",
+    };
+  if (!appendOnly)
+    return {
+      about,
+      state: snapshots === false ? 'wrong' : 'doubtful',
+      found,
+      mend: 'webhooks are lost when it restarts: CONFIG SET appendonly yes, and the same in redis.conf',
+    };
+  if (appendFsync === 'no')
+    return {
+      about,
+      state: 'doubtful',
+      found,
+      mend: 'appendfsync everysec loses a second at most where the machine fails',
+    };
+  return { about, state: 'ok', found };
+}
+
+function latencyOf({ node, latencyMs: { median, longest } }: RedisFacts): Finding {
+  const about = `redis ${node} latency`;
+  const found = `${median.toFixed(1)} ms, ${longest.toFixed(1)} ms at most`;
+  if (median < LATENCY_DOUBTFUL_MS) return { about, state: 'ok', found };
+  return {
+    about,
+    state: median < LATENCY_WRONG_MS ? 'doubtful' : 'wrong',
+    found,
+    mend: 'run the fleet beside its Redis; SLOWLOG GET and LATENCY DOCTOR tell what holds it up',
+  };
+}
+
+function clockOf({ node, clockAheadMs }: RedisFacts): Finding {
+  const about = `redis ${node} clock`;
+  const found =
+    clockAheadMs === 0
+      ? 'as here'
+      : `${duration(Math.abs(clockAheadMs))} ${clockAheadMs > 0 ? 'ahead' : 'behind'}`;
+  if (Math.abs(clockAheadMs) < CLOCK_DOUBTFUL_MS) return { about, state: 'ok', found };
+  return {
+    about,
+    state: Math.abs(clockAheadMs) < CLOCK_WRONG_MS ? 'doubtful' : 'wrong',
+    found,
+    mend: 'retries, deadlines and signatures go by the clock: synchronize both machines (chrony, ntpd)',
+  };
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / 1024 ** 2)} MiB`;
+}
+
+/** Of a URL, by the worker's own rules. */
+export interface EgressReport {
+  readonly url: string;
+  readonly allowed: boolean;
+  readonly throughProxy: boolean;
+  readonly addresses: readonly { readonly address: string; readonly allowed: boolean }[];
+  readonly fault?: string;
+}
+
+export function egressFinding({ url, allowed, throughProxy, addresses, fault }: EgressReport): Finding {
+  const about = `egress ${url}`;
+  const way = throughProxy ? 'through the proxy' : addresses.map(({ address }) => address).join(', ');
+  if (fault !== undefined) return { about, state: 'wrong', found: fault };
+  if (allowed) return { about, state: 'ok', found: way };
+  const refused = addresses.filter((one) => !one.allowed).map(({ address }) => address);
+  return {
+    about,
+    state: 'wrong',
+    found: `blocked: ${refused.join(', ')}`,
+    mend: 'where that is wanted, HOOKFLEET_EGRESS_ALLOW of the workers must hold its range',
+  };
+}
