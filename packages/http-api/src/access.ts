@@ -1,12 +1,13 @@
 /**
- * Who may call what. Pure. Everything below /v1 needs a role: `read` to look, `operate` to change something.
+ * Who may call what. Pure. Everything below /v1 needs a role, which its route declares: `enqueue` to bring something
+ * in, `read` to look, `operate` to change something. Where a route says nothing its method does, on the safe side.
  *
  * A browser sends its cookie with whatever a foreign page makes it send, and reaches loopback for it. So a call that
  * changes something is refused where it comes from another origin, and where a cookie pays for it, it must carry a
  * header that a foreign page can't set. Without API keys the name that the caller used must be one of loopback's: a
  * foreign page whose name was made to point at this machine (DNS rebinding) is then refused too.
  */
-import { isLoopback, type Role } from '@hookfleet/runtime';
+import { type Caller, isLoopback, type Role } from '@hookfleet/runtime';
 
 /** Any value will do: what matters is that another origin may not send it. */
 export const PAGE_HEADER = 'x-hookfleet-page';
@@ -14,30 +15,37 @@ export const PAGE_HEADER = 'x-hookfleet-page';
 export interface Call {
   readonly method: string;
   /** By bearer token; also where no keys are needed. */
-  readonly keyRole: Role | undefined;
-  readonly sessionRole: Role | undefined;
+  readonly keyCaller: Caller | undefined;
+  readonly sessionCaller: Caller | undefined;
   readonly needsKeys: boolean;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** May be made by viewers though it is no GET: it changes nothing but the caller's own session. */
-  readonly changesNothing: boolean;
+  /** As the route declares it. */
+  readonly needs: Role | undefined;
 }
 
 export type Access =
-  | { readonly role: Role }
-  | { readonly refused: 'unknown' | 'reader' | 'foreign' | 'pageHeader' | 'host' };
+  | { readonly caller: Caller; readonly needs: Role }
+  | { readonly refused: 'unknown' | 'foreign' | 'pageHeader' | 'host' }
+  | { readonly refused: 'role'; readonly caller: Caller; readonly needs: Role };
 
 const LOOKING = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 export function decideAccess(call: Call): Access {
-  const { method, keyRole, sessionRole, needsKeys, headers, changesNothing } = call;
-  const role = keyRole ?? sessionRole;
+  const { method, keyCaller, sessionCaller, needsKeys, headers } = call;
+  const caller = keyCaller ?? sessionCaller;
   const looks = LOOKING.has(method);
+  const needs = call.needs ?? roleOfMethod(method);
   if (!needsKeys && !isLoopback(hostnameOf(headers['host']))) return { refused: 'host' };
   if (!looks && isForeign(headers)) return { refused: 'foreign' };
-  if (role === undefined) return { refused: 'unknown' };
-  if (!looks && keyRole === undefined && headers[PAGE_HEADER] === undefined) return { refused: 'pageHeader' };
-  if (!looks && !changesNothing && role === 'read') return { refused: 'reader' };
-  return { role };
+  if (caller === undefined) return { refused: 'unknown' };
+  if (!looks && keyCaller === undefined && headers[PAGE_HEADER] === undefined)
+    return { refused: 'pageHeader' };
+  return caller.roles.includes(needs) ? { caller, needs } : { refused: 'role', caller, needs };
+}
+
+/** What a call needs whose route declares nothing. */
+export function roleOfMethod(method: string): Role {
+  return LOOKING.has(method) ? 'read' : 'operate';
 }
 
 /** Where the browser says it itself, that counts: behind a proxy the host may have another name than the page's. */

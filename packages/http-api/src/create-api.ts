@@ -7,16 +7,21 @@ import type { Socket } from 'node:net';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { createAjv } from '@hookfleet/contract';
-import { addOpsRoutes, createApiKeyCheck, type Logger, type OpsOptions, type Role } from '@hookfleet/runtime';
+import {
+  addOpsRoutes,
+  type Logger,
+  type OpsOptions,
+  PRIVATE_HEADERS,
+  SECURITY_HEADERS,
+} from '@hookfleet/runtime';
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyReply,
-  type FastifyRequest,
   LogController,
 } from 'fastify';
-import { decideAccess, PAGE_HEADER } from './access.ts';
-import { addProblemReplies, PROBLEM_CONTENT_TYPE, ProblemError, toProblem } from './problems.ts';
+import { addAccessHook } from './access-hook.ts';
+import { addProblemReplies, PROBLEM_CONTENT_TYPE, toProblem } from './problems.ts';
 import { addSessionRoutes } from './session-routes.ts';
 import { createSessions, SESSION_COOKIE } from './sessions.ts';
 
@@ -89,48 +94,21 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   app.get('/openapi.json', { schema: { hide: true } as object }, () => app.swagger());
   addOpsRoutes(app, ops);
 
-  const keyRoleOf = createApiKeyCheck(apiKeys);
-  const needsKeys = apiKeys.length > 0;
   const sessions = signIn ? createSessions(apiKeys, Date.now) : undefined;
-  const roles = new WeakMap<FastifyRequest, Role>();
-  app.addHook('onRequest', async (request) => {
-    const { routeOptions, headers, method, url } = request;
-    // The route's path: the router decodes what was asked for, and /%761 is /v1 to it.
-    if (!(routeOptions.url ?? url).startsWith('/v1')) return;
-    const access = decideAccess({
-      method,
-      headers,
-      needsKeys,
-      keyRole: keyRoleOf(headers.authorization),
-      sessionRole: sessions?.roleOf(headers.cookie),
-      changesNothing: (routeOptions.config as { changesNothing?: boolean }).changesNothing === true,
-    });
-    if ('refused' in access) throw REFUSALS[access.refused]();
-    roles.set(request, access.role);
-  });
-  if (sessions !== undefined) {
-    const roleOf = (request: FastifyRequest) => roles.get(request) ?? 'read';
-    addSessionRoutes(app, { sessions, needsKeys, roleOf });
-  }
+  const callerOf = addAccessHook(app, { apiKeys, sessions, now: Date.now });
+  if (sessions !== undefined) addSessionRoutes(app, { sessions, needsKeys: apiKeys.length > 0, callerOf });
   app.addHook('onSend', async (request, reply) => {
-    reply.header('x-content-type-options', 'nosniff');
+    addMissing(reply, SECURITY_HEADERS);
+    if ((request.routeOptions.url ?? request.url).startsWith('/v1')) addMissing(reply, PRIVATE_HEADERS);
     // Answered before all of it was read: what is still to come would hold the connection, and our shutdown.
     if (!request.raw.complete) reply.header('connection', 'close');
   });
   return app;
 }
 
-const REFUSALS = {
-  unknown: () =>
-    new ProblemError(401, 'An API key is needed: Authorization: Bearer <key>.', {
-      headers: { 'www-authenticate': 'Bearer' },
-    }),
-  reader: () => new ProblemError(403, 'This key may look, and change nothing.'),
-  foreign: () => new ProblemError(403, 'The call comes from a page of another origin.'),
-  pageHeader: () => new ProblemError(403, `With a session, the call needs the header ${PAGE_HEADER}.`),
-  host: () =>
-    new ProblemError(403, 'Without HOOKFLEET_API_KEYS this process answers to names of loopback alone.'),
-} as const;
+function addMissing(reply: FastifyReply, headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) if (!reply.hasHeader(name)) reply.header(name, value);
+}
 
 /** What isn't even HTTP: answered by hand, for no request exists. */
 function answerClientError(error: Error & { code?: string }, socket: Socket): void {
@@ -143,7 +121,13 @@ function answerClientError(error: Error & { code?: string }, socket: Socket): vo
       status === 400 ? 'The request is no valid HTTP/1.1.' : 'The request was too slow or too large.',
     ),
   );
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-type: ${PROBLEM_CONTENT_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
+  const headers = {
+    connection: 'close',
+    'content-type': PROBLEM_CONTENT_TYPE,
+    'content-length': Buffer.byteLength(body),
+    ...SECURITY_HEADERS,
+    ...PRIVATE_HEADERS,
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, '', body].join('\r\n'));
 }

@@ -1,5 +1,5 @@
 /** POST, GET and DELETE /v1/session: the page signs in with an API key, asks who it is, and signs out. */
-import type { Role } from '@hookfleet/runtime';
+import type { Caller } from '@hookfleet/runtime';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { Sessions } from './sessions.ts';
@@ -12,19 +12,22 @@ const SessionView = Type.Object({
 export interface SessionRoutesOptions {
   readonly sessions: Sessions;
   readonly needsKeys: boolean;
-  readonly roleOf: (request: FastifyRequest) => Role;
+  readonly callerOf: (request: FastifyRequest) => Caller;
 }
 
 export function addSessionRoutes(
   app: FastifyInstance,
-  { sessions, needsKeys, roleOf }: SessionRoutesOptions,
+  { sessions, needsKeys, callerOf }: SessionRoutesOptions,
 ): void {
-  const view = (request: FastifyRequest) => ({ role: roleOf(request), needsKeys });
+  const view = (request: FastifyRequest) => ({
+    role: callerOf(request).roles.includes('operate') ? 'operate' : 'read',
+    needsKeys,
+  });
 
   app.post(
     '/v1/session',
     {
-      config: { changesNothing: true },
+      config: { needs: 'read' },
       schema: {
         summary:
           'Sign in: with a key as bearer token, the answer sets a cookie that stands for it for 12 hours',
@@ -34,7 +37,7 @@ export function addSessionRoutes(
     async (request, reply) => {
       // Behind a proxy that ends TLS it is the proxy's word; a false one hurts nobody but the caller.
       const secure = request.protocol === 'https' || request.headers['x-forwarded-proto'] === 'https';
-      return reply.header('set-cookie', sessions.issue(roleOf(request), { secure })).send(view(request));
+      return reply.header('set-cookie', sessions.issue(callerOf(request), { secure })).send(view(request));
     },
   );
 
@@ -46,7 +49,7 @@ export function addSessionRoutes(
 
   app.delete(
     '/v1/session',
-    { config: { changesNothing: true }, schema: { summary: 'Sign out', response: { 204: Type.Null() } } },
+    { config: { needs: 'read' }, schema: { summary: 'Sign out', response: { 204: Type.Null() } } },
     async (_request, reply) => reply.header('set-cookie', sessions.end()).code(204).send(),
   );
 }

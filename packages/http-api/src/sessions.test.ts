@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import type { Role } from '@hookfleet/runtime';
 import { createSessions } from './sessions.ts';
 
 const KEYS = ['a-key-of-an-operator', 'read:a-key-of-a-viewer'];
@@ -6,19 +7,22 @@ const KEYS = ['a-key-of-an-operator', 'read:a-key-of-a-viewer'];
 function setup() {
   let nowMs = 1_000_000;
   const sessions = createSessions(KEYS, () => nowMs);
-  const issue = (role: 'read' | 'operate') => sessions.issue(role, { secure: false }).split(';')[0] as string;
+  const issue = (...roles: readonly Role[]) =>
+    sessions.issue({ fingerprint: '0a1b2c3d', roles }, { secure: false }).split(';')[0] as string;
   const pass = (ms: number) => {
     nowMs += ms;
   };
   return { sessions, issue, now: () => nowMs, pass };
 }
 
-test('a session stands for its role until it ends', () => {
+test('a session stands for who signed in until it ends, and never brings anything in', () => {
   const { sessions, issue, pass } = setup();
-  const cookies = [issue('read'), issue('operate')];
-  expect(cookies.map((cookie) => sessions.roleOf(`theme=dark; ${cookie}`))).toEqual(['read', 'operate']);
+  const cookies = [issue('read'), issue('read', 'operate'), issue('enqueue', 'read', 'operate')];
+  expect(cookies.map((cookie) => sessions.callerOf(`theme=dark; ${cookie}`))).toEqual(
+    [['read'], ['read', 'operate'], ['read', 'operate']].map((roles) => ({ fingerprint: '0a1b2c3d', roles })),
+  );
   pass(12 * 3_600_000);
-  expect(cookies.map((cookie) => sessions.roleOf(cookie))).toEqual([undefined, undefined]);
+  for (const cookie of cookies) expect(sessions.callerOf(cookie)).toBeUndefined();
 });
 
 test('no letter of it can be changed, and other keys do not know it', () => {
@@ -28,23 +32,24 @@ test('no letter of it can be changed, and other keys do not know it', () => {
   for (let i = 0; i < value.length; i += 1) {
     const changed = value.slice(0, i) + (value[i] === '1' ? '2' : '1') + value.slice(i + 1);
     // The last letter of a base64url text may hold bits that stand for nothing: the text is compared, not its bytes.
-    expect(sessions.roleOf(`hookfleet_session=${changed}`)).toBeUndefined();
+    expect(sessions.callerOf(`hookfleet_session=${changed}`)).toBeUndefined();
   }
-  expect(sessions.roleOf(cookie.replace('read', 'operate'))).toBeUndefined();
-  expect(createSessions(KEYS.slice(1), now).roleOf(cookie)).toBeUndefined();
-  expect(createSessions([...KEYS], now).roleOf(cookie)).toBe('read');
+  expect(sessions.callerOf(cookie.replace('read', 'operate'))).toBeUndefined();
+  expect(createSessions(KEYS.slice(1), now).callerOf(cookie)).toBeUndefined();
+  expect(createSessions([...KEYS], now).callerOf(cookie)?.roles).toEqual(['read']);
   for (const none of [undefined, '', 'hookfleet_session=', 'other=1'])
-    expect(sessions.roleOf(none)).toBeUndefined();
+    expect(sessions.callerOf(none)).toBeUndefined();
 });
 
 test('no script reads it, no other site sends it, and over TLS nothing else carries it', () => {
   const { sessions } = setup();
+  const viewer = { fingerprint: '0a1b2c3d', roles: ['read'] } as const;
   for (const cookie of [
-    sessions.issue('read', { secure: false }),
-    sessions.issue('read', { secure: true }),
+    sessions.issue(viewer, { secure: false }),
+    sessions.issue(viewer, { secure: true }),
     sessions.end(),
   ])
     expect(cookie).toMatch(/; HttpOnly; SameSite=Strict; /);
-  expect(sessions.issue('read', { secure: true })).toMatch(/; Secure$/);
+  expect(sessions.issue(viewer, { secure: true })).toMatch(/; Secure$/);
   expect(sessions.end()).toMatch(/=; .*Max-Age=0$/);
 });

@@ -2,23 +2,29 @@
  * Sessions of the page: who signs in with an API key gets a cookie that no script can read, because EventSource sends
  * no headers, and because a key that lies in the page's memory can be stolen from there.
  *
- * A session is signed and kept nowhere: `<role>.<end>.<HMAC-SHA256>`, under a key made of all API keys. So every
- * process of the fleet knows it, and whoever takes a key out of HOOKFLEET_API_KEYS ends all sessions.
+ * A session is signed and kept nowhere: `<role>.<fingerprint>.<end>.<HMAC-SHA256>`, under a key made of all API keys. So
+ * every process of the fleet knows it, and whoever takes a key out of HOOKFLEET_API_KEYS ends all sessions. It is worth
+ * less than its key: the page looks and operates, and brings nothing in.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { Role } from '@hookfleet/runtime';
+import type { Caller, Role } from '@hookfleet/runtime';
 
 export const SESSION_COOKIE = 'hookfleet_session';
 // A working day: long enough to be signed in once, short enough for a screen that was left behind.
 const LIFETIME_MS = 12 * 3_600_000;
 
+const SESSION_ROLES: Readonly<Record<string, readonly Role[]>> = {
+  read: ['read'],
+  operate: ['read', 'operate'],
+};
+
 export interface Sessions {
   /** The value of Set-Cookie. */
-  issue(role: Role, options: { secure: boolean }): string;
+  issue(caller: Caller, options: { secure: boolean }): string;
   /** The value of Set-Cookie that ends it in this browser. */
   end(): string;
   /** Undefined for no session, one that has ended, and one that was not issued here. */
-  roleOf(cookieHeader: string | undefined): Role | undefined;
+  callerOf(cookieHeader: string | undefined): Caller | undefined;
 }
 
 export function createSessions(apiKeys: readonly string[], now: () => number): Sessions {
@@ -27,19 +33,22 @@ export function createSessions(apiKeys: readonly string[], now: () => number): S
   const attributes = 'Path=/; HttpOnly; SameSite=Strict';
 
   return {
-    issue(role, { secure }) {
-      const claim = `${role}.${now() + LIFETIME_MS}`;
+    issue({ roles, fingerprint }, { secure }) {
+      const role = roles.includes('operate') ? 'operate' : 'read';
+      const claim = `${role}.${fingerprint}.${now() + LIFETIME_MS}`;
       const age = `Max-Age=${LIFETIME_MS / 1000}`;
       return `${SESSION_COOKIE}=${claim}.${sign(claim)}; ${attributes}; ${age}${secure ? '; Secure' : ''}`;
     },
     end: () => `${SESSION_COOKIE}=; ${attributes}; Max-Age=0`,
-    roleOf(cookieHeader) {
+    callerOf(cookieHeader) {
       const value = sessionOf(cookieHeader ?? '');
-      const [, claim, role, end, signature] = /^((read|operate)\.(\d{1,16}))\.([\w-]{43})$/.exec(value) ?? [];
+      const [, claim, role = '', fingerprint = '', end, signature] =
+        /^((read|operate)\.(\w{1,8})\.(\d{1,16}))\.([\w-]{43})$/.exec(value) ?? [];
       if (claim === undefined || signature === undefined) return undefined;
       // Both are the base64url of 32 bytes.
       const isOurs = timingSafeEqual(Buffer.from(signature), Buffer.from(sign(claim)));
-      return isOurs && Number(end) > now() ? (role as Role) : undefined;
+      const roles = SESSION_ROLES[role];
+      return isOurs && roles !== undefined && Number(end) > now() ? { fingerprint, roles } : undefined;
     },
   };
 }

@@ -1,32 +1,47 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { bindProblems, createApiKeyCheck } from './api-keys.ts';
+import { bindProblems, createApiKeyCheck, fingerprintOf, parseApiKey, ROLES } from './api-keys.ts';
 
 test('exactly the keys are let in, as bearer tokens', () => {
-  const key = fc.stringMatching(/^[!-~]{16,40}$/).filter((text) => !text.startsWith('read:'));
+  const key = fc
+    .stringMatching(/^[!-~]{16,40}$/)
+    .filter((text) => !ROLES.some((role) => text.startsWith(`${role}:`)));
   fc.assert(
     fc.property(fc.array(key, { minLength: 1, maxLength: 4 }), key, (keys, other) => {
-      const isAllowed = createApiKeyCheck(keys);
+      const callerOf = createApiKeyCheck(keys);
       for (const one of keys)
-        expect([isAllowed(`Bearer ${one}`), isAllowed(`bearer ${one}`)]).toEqual(['operate', 'operate']);
-      expect(isAllowed(`Bearer ${other}`)).toBe(keys.includes(other) ? 'operate' : undefined);
+        for (const scheme of ['Bearer', 'bearer'])
+          expect(callerOf(`${scheme} ${one}`)).toEqual({ fingerprint: fingerprintOf(one), roles: ROLES });
+      expect(callerOf(`Bearer ${other}`) !== undefined).toBe(keys.includes(other));
       for (const wrong of [undefined, '', 'Bearer ', `Basic ${keys[0]}`, keys[0]])
-        expect(isAllowed(wrong)).toBeUndefined();
+        expect(callerOf(wrong)).toBeUndefined();
     }),
   );
 });
 
-test('a key that begins with read: may look, and its prefix is no part of it', () => {
-  const roleOf = createApiKeyCheck([
+test('a prefix says what a key may do, and is no part of it', () => {
+  const callerOf = createApiKeyCheck([
+    'enqueue:a-key-of-an-upstream',
     'read:a-key-of-a-viewer',
-    'a-key-of-an-operator',
-    'read:a-key-of-both',
-    'a-key-of-both',
+    'operate:a-key-of-an-operator',
+    'a-key-of-everything',
+    'read:a-key-of-both-roles',
+    'enqueue:a-key-of-both-roles',
   ]);
-  expect(roleOf('Bearer a-key-of-a-viewer')).toBe('read');
-  expect(roleOf('Bearer a-key-of-an-operator')).toBe('operate');
-  expect(roleOf('Bearer a-key-of-both')).toBe('operate');
-  expect(roleOf('Bearer read:a-key-of-a-viewer')).toBeUndefined();
+  const rolesOf = (key: string) => callerOf(`Bearer ${key}`)?.roles;
+  expect(rolesOf('a-key-of-an-upstream')).toEqual(['enqueue']);
+  expect(rolesOf('a-key-of-a-viewer')).toEqual(['read']);
+  expect(rolesOf('a-key-of-an-operator')).toEqual(['read', 'operate']);
+  expect(rolesOf('a-key-of-everything')).toEqual(['enqueue', 'read', 'operate']);
+  expect(rolesOf('a-key-of-both-roles')).toEqual(['enqueue', 'read']);
+  for (const role of ROLES) expect(rolesOf(`${role}:a-key-of-a-viewer`)).toBeUndefined();
+  expect(parseApiKey('constructor:a-key').key).toBe('constructor:a-key');
+});
+
+test('a fingerprint tells keys apart and gives none away', () => {
+  const keys = Array.from({ length: 100 }, (_, i) => `a-key-of-the-fleet-${i}`);
+  expect(new Set(keys.map(fingerprintOf)).size).toBe(keys.length);
+  for (const key of keys) expect(fingerprintOf(key)).toMatch(/^[0-9a-f]{8}$/);
 });
 
 test.each(['127.0.0.1', '127.8.9.10', 'localhost', '::1'])(

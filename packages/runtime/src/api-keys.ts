@@ -1,33 +1,68 @@
-/** API keys as bearer tokens (RFC 6750). Compared in constant time, over all keys, by digest: lengths don't show. */
+/**
+ * API keys as bearer tokens (RFC 6750), and what each may do. Compared in constant time, over all keys, by digest:
+ * lengths don't show.
+ */
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-/** `read`: may look, and change nothing. `operate`: may do everything. */
-export type Role = 'read' | 'operate';
+/** `enqueue`: bring webhooks and events in. `read`: look. `operate`: change channels, campaigns and event types. */
+export const ROLES = ['enqueue', 'read', 'operate'] as const;
 
-const READ_PREFIX = 'read:';
+export type Role = (typeof ROLES)[number];
 
-/** An entry of HOOKFLEET_API_KEYS: a key, or `read:` and a key. */
-export function parseApiKey(entry: string): { readonly role: Role; readonly key: string } {
-  return entry.startsWith(READ_PREFIX)
-    ? { role: 'read', key: entry.slice(READ_PREFIX.length) }
-    : { role: 'operate', key: entry };
+/** Whoever calls, once it is known who that is. */
+export interface Caller {
+  /** Stands for the key in logs; see `fingerprintOf`. */
+  readonly fingerprint: string;
+  readonly roles: readonly Role[];
+}
+
+/** What a key's prefix gives. Who operates must see what: those keys may look too. */
+const ROLES_BY_PREFIX: Readonly<Record<string, readonly Role[]>> = {
+  enqueue: ['enqueue'],
+  read: ['read'],
+  operate: ['read', 'operate'],
+};
+
+const KEYLESS: Caller = { fingerprint: 'none', roles: ROLES };
+
+/** An entry of HOOKFLEET_API_KEYS: a key that may do everything, or one role's name, a colon, and a key. */
+export function parseApiKey(entry: string): { readonly roles: readonly Role[]; readonly key: string } {
+  const [, prefix = '', key = ''] = /^(enqueue|read|operate):(.*)$/s.exec(entry) ?? [];
+  const roles = ROLES_BY_PREFIX[prefix];
+  return roles === undefined ? { roles: ROLES, key: entry } : { roles, key };
+}
+
+/**
+ * The first 8 hexadecimal digits of the key's SHA-256: tells keys apart in logs. Of a random key of 16 characters or
+ * more it gives nothing away; an operator finds whose it is with `printf %s KEY | sha256sum`.
+ */
+export function fingerprintOf(key: string): string {
+  return digestOf(key).toString('hex').slice(0, 8);
 }
 
 /** Without keys everybody may do everything: then the process may listen on loopback only (see `bindProblems`). */
 export function createApiKeyCheck(
   entries: readonly string[],
-): (authorization: string | undefined) => Role | undefined {
+): (authorization: string | undefined) => Caller | undefined {
   const known = entries.map((entry) => {
-    const { role, key } = parseApiKey(entry);
-    return { role, digest: digestOf(key) };
+    const { roles, key } = parseApiKey(entry);
+    return { roles, digest: digestOf(key), fingerprint: fingerprintOf(key) };
   });
   return (authorization) => {
-    if (known.length === 0) return 'operate';
-    const given = digestOf(/^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1] ?? '');
-    // No early exit: each key is compared.
+    if (known.length === 0) return KEYLESS;
+    const given = digestOf(bearerTokenOf(authorization) ?? '');
+    // No early exit: each key is compared. One that stands there twice may do what either may.
     const fitting = known.filter(({ digest }) => timingSafeEqual(digest, given));
-    return fitting.some(({ role }) => role === 'operate') ? 'operate' : fitting[0]?.role;
+    const [first] = fitting;
+    if (first === undefined) return undefined;
+    const roles = ROLES.filter((role) => fitting.some((one) => one.roles.includes(role)));
+    return { fingerprint: first.fingerprint, roles };
   };
+}
+
+/** Undefined where no bearer token was given. */
+export function bearerTokenOf(authorization: string | undefined): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
 }
 
 /** Why a process must not listen on `host`, as a configuration's check tells it; nothing where it may. */

@@ -36,7 +36,7 @@ export function fleetVariables(options: { port: number; checkRedisUrl: (url: str
     host: text('HOST', { default: '127.0.0.1', help: 'Address to listen on.' }),
     apiKeys: list('HOOKFLEET_API_KEYS', {
       secret: true,
-      help: 'Accepted as bearer tokens by the HTTP APIs; needed where HOST is not loopback. One written read:<key> may look and change nothing.',
+      help: 'Accepted as bearer tokens by the HTTP APIs; needed where HOST is not loopback. One written enqueue:<key> brings webhooks and events in, read:<key> looks, operate:<key> looks and operates; without a prefix it may do everything.',
       check(entry) {
         const { key } = parseApiKey(entry);
         if (key.length < 16 || /\s/.test(key))

@@ -1,9 +1,20 @@
 /** How a process of ours lives: configuration, logs, start and stop, health and metrics. */
-export { bindProblems, createApiKeyCheck, isLoopback, parseApiKey, type Role } from './api-keys.ts';
+export {
+  bearerTokenOf,
+  bindProblems,
+  type Caller,
+  createApiKeyCheck,
+  fingerprintOf,
+  isLoopback,
+  parseApiKey,
+  ROLES,
+  type Role,
+} from './api-keys.ts';
 export { variableRows } from './describe-variables.ts';
 export { createLifecycle, type Lifecycle, startApplication } from './lifecycle.ts';
 export * from './load-config.ts';
 export { encryptionVariables, fleetVariables, recoveryVariables } from './fleet-config.ts';
 export { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logger.ts';
 export { createMetricsRegistry } from './metrics-registry.ts';
+export { PRIVATE_HEADERS, SECURITY_HEADERS } from './security-headers.ts';
 export { addOpsRoutes, type Check, createOpsServer, listen, type OpsOptions } from './ops-routes.ts';

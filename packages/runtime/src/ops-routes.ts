@@ -4,6 +4,7 @@
  */
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
+import { SECURITY_HEADERS } from './security-headers.ts';
 
 /** Undefined where all is well, else why not. */
 export type Check = () => string | undefined | Promise<string | undefined>;
@@ -44,6 +45,7 @@ export function createOpsServer(options: OpsOptions): FastifyInstance {
     connectionTimeout: 30_000,
     forceCloseConnections: true,
   });
+  app.addHook('onSend', async (_request, reply) => void reply.headers(SECURITY_HEADERS));
   addOpsRoutes(app, options);
   return app;
 }

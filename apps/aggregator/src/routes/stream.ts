@@ -4,6 +4,7 @@
  */
 import { Problem } from '@hookfleet/contract';
 import { invalidInput, unavailable } from '@hookfleet/http-api';
+import { PRIVATE_HEADERS, SECURITY_HEADERS } from '@hookfleet/runtime';
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { LiveTopics, Topic } from '../live-topics.ts';
@@ -65,8 +66,8 @@ export function addStreamRoute(app: FastifyInstance, topics: LiveTopics): void {
       const { raw } = reply;
       raw.writeHead(200, {
         'content-type': 'text/event-stream; charset=utf-8',
-        'cache-control': 'no-store',
-        'x-content-type-options': 'nosniff',
+        ...SECURITY_HEADERS,
+        ...PRIVATE_HEADERS,
         // nginx would hold events back.
         'x-accel-buffering': 'no',
       });

@@ -79,6 +79,7 @@ export function addEventRoutes(app: FastifyInstance, options: EventRoutesOptions
     '/v1/events',
     {
       bodyLimit: BODY_BYTES_MAX,
+      config: { needs: 'enqueue' },
       // The body is checked by checkEvent, once: the schema here is what the documentation shows.
       validatorCompiler: () => () => true,
       schema: {

@@ -91,6 +91,7 @@ export function addWebhookRoutes(
     '/v1/webhooks',
     {
       bodyLimit: SINGLE_BYTES_MAX,
+      config: { needs: 'enqueue' },
       // The body is checked by toEnqueue, once: the schema here is what the documentation shows.
       validatorCompiler: () => () => true,
       schema: {
@@ -116,6 +117,7 @@ export function addWebhookRoutes(
       '/v1/webhooks/bulk',
       {
         bodyLimit: BULK_BYTES_MAX,
+        config: { needs: 'enqueue' },
         validatorCompiler: () => () => true,
         schema: {
           summary: 'Enqueue up to 5,000 webhooks, all or none; also as NDJSON, one webhook a line',

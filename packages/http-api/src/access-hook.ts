@@ -1,0 +1,110 @@
+/**
+ * Asks of each call below /v1 who makes it and whether it may (access.ts), holds back who guesses keys
+ * (failed-sign-ins.ts), and tells of every call that operates: who, what, on what, and how it ended. That line is
+ * written here for all routes, so that no route can do without.
+ */
+import { bearerTokenOf, type Caller, createApiKeyCheck, type Role } from '@hookfleet/runtime';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { type Access, decideAccess, PAGE_HEADER } from './access.ts';
+import { createFailedSignIns } from './failed-sign-ins.ts';
+import { ProblemError } from './problems.ts';
+import type { Sessions } from './sessions.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What a key must be allowed that calls this route. Unless it is said: `read` to GET, `operate` for the rest. */
+    needs?: Role;
+  }
+}
+
+export interface AccessHookOptions {
+  readonly apiKeys: readonly string[];
+  readonly sessions: Sessions | undefined;
+  readonly now: () => number;
+}
+
+/** Tells whose the call is, once it was let through. */
+export function addAccessHook(
+  app: FastifyInstance,
+  { apiKeys, sessions, now }: AccessHookOptions,
+): (request: FastifyRequest) => Caller {
+  const callerOfKey = createApiKeyCheck(apiKeys);
+  const signIns = createFailedSignIns(now);
+  const needsKeys = apiKeys.length > 0;
+  const accesses = new WeakMap<FastifyRequest, Access>();
+
+  /** Only who comes with a key can fail: a page that is not signed in guesses nothing. */
+  function checkKey({ headers, ip }: FastifyRequest): Caller | undefined {
+    const caller = callerOfKey(headers.authorization);
+    if (!needsKeys || bearerTokenOf(headers.authorization) === undefined) return caller;
+    const blockedMs = signIns.blockedForMs(ip, caller?.fingerprint);
+    if (blockedMs > 0) throw tooManyFailures(blockedMs);
+    if (caller === undefined) signIns.failed(ip);
+    return caller;
+  }
+
+  app.addHook('onRequest', async (request) => {
+    const { routeOptions, headers, method, url } = request;
+    // The route's path: the router decodes what was asked for, and /%761 is /v1 to it.
+    if (!(routeOptions.url ?? url).startsWith('/v1')) return;
+    const access = decideAccess({
+      method,
+      headers,
+      needsKeys,
+      keyCaller: checkKey(request),
+      sessionCaller: sessions?.callerOf(headers.cookie),
+      needs: routeOptions.config?.needs,
+    });
+    accesses.set(request, access);
+    if ('refused' in access) throw refusalOf(access);
+  });
+
+  app.addHook('onResponse', async (request, { statusCode }) => {
+    const access = accesses.get(request);
+    if (access === undefined || !('caller' in access) || access.needs !== 'operate') return;
+    const { method, routeOptions, params, ip } = request;
+    // A call of no route operates on nothing.
+    if (routeOptions.url === undefined) return;
+    const facts = { by: access.caller.fingerprint, method, route: routeOptions.url, params, statusCode, ip };
+    request.log.info(facts, 'operator.acted');
+  });
+
+  return (request) => {
+    const access = accesses.get(request);
+    if (access === undefined || !('caller' in access)) throw new Error('nobody was let through');
+    return access.caller;
+  };
+}
+
+function tooManyFailures(blockedMs: number): ProblemError {
+  return new ProblemError(429, 'Too many wrong keys came from this address. Wait, and try again.', {
+    headers: { 'retry-after': String(Math.ceil(blockedMs / 1_000)) },
+  });
+}
+
+function refusalOf(access: Extract<Access, { refused: string }>): ProblemError {
+  switch (access.refused) {
+    case 'unknown':
+      return new ProblemError(401, 'An API key is needed: Authorization: Bearer <key>.', {
+        headers: { 'www-authenticate': 'Bearer' },
+      });
+    case 'role':
+      return new ProblemError(
+        403,
+        `The call needs a key with the role ${access.needs}; this one ${has(access)}.`,
+      );
+    case 'foreign':
+      return new ProblemError(403, 'The call comes from a page of another origin.');
+    case 'pageHeader':
+      return new ProblemError(403, `With a session, the call needs the header ${PAGE_HEADER}.`);
+    case 'host':
+      return new ProblemError(
+        403,
+        'Without HOOKFLEET_API_KEYS this process answers to names of loopback alone.',
+      );
+  }
+}
+
+function has({ caller }: { readonly caller: Caller }): string {
+  return caller.roles.length === 1 ? `has ${caller.roles[0]} alone` : `has ${caller.roles.join(' and ')}`;
+}
