@@ -56,11 +56,11 @@ export function openFleet(options: FleetOptions, environment: NodeJS.ProcessEnv)
   };
 }
 
-/** One that may do everything, where there is one. */
+/** The one that may do the most. */
 function firstKey(text = ''): string | undefined {
   const keys = text.split(',').map((entry) => parseApiKey(entry.trim()));
   const given = keys.filter(({ key }) => key !== '');
-  return (given.find(({ role }) => role === 'operate') ?? given[0])?.key;
+  return given.toSorted((a, b) => b.roles.length - a.roles.length)[0]?.key;
 }
 
 function httpUrl(text: string, source: string): string {
