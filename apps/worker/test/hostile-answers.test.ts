@@ -80,10 +80,12 @@ describe.each(CLIENTS)('with %s', (client) => {
     await once(flooder, 'listening');
     const url = `http://127.0.0.1:${(flooder.address() as AddressInfo).port}/`;
     const sent = await requests.send({ url, timeoutMs: 500 });
-    expect(cameBack(sent)).toBe('timeout');
-    expect(sent.durationMs).toBeLessThan(5_000);
     for (const socket of sockets) socket.destroy();
     flooder.close();
     await once(flooder, 'close');
+    // undici takes the first 100 Continue that it did not ask for as a broken answer.
+    const isBroken = client === 'undici' && line.startsWith('100');
+    expect(cameBack(sent)).toBe(isBroken ? 'connection' : 'timeout');
+    expect(sent.durationMs).toBeLessThan(5_000);
   });
 });

@@ -230,8 +230,11 @@ describe.each(CLIENTS)('with %s', (client) => {
   test("a channel's event properties are on each of its outcomes", async () => {
     const eventProperties = { region: 'eu', tier: 2, pilot: true };
     const { found } = await deliver('/properties', { destination: { url: '', eventProperties } });
-    const outcome = worker.outcomes.find(({ webhookId }) => webhookId === found.id);
-    expect(outcome?.properties).toEqual(eventProperties);
+    // Told a moment after it is written.
+    await eventually(async () => {
+      const outcome = worker.outcomes.find(({ webhookId }) => webhookId === found.id);
+      expect(outcome?.properties).toEqual(eventProperties);
+    });
   });
 
   test('each attempt tells where its time went; what did not happen is absent', async () => {

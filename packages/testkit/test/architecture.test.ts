@@ -24,7 +24,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const VENDOR_HOMES: Readonly<Record<string, RegExp>> = {
   // The benchmark measures libraries by themselves, too.
   bullmq: /^(packages\/queue\/src|apps\/drills\/src\/bench)\//,
-  got: /^apps\/(worker\/src\/deliver\.ts$|drills\/src\/bench\/)/,
+  got: /^apps\/(worker\/src\/deliver-with-got\.ts$|drills\/src\/bench\/)/,
+  undici: /^apps\/(worker\/src\/deliver-with-undici\.ts$|drills\/src\/bench\/)/,
   ajv: /^packages\/contract\/src\/validation\.ts$/,
   'ipaddr.js': /^apps\/worker\/src\/egress-guard\.ts$/,
   pino: /^packages\/runtime\/src\/logger\.ts$/,
@@ -68,9 +69,9 @@ const sources: readonly Source[] = ['apps', 'packages']
   .flatMap((folder) => filesBelow(join(ROOT, folder)))
   .map((path) => {
     const text = readFileSync(path, 'utf8');
-    const imports = [...text.matchAll(/^(?:import|export)\b[^'"]*?['"]([^'"]+)['"]/gm)].map(
-      ([, name]) => name ?? '',
-    );
+    const imports = [
+      ...text.matchAll(/^(?:import\b|export\b[^'"=(]*?\bfrom\b)[^'"]*?['"]([^'"]+)['"]/gm),
+    ].map(([, name]) => name ?? '');
     return { file: relative(ROOT, path), imports, text };
   });
 

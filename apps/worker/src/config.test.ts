@@ -1,0 +1,20 @@
+import { expect, test } from '@jest/globals';
+import { loadWorkerConfig } from './config.ts';
+
+const load = (value: string | undefined) =>
+  loadWorkerConfig({ REDIS_URL: 'redis://127.0.0.1:6379', HOOKFLEET_HTTP_CLIENT: value });
+
+test.each([
+  [undefined, 'got'],
+  ['got', 'got'],
+  ['undici', 'undici'],
+])('HOOKFLEET_HTTP_CLIENT %s chooses %s', (value, expected) => {
+  expect(load(value).httpClient).toBe(expected);
+});
+
+test.each(['axios', 'UNDICI', 'got,undici'])(
+  '%s is no HTTP client: the start ends with its name',
+  (value) => {
+    expect(() => load(value)).toThrow('HOOKFLEET_HTTP_CLIENT');
+  },
+);
