@@ -6,13 +6,17 @@ import { Readable, type Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import { RESPONSE_EXCERPT_BYTES_MAX } from '@hookfleet/contract';
 
-const DECOMPRESSORS: Readonly<Record<string, (options: { chunkSize: number }) => Transform>> = {
-  gzip: createGunzip,
-  'x-gzip': createGunzip,
-  deflate: createInflate,
-  br: createBrotliDecompress,
-  zstd: createZstdDecompress,
-};
+// A map: a destination chooses the name, and every object has a `constructor`.
+const DECOMPRESSORS: ReadonlyMap<string, (options: { chunkSize: number }) => Transform> = new Map<
+  string,
+  (options: { chunkSize: number }) => Transform
+>([
+  ['gzip', createGunzip],
+  ['x-gzip', createGunzip],
+  ['deflate', createInflate],
+  ['br', createBrotliDecompress],
+  ['zstd', createZstdDecompress],
+]);
 // Nobody means more than one; what claims more than this is shown as it came.
 const ENCODINGS_MAX = 3;
 
@@ -33,7 +37,7 @@ async function decompressed(raw: Buffer, contentEncoding = ''): Promise<Buffer> 
     .map((encoding) => encoding.trim().toLowerCase())
     .filter((encoding) => encoding !== '' && encoding !== 'identity');
   // The last one was applied last, and comes off first.
-  const decompressors = encodings.reverse().map((encoding) => DECOMPRESSORS[encoding]);
+  const decompressors = encodings.reverse().map((encoding) => DECOMPRESSORS.get(encoding));
   if (encodings.length === 0 || encodings.length > ENCODINGS_MAX || decompressors.includes(undefined))
     return raw;
   const chunks: Buffer[] = [];
