@@ -1,6 +1,7 @@
 /** Attempts made with got: what deliver.ts promises, on the keep-alive agents of got-agents.ts. */
-import type { ClientRequest } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { PhasesMs, Tls } from '@hookfleet/contract';
 import got, { type Response } from 'got';
 import {
@@ -14,6 +15,9 @@ import {
   LOOKUP_TIMEOUT_MS,
 } from './deliver.ts';
 import type { GotAgents } from './got-agents.ts';
+import { isOrderlyEnd, type Send, type SentAnswer, sendAgainWhereClosed } from './send-again.ts';
+
+const SWITCHING_PROTOCOLS = 101;
 
 export function createDeliverWithGot(agents: GotAgents): Deliver {
   const client = got.extend({
@@ -25,10 +29,14 @@ export function createDeliverWithGot(agents: GotAgents): Deliver {
     maxHeaderSize: HEADER_BYTES_MAX,
   });
 
-  return ({ url, method, headers, body, timeoutMs, tls }) => {
+  const send: Send = ({ url, method, headers, body, timeoutMs, tls }, connection) => {
     const proxied = agents.proxied(url);
-    if (proxied === 'blocked') return Promise.resolve({ kind: 'failure', failure: 'blocked', phases: {} });
-    const { promise, resolve } = Promise.withResolvers<Answer>();
+    const { promise, resolve: settle } = Promise.withResolvers<SentAnswer>();
+    const resolve = (answer: Answer, closedOnReuse = false) => settle({ answer, closedOnReuse });
+    if (proxied === 'blocked') {
+      resolve({ kind: 'failure', failure: 'blocked', phases: {} });
+      return promise;
+    }
     let request: ClientRequest | undefined;
     let response: Response | undefined;
     const chunks: Buffer[] = [];
@@ -38,6 +46,7 @@ export function createDeliverWithGot(agents: GotAgents): Deliver {
       method,
       headers,
       ...(method !== 'GET' && { body }),
+      ...(connection === 'new' && { agent: agents.directOnce }),
       ...(proxied !== undefined && { agent: proxied }),
       // Each identity has connections of its own: Node's agents name them by it.
       ...(tls !== undefined && { https: toHttpsOptions(tls) }),
@@ -63,9 +72,29 @@ export function createDeliverWithGot(agents: GotAgents): Deliver {
     };
     stream.once('request', (made: ClientRequest) => {
       request = made;
+      // Nobody asked for another protocol: got would wait out the deadline for what never comes.
+      made.once(
+        'upgrade',
+        ({ statusCode = SWITCHING_PROTOCOLS, headers: received }: IncomingMessage, socket: Duplex) => {
+          socket.destroy();
+          resolve({
+            kind: 'response',
+            statusCode,
+            headers: received,
+            rawBody: Buffer.alloc(0),
+            phases: phases(),
+          });
+          stream.destroy();
+        },
+      );
     });
     stream.once('response', (received: Response) => {
       response = received;
+      // The connection is not HTTP's from here on: it must not be used again.
+      if (received.statusCode === SWITCHING_PROTOCOLS) {
+        end();
+        stream.destroy();
+      }
     });
     stream.on('data', (chunk: Buffer) => {
       chunks.push(chunk);
@@ -87,12 +116,14 @@ export function createDeliverWithGot(agents: GotAgents): Deliver {
       void promise.then(() => clearTimeout(timer));
     }
     stream.on('error', (error: Error) => {
-      if (response === undefined)
-        resolve({ kind: 'failure', failure: failureOf(error as FailureCause), phases: phases() });
-      else end();
+      if (response !== undefined) return end();
+      const cause = error as FailureCause;
+      const closedOnReuse = request?.reusedSocket === true && proxied === undefined && isOrderlyEnd(cause);
+      resolve({ kind: 'failure', failure: failureOf(cause), phases: phases() }, closedOnReuse);
     });
     return promise;
   };
+  return sendAgainWhereClosed(send);
 }
 
 function toHttpsOptions({ certificate, key, ca }: Tls) {

@@ -62,6 +62,8 @@ const TIMEOUT_CODES = /^(?:ETIMEDOUT|ESOCKETTIMEDOUT|UND_ERR_CONNECT_TIMEOUT)$/;
 export interface FailureCause {
   readonly name?: string;
   readonly code?: string;
+  /** Of an error that the system reported: a reset, for one. */
+  readonly syscall?: string;
   readonly cause?: FailureCause;
   /** Of a proxy's answer to CONNECT, and of its silence. */
   readonly statusCode?: number;

@@ -18,6 +18,8 @@ export interface AgentPair {
 
 export interface GotAgents {
   readonly direct: AgentPair;
+  /** The same, with connections that are used for one request. */
+  readonly directOnce: AgentPair;
   /** Where the URL is to be reached through a proxy: its agents, or that the guard forbids it. */
   proxied(url: string): AgentPair | 'blocked' | undefined;
   destroy(): void;
@@ -42,9 +44,12 @@ export function createGotAgents({
     timeout: IDLE_CONNECTION_MS,
   } as const;
   const direct = guardedAgents(guardedLookup(guard, resolve), guard, options);
+  const directOnce = guardedAgents(guardedLookup(guard, resolve), guard, {
+    maxSockets: connectionsPerDestinationMax,
+  });
   const { httpsProxy, httpProxy } = proxies;
   if (httpsProxy === undefined && httpProxy === undefined)
-    return { direct, proxied: () => undefined, destroy: () => destroyAll(direct) };
+    return { direct, directOnce, proxied: () => undefined, destroy: () => destroyAll(direct, directOnce) };
 
   // Node's own support: CONNECT for https, absolute-form for http. What bypasses the proxy is ours to say.
   const proxyEnv = { HTTPS_PROXY: httpsProxy, HTTP_PROXY: httpProxy };
@@ -55,11 +60,12 @@ export function createGotAgents({
   const routeOf = createEgressRoute(guard, proxies);
   return {
     direct,
+    directOnce,
     proxied(url) {
       const route = routeOf(new URL(url));
       return route === 'proxied' ? viaProxy : route === 'direct' ? undefined : route;
     },
-    destroy: () => destroyAll(direct, viaProxy),
+    destroy: () => destroyAll(direct, directOnce, viaProxy),
   };
 }
 
