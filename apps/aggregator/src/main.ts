@@ -150,7 +150,7 @@ await startApplication('aggregator', async () => {
 
   const deadLetters = openDeadLetters({ ...shardOptions, connection: reading });
   lifecycle.onClose('dead letters', () => deadLetters.close());
-  const own = { connection: reading, prefix: config.keyPrefix };
+  const own = { connection: reading, prefix: config.keyPrefix, onError };
   const channels = openChannels({ ...own, secrets: createSecretBox(config.encryptionKeys) });
   const circuits = openCircuits(own);
   const jobs = openCampaignJobs({ ...shardOptions, connection: reading });

@@ -56,7 +56,7 @@ await startApplication('producer', async () => {
   await checkRedis(connection);
   const secrets = createSecretBox(config.encryptionKeys);
 
-  const shardOptions = { connection, prefix: config.keyPrefix, shards: config.shards };
+  const shardOptions = { connection, prefix: config.keyPrefix, shards: config.shards, onError };
 
   const controls = openCampaignControls(shardOptions);
   const knownControls = await startKnownControls({

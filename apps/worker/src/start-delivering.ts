@@ -68,7 +68,7 @@ export interface DeliveringOptions extends ShardOptions {
 
 export async function startDelivering(options: DeliveringOptions): Promise<WebhooksConsumer> {
   const { connection, prefix, shards, config, workerId, secrets, slots, onError, onClose } = options;
-  const shardOptions = { connection, prefix, shards };
+  const shardOptions = { connection, prefix, shards, onError };
   const { attemptTimeoutMs, lockDurationMs, stalledIntervalMs } = config;
 
   const { deliver, close } = openHttpClient(config.httpClient, {

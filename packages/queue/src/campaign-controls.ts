@@ -4,6 +4,7 @@
  */
 import type { CampaignControls, CampaignPriority } from '@hookfleet/contract';
 import type { RedisConnection } from './connection.ts';
+import { createReadStored, type OnUnreadable, readAll } from './read-stored.ts';
 import { controlsKey, controlsVersionKey, prioritiesKey } from './keys.ts';
 
 export interface StoredControls extends CampaignControls {
@@ -25,15 +26,19 @@ const LANE_COSTS: Readonly<Record<CampaignPriority, number>> = { high: 1 / 16, n
 export function openCampaignControls({
   connection,
   prefix,
+  onError,
 }: {
   connection: RedisConnection;
   prefix: string;
+  /** Told of entries that can't be read: their campaigns have no controls. */
+  onError?: OnUnreadable;
 }): CampaignControlsStore {
+  const read = createReadStored<StoredControls>("a campaign's controls", onError);
   const key = controlsKey(prefix);
   return {
     async get(campaignId) {
       const text = await connection.hget(key, campaignId);
-      return text === null ? {} : (JSON.parse(text) as StoredControls);
+      return text === null ? {} : (read(campaignId, text) ?? {});
     },
     async put(campaignId, controls) {
       const change = connection.multi();
@@ -49,8 +54,7 @@ export function openCampaignControls({
       return (await connection.get(controlsVersionKey(prefix))) ?? '';
     },
     async all() {
-      const texts = await connection.hgetall(key);
-      return new Map(Object.entries(texts).map(([id, text]) => [id, JSON.parse(text) as StoredControls]));
+      return readAll(await connection.hgetall(key), read);
     },
   };
 }

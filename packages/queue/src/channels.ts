@@ -5,6 +5,7 @@
 import type { Channel } from '@hookfleet/contract';
 import type { RedisConnection } from './connection.ts';
 import { channelsKey } from './keys.ts';
+import { createReadStored, type OnUnreadable, readAll } from './read-stored.ts';
 import type { SecretBox } from './secret-box.ts';
 
 interface StoredChannel {
@@ -30,19 +31,27 @@ export function openChannels({
   connection,
   prefix,
   secrets,
+  onError,
 }: {
   connection: RedisConnection;
   prefix: string;
   secrets: SecretBox;
+  /** Told of entries that can't be read: they are taken for channels that there are not. */
+  onError?: OnUnreadable;
 }): Channels {
   const key = channelsKey(prefix);
 
   // Closed whole: headers and URLs hold secrets too, and which ones is not ours to guess.
-  const parse = (text: string) => JSON.parse(secrets.open(text)) as StoredChannel;
+  const readStored = createReadStored<StoredChannel>(
+    'a channel',
+    onError,
+    ({ channel }) => typeof channel?.url === 'string',
+  );
+  const parse = (id: string, text: string) => readStored(id, secrets.open(text));
 
   async function read(id: string): Promise<StoredChannel | undefined> {
     const text = await connection.hget(key, id);
-    return text === null ? undefined : parse(text);
+    return text === null ? undefined : parse(id, text);
   }
 
   async function write(id: string, stored: StoredChannel): Promise<void> {
@@ -63,9 +72,9 @@ export function openChannels({
       return (await read(id))?.channel;
     },
     async list() {
-      const all = Object.entries(await connection.hgetall(key));
-      return all
-        .map(([channelConfigId, text]) => ({ channelConfigId, ...parse(text) }))
+      const all = readAll(await connection.hgetall(key), parse);
+      return [...all]
+        .map(([channelConfigId, stored]) => ({ channelConfigId, ...stored }))
         .filter(({ deleted }) => !deleted)
         .map(({ channelConfigId, channel }) => ({ channelConfigId, channel }))
         .sort((a, b) => a.channelConfigId.localeCompare(b.channelConfigId, 'en', { numeric: true }));
@@ -79,7 +88,12 @@ export function openChannels({
     async exists(ids) {
       if (ids.length === 0) return new Set();
       const texts = await connection.hmget(key, ...ids);
-      return new Set(ids.filter((_, i) => texts[i] && !parse(texts[i]).deleted));
+      return new Set(
+        ids.filter((id, i) => {
+          const stored = texts[i] ? parse(id, texts[i]) : undefined;
+          return stored !== undefined && !stored.deleted;
+        }),
+      );
     },
   };
 }

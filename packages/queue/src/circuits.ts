@@ -4,6 +4,7 @@
  */
 import type { RedisConnection } from './connection.ts';
 import { circuitsKey, dueLanesKey } from './keys.ts';
+import { createReadStored, type OnUnreadable, readAll } from './read-stored.ts';
 import { defineScripts, runScript } from './scripts.ts';
 
 export type Circuit =
@@ -30,44 +31,36 @@ export interface Circuits {
 export function openCircuits({
   connection,
   prefix,
+  onError,
 }: {
   connection: RedisConnection;
   prefix: string;
+  /** Told of entries that can't be read: they are taken for closed circuits. */
+  onError?: OnUnreadable;
 }): Circuits {
+  const read = createReadStored<Circuit>('a circuit', onError, ({ sinceMs }) => Number.isFinite(sinceMs));
   defineScripts(connection);
   const key = circuitsKey(prefix);
 
   async function get(lane: string): Promise<Circuit | undefined> {
     const text = await connection.hget(key, lane);
-    return text === null ? undefined : (JSON.parse(text) as Circuit);
+    return text === null ? undefined : read(lane, text);
   }
 
-  async function change(
-    lane: string,
-    seen: Circuit | undefined,
-    wanted: Circuit | undefined,
-  ): Promise<boolean> {
-    const [from, to] = [seen, wanted].map((circuit) =>
-      circuit === undefined ? '' : JSON.stringify(circuit),
-    );
-    const changed = await runScript(
-      connection,
-      'changeCircuit',
-      [key, dueLanesKey(prefix)],
-      [lane, from ?? '', to ?? ''],
-    );
-    return changed === 1;
+  async function swap(lane: string, from: string, wanted: Circuit | undefined): Promise<boolean> {
+    const to = wanted === undefined ? '' : JSON.stringify(wanted);
+    return (await runScript(connection, 'changeCircuit', [key, dueLanesKey(prefix)], [lane, from, to])) === 1;
   }
 
   return {
     get,
-    change,
+    change: (lane, seen, wanted) => swap(lane, seen === undefined ? '' : JSON.stringify(seen), wanted),
     async set(lane, wanted) {
-      while (!(await change(lane, await get(lane), wanted)));
+      // By its text: one that can't be read is replaced too.
+      while (!(await swap(lane, (await connection.hget(key, lane)) ?? '', wanted)));
     },
     async all() {
-      const texts = await connection.hgetall(key);
-      return new Map(Object.entries(texts).map(([lane, text]) => [lane, JSON.parse(text) as Circuit]));
+      return readAll(await connection.hgetall(key), read);
     },
   };
 }

@@ -3,6 +3,7 @@
  * reads the hash when it has changed, so that checking an event asks Redis for nothing.
  */
 import { EVENT_TYPES_MAX, type EventType } from '@hookfleet/contract';
+import { createReadStored, type OnUnreadable } from './read-stored.ts';
 import type { RedisConnection } from './connection.ts';
 import { eventTypesKey, eventTypesVersionKey } from './keys.ts';
 
@@ -30,17 +31,23 @@ export function openEventTypes({
   connection,
   prefix,
   now = Date.now,
+  onError,
 }: {
   connection: RedisConnection;
   prefix: string;
   now?: () => number;
+  /** Told of entries that can't be read: their events are not activated. */
+  onError?: OnUnreadable;
 }): EventTypes {
+  const read = createReadStored<StoredEventType>('an event type', onError, ({ activatedAtMs }) =>
+    Number.isFinite(activatedAtMs),
+  );
   const key = eventTypesKey(prefix);
   const versionKey = eventTypesVersionKey(prefix);
 
   async function get(name: string): Promise<StoredEventType | undefined> {
     const text = await connection.hget(key, name);
-    return text === null ? undefined : parseEventType(text);
+    return text === null ? undefined : read(name, text);
   }
 
   return {
@@ -61,7 +68,8 @@ export function openEventTypes({
       return (await connection.get(versionKey)) ?? '';
     },
     async all() {
-      return new Map(Object.entries(await connection.hgetall(key)));
+      const texts = Object.entries(await connection.hgetall(key));
+      return new Map(texts.filter(([name, text]) => read(name, text) !== undefined));
     },
   };
 }

@@ -131,6 +131,8 @@ export function laneKeys(prefix: string, lane: string) {
     state: `${own}:state`,
     leases: `${own}:leases`,
     flows: `${own}:flows`,
+    /** Pieces that can't be read, for a person to look at. */
+    aside: `${own}:aside`,
   };
 }
 

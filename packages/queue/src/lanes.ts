@@ -17,6 +17,7 @@ import { type Bundle, type BundledWebhook, WEBHOOKS_QUEUE } from '@hookfleet/con
 import { noteWaiting } from './attempt-log.ts';
 import type { RedisConnection } from './connection.ts';
 import { bundleName, dueLanesKey, laneKeys, parkedKey, shardPrefix } from './keys.ts';
+import { createReadStored, type OnUnreadable } from './read-stored.ts';
 import { defineScripts, runScript } from './scripts.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
 
@@ -95,10 +96,18 @@ export function openLanes(
     readonly retentionMs: number;
     /** A released piece that is not finished by then is released again. Longer than a job takes. */
     readonly leaseMs: number;
+    /** Told of pieces that can't be read: they leave the lane, and are set aside. */
+    readonly onError?: OnUnreadable;
   },
 ): Lanes {
   const { connection, prefix, retentionMs, leaseMs } = options;
   defineScripts(connection);
+  const readPiece = createReadStored<StoredPiece>(
+    'a piece of a lane',
+    options.onError,
+    ({ shard, bundle }) =>
+      Number.isInteger(shard) && Number(shard) < options.shards && Array.isArray(bundle?.webhooks),
+  );
   const queues = openShardQueues(WEBHOOKS_QUEUE, options);
 
   async function parkPieces(
@@ -133,10 +142,14 @@ export function openLanes(
 
   /** Takes what a script has released, as ids and pieces in turn, to the webhooks queue. */
   async function add(lane: string, flat: readonly string[], probe: boolean): Promise<number> {
-    const released = Array.from({ length: flat.length / 2 }, (_, i) => ({
-      id: flat[2 * i] as string,
-      ...(JSON.parse(flat[2 * i + 1] as string) as StoredPiece),
-    }));
+    const released: (StoredPiece & { readonly id: string })[] = [];
+    for (let i = 0; i < flat.length; i += 2) {
+      const [id, text] = [flat[i] as string, flat[i + 1] as string];
+      const piece = readPiece(id, text);
+      // It would come back with every lease, and take the others of its release with it.
+      if (piece === undefined) await setAside(lane, id, text);
+      else released.push({ id, ...piece });
+    }
     await Promise.all(
       [...Map.groupBy(released, ({ shard }) => shard)].map(([shard, ofShard]) =>
         queues.of(shard).addBulk(
@@ -150,6 +163,17 @@ export function openLanes(
       ),
     );
     return released.reduce((sum, { bundle }) => sum + bundle.webhooks.length, 0);
+  }
+
+  async function setAside(lane: string, id: string, text: string): Promise<void> {
+    const { aside } = laneKeys(prefix, lane);
+    await connection.multi().hset(aside, id, text).pexpire(aside, retentionMs).exec();
+    await finish(lane, id);
+  }
+
+  async function finish(lane: string, piece: string): Promise<void> {
+    const { leases, data, state } = laneKeys(prefix, lane);
+    await runScript(connection, 'finishPieces', [leases, data, state], [piece]);
   }
 
   return {
@@ -196,10 +220,7 @@ export function openLanes(
         flushed = await add(lane, flat as string[], false);
       } while (flushed > 0);
     },
-    async finish(lane, piece) {
-      const { leases, data, state } = laneKeys(prefix, lane);
-      await runScript(connection, 'finishPieces', [leases, data, state], [piece]);
-    },
+    finish,
     async claimDue(lanesMax) {
       return (await runScript(
         connection,

@@ -1,0 +1,50 @@
+/**
+ * What stands in Redis as JSON is only as trustworthy as whoever can write there. An entry that can't be read is told
+ * of once and passed over, so that it stops nothing but itself: not the others of its hash, nor the process that reads
+ * them. Its text is not shown, for it may hold secrets.
+ */
+export type OnUnreadable = (error: Error, context: Record<string, unknown>) => void;
+
+/** Undefined for an entry that can't be read. */
+export type ReadStored<T> = (field: string, text: string) => T | undefined;
+
+// Entries that were told of: beyond so many they are told of again.
+const TOLD_MAX = 1_000;
+
+/** `fits` looks no deeper than what would throw where it is missing. */
+export function createReadStored<T extends object>(
+  what: string,
+  onUnreadable: OnUnreadable | undefined,
+  fits: (value: Partial<T>) => boolean = () => true,
+): ReadStored<T> {
+  const told = new Set<string>();
+  return (field, text) => {
+    const value = parsed(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value) && fits(value as Partial<T>))
+      return value as T;
+    if (!told.has(field)) {
+      if (told.size >= TOLD_MAX) told.clear();
+      told.add(field);
+      onUnreadable?.(new Error(`${what} in Redis can't be read, and is passed over`), { field });
+    }
+    return undefined;
+  };
+}
+
+/** The readable ones of a hash. */
+export function readAll<T>(texts: Readonly<Record<string, string>>, read: ReadStored<T>): Map<string, T> {
+  return new Map(
+    Object.entries(texts).flatMap(([field, text]): [string, T][] => {
+      const value = read(field, text);
+      return value === undefined ? [] : [[field, value]];
+    }),
+  );
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
