@@ -35,7 +35,7 @@ export function withFleetOptions(command: Command): Command {
   return command
     .option('--producer <url>', `HOOKFLEET_PRODUCER_URL, or ${PRODUCER_URL}`)
     .option('--aggregator <url>', `HOOKFLEET_AGGREGATOR_URL, or ${AGGREGATOR_URL}`)
-    .option('--key <key>', "API key; else the first of HOOKFLEET_API_KEYS that isn't read:…, or is")
+    .option('--key <key>', 'API key; else the one of HOOKFLEET_API_KEYS that may do the most')
     .option('--json', 'one JSON document on standard output; streams are one a line')
     .addHelpText('after', EXIT_STATUSES_HELP);
 }

@@ -27,11 +27,11 @@ export function parseJson(given: string, source: string): unknown {
   }
 }
 
-/** From a byte on. The caller closes it by reading to its end, or by `destroy`. */
-export async function openBytes(path: string, from: number): Promise<AsyncIterable<Buffer>> {
+/** Closed by whoever reads it, at its end or before. */
+export async function openBytes(path: string): Promise<AsyncIterable<Buffer>> {
   if (path === STANDARD_INPUT) return process.stdin;
   try {
-    return (await open(path)).createReadStream({ start: from, highWaterMark: 1024 * 1024 });
+    return (await open(path)).createReadStream({ highWaterMark: 1024 * 1024 });
   } catch (error) {
     throw cannotRead(path, error);
   }

@@ -1,7 +1,7 @@
 /** The commands that talk to a fleet, against a real one: what they print, as text and as JSON, and how they end. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { eventually, freePort, type Receiver, startReceiver, startTestRedis } from '@hookfleet/testkit';
-import { type ProcessUnderTest, startApplication, totalsOf } from './fleet-under-test.ts';
+import { type ProcessUnderTest, startApplication, type totalsOf } from './fleet-under-test.ts';
 import { type CommandOptions, type CommandResult, runCommand } from './run-command.ts';
 
 const KEY = 'a-key-of-sixteen-characters';

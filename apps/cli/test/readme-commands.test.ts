@@ -111,6 +111,7 @@ test('the table of variables is what --help says', async () => {
   const rows = [...readme.matchAll(/^\| `([A-Z_]+)` \| `(--[a-z]+)` \| (.*) \|$/gm)];
   expect(rows).toHaveLength(3);
   const help = stdout.replaceAll(/\s+/g, ' ');
+  expect(new Set(rows.map(([, variable]) => variable))).toEqual(new Set(help.match(/HOOKFLEET_[A-Z_]+/g)));
   for (const [, variable = '', flag = '', fallback = ''] of rows) {
     expect(help).toContain(flag);
     expect(help).toContain(variable);

@@ -1,19 +1,10 @@
 /** `hookfleet doctor`: looks at Redis, the settings and the fleet, and says what is wrong and what mends it. Changes nothing. */
 import type { Command } from 'commander';
-import {
-  checkRedis,
-  connectRedis,
-  disconnectRedis,
-  inspectRedis,
-  parseAddress,
-  RedisUnfitError,
-} from '@hookfleet/queue';
-import { maskPasswords } from '@hookfleet/runtime';
 import type { Api } from '../api.ts';
 import { checkSettings } from '../check-settings.ts';
 import { type CommandContext, type FleetOptions, openFleet, withFleetOptions } from '../command-context.ts';
-import { EXIT, RefusedError, UsageError } from '../exit-status.ts';
-import { egressFinding, type Finding, redisFindings } from '../findings.ts';
+import { EXIT, RefusedError } from '../exit-status.ts';
+import { egressFinding, type Finding } from '../findings.ts';
 import type { FleetView } from '../fleet-screen.ts';
 import { bad, doubtful, faint, good } from '../style.ts';
 import { write } from '../terminal.ts';
@@ -38,9 +29,10 @@ export function addDoctor(program: Command, { environment, end }: CommandContext
       const { producer, aggregator, json } = openFleet(options, environment);
       const redisUrl = options.redis ?? environment['REDIS_URL'];
       const settings = { ...environment, REDIS_URL: redisUrl || ANY_REDIS_URL };
+      const { examineRedis } = await import('../examine-redis.ts');
       const findings = (
         await Promise.all([
-          checkedRedis(redisUrl),
+          examineRedis(redisUrl),
           checkedSettings(settings, options.url ?? []),
           checkedApi(producer, 'producer', '/v1/channels', () => []),
           checkedApi(aggregator, 'aggregator', '/v1/fleet', (fleet) => [workersOf(fleet as FleetView)]),
@@ -56,39 +48,6 @@ export function addDoctor(program: Command, { environment, end }: CommandContext
 function linesOf({ about, state, found, mend }: Finding): string[] {
   const line = `${MARKS[state]} ${printable(about)}: ${printable(found)}`;
   return mend === undefined ? [line] : [line, `    ${mend}`];
-}
-
-async function checkedRedis(url: string | undefined): Promise<Finding[]> {
-  if (url === undefined || url === '') {
-    const mend = 'REDIS_URL or --redis names it; `hookfleet up` prints the address of the one that it starts';
-    return [{ about: 'redis', state: 'unknown', found: 'not looked at: no address is set', mend }];
-  }
-  const about = `redis ${maskPasswords(url)}`;
-  try {
-    for (const address of url.split(',')) parseAddress(address.trim());
-  } catch (error) {
-    throw new UsageError(`--redis or REDIS_URL: ${(error as Error).message}`);
-  }
-  const connection = connectRedis({
-    url,
-    name: 'hookfleet-doctor',
-    temper: 'failFast',
-    onError: () => undefined,
-  });
-  try {
-    try {
-      await checkRedis(connection);
-    } catch (error) {
-      // What is unfit is told below, with all else, by what it is.
-      if (!(error instanceof RedisUnfitError)) throw error;
-    }
-    return (await inspectRedis(connection)).flatMap(redisFindings);
-  } catch (error) {
-    const mend = 'is it running, and may this machine reach it? A password belongs into the URL';
-    return [{ about, state: 'wrong', found: (error as Error).message, mend }];
-  } finally {
-    disconnectRedis(connection);
-  }
 }
 
 /** As the applications would start with, here: on another machine they may have others. */

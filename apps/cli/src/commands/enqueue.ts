@@ -37,7 +37,7 @@ export function addEnqueue(program: Command, { environment, end }: CommandContex
     .action(async (file: string, options: EnqueueOptions) => {
       const { producer, json } = openFleet(options, environment);
       const statePath = options.state ?? (file === STANDARD_INPUT ? undefined : `${file}.enqueued`);
-      const chunks = await openBytes(file, 0);
+      const chunks = await openBytes(file);
       const state = (!options.again && statePath !== undefined && (await readState(statePath))) || newRun();
       if (state.lines > 0) writeNote(`going on after line ${count(state.lines)}, as ${statePath} says`);
       // Before the first call: the keys of what it enqueues must be known to whoever goes on.
