@@ -94,7 +94,8 @@ test('start: the fleet keeps its data between runs, stops whole on SIGTERM, and 
     state: 'scheduled',
   });
   expect(await third.end('SIGINT')).toBe(0);
-}, 60_000);
+  // Three fleets one after the other.
+}, 120_000);
 
 test('a Redis that is given and unfit is refused with the setting at fault', async () => {
   const failed = run(process.execPath, [ENTRY, 'up'], {
