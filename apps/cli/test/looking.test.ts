@@ -124,9 +124,14 @@ test('replay asks in a terminal, and no is no', async () => {
   const { id } = JSON.parse(sent.stdout) as { id: string };
   const asking = inTerminal(`'${process.execPath}' '${COMMAND}' replay ${id}`);
   let shown = '';
+  let isAnswered = false;
   asking.stdout?.on('data', (piece: Buffer) => {
     shown += piece.toString();
-    if (shown.includes('[y/N]')) asking.stdin?.write('n\n');
+    // Once: what it says afterwards comes when it no longer listens.
+    if (!isAnswered && shown.includes('[y/N]')) {
+      isAnswered = true;
+      asking.stdin?.write('n\n');
+    }
   });
   const [status] = (await once(asking, 'close')) as [number];
   expect(status).toBe(1);
