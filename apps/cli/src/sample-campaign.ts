@@ -17,6 +17,9 @@ export interface SendOptions {
 // Eight megabytes a call, of the 32 that a bulk call may have.
 const WEBHOOKS_PER_CALL = 500;
 const CALLS_AT_ONCE = 2;
+// Where Redis is slow for a moment, on a busy machine's disk: the answer asks to be called again, as any caller would.
+const TRIES_MAX = 20;
+const PAUSE_MS = 1_000;
 const MESSAGES = ['welcome', 'reminder', 'last-call'];
 
 const payloads = (examples as unknown as { name: string; examples: unknown[] }[]).flatMap(
@@ -52,6 +55,8 @@ function webhookAt({ campaignId, channelConfigId }: SampleCampaign, at: number) 
     messageId: MESSAGES[at % MESSAGES.length],
     channelConfigId,
     userId: `user-${at}`,
+    // A call that is made again enqueues nothing twice.
+    idempotencyKey: `sample-${at}`,
     payload: payloads[at % payloads.length],
   };
 }
@@ -62,12 +67,16 @@ async function call(
   headers: Readonly<Record<string, string>>,
   body: unknown,
 ): Promise<void> {
-  const response = await fetch(url, {
-    method,
-    headers: { ...headers, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  const text = await response.text();
-  if (!response.ok)
-    throw new Error(`${method} ${url} was answered with ${response.status}: ${text.slice(0, 500)}`);
+  for (let tries = 1; ; tries += 1) {
+    const response = await fetch(url, {
+      method,
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    const text = await response.text();
+    if (response.ok) return;
+    if (response.status !== 503 || tries === TRIES_MAX)
+      throw new Error(`${method} ${url} was answered with ${response.status}: ${text.slice(0, 500)}`);
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
 }
