@@ -23,14 +23,20 @@
 
   ARGV[1]  JSON:
     keepMs   lifetime of totals, latency and marks after the last event
-    pages    [{key, run, base, accepted, cancelled, outcomes, members}]
+    first    of the outcomes' times, milliseconds since 1970; 0 where none is to be believed
+    last     the same
+    pages    [{key, run, base, from, count, accepted, cancelled, outcomes, members}]
                base      position of the page's first cell
+               from      first of the cells that outcomes, members and cancellations speak of
+               count     cells from there to the last of them; 0: they speak of none
                accepted  from, count, …: cells within the page, ranges that don't overlap
                cancelled the same
-               outcomes  seven numbers each: cell, attempt, verdict (0 goes on, 1 delivered, 2 failed), recipients
-                         (0 of a batch), index in classes, latency bucket, milliseconds since 1970 (0: not to be
-                         believed)
+               outcomes  three numbers each: cell, index in kinds, latency bucket
                members   from, count, verdict, …: cells within the page
+    kinds    [{attempt, verdict, recipients, class}]: what outcomes have in common
+               verdict     0 goes on, 1 delivered, 2 failed
+               recipients  0 of a batch
+               class       index in classes
     classes  for each its indexes in fields: what an outcome of the class raises by one
     fields   for each its index in KEYS, and the field of that hash
     chunks   for each its index in KEYS, and when it expires in milliseconds since 1970
@@ -42,148 +48,155 @@ local FIRST_ATTEMPT_BIT, ATTEMPT_BITS = 16, 12
 -- Lifetimes are prolonged when they are shorter by this much, not at each call: a prolongation is a write.
 local PROLONG_AFTER_MS = 86400000
 local CELL_BYTES = 2
--- Cells in one BITFIELD: Lua passes no more than some 8,000 arguments, and setting a cell takes four.
-local CELLS_AT_ONCE = 1000
 
-local call, band, bor = redis.call, bit.band, bit.bor
+local call, band, bor, bnot = redis.call, bit.band, bit.bor, bit.bnot
 local totals, latency, late = KEYS[1], KEYS[2], KEYS[3]
 local plan = cjson.decode(ARGV[1])
 
 local counted, repeated = 0, 0
 local accepted, delivered, failed, cancelled = 0, 0, 0, 0
-local first, last
-local classCounts, latencyCounts, lateMembers = {}, {}, {}
+local latencyCounts, lateMembers = {}, {}
 
--- The cells of a page that its outcomes, members and cancellations speak of, as they are: cell → value.
-local function readCells(page)
-  local order, cells = {}, {}
-  local function read(from, count)
-    for cell = from, from + count - 1 do
-      if not cells[cell] then
-        cells[cell] = 0
-        order[#order + 1] = cell
-      end
-    end
+-- The cell after a verdict: accepted at least. What was delivered is neither failed nor cancelled, whatever comes.
+local function afterVerdict(value, verdict)
+  value = bor(value, ACCEPTED)
+  if verdict == 1 then
+    return bor(band(value, bnot(FAILED + CANCELLED)), DELIVERED)
   end
-  for i = 1, #page.outcomes, 7 do
-    read(page.outcomes[i], 1)
+  if verdict == 2 and band(value, DELIVERED) == 0 then
+    return bor(band(value, bnot(CANCELLED)), FAILED)
   end
-  for i = 1, #page.members, 3 do
-    read(page.members[i], page.members[i + 1])
-  end
-  for i = 1, #page.cancelled, 2 do
-    read(page.cancelled[i], page.cancelled[i + 1])
-  end
-  for start = 1, #order, CELLS_AT_ONCE do
-    local command = { 'BITFIELD', KEYS[page.key] }
-    for i = start, math.min(start + CELLS_AT_ONCE - 1, #order) do
-      command[#command + 1] = 'GET'
-      command[#command + 1] = 'u16'
-      command[#command + 1] = '#' .. order[i]
-    end
-    for i, value in ipairs(call(unpack(command))) do
-      cells[order[start + i - 1]] = value
-    end
-  end
-  return cells
+  return value
 end
 
--- Whether the attempt is new. Returns the cell with the attempt's bit set, or nil.
-local function markAttempt(page, cell, value, attempt)
-  if attempt <= ATTEMPT_BITS then
-    local attemptBit = FIRST_ATTEMPT_BIT * 2 ^ (attempt - 1)
-    if band(value, attemptBit) ~= 0 then
-      return nil
-    end
-    return bor(value, attemptBit)
-  end
-  local member = string.format('%s.%.0f.%.0f', page.run, page.base + cell, attempt)
+-- 1 where the mark was set, -1 where it was taken away, 0 where it is as it was.
+local function change(before, after, mark)
+  return (band(after, mark) - band(before, mark)) / mark
+end
+
+-- Counts the messages of cells that changed.
+local function countMessages(before, after, messages)
+  accepted = accepted + change(before, after, ACCEPTED) * messages
+  delivered = delivered + change(before, after, DELIVERED) * messages
+  failed = failed + change(before, after, FAILED) * messages
+  cancelled = cancelled + change(before, after, CANCELLED) * messages
+end
+
+-- Of a kind: what it makes of a cell's value (false: its attempt is counted already), and how often that came up. Most
+-- outcomes of a call are alike and meet cells that are alike, so that it is thought about once.
+for _, kind in ipairs(plan.kinds) do
+  kind.counted = 0
+  kind.after, kind.times = {}, {}
+end
+
+local function afterOutcome(kind, value)
+  local attemptBit = FIRST_ATTEMPT_BIT * 2 ^ (kind.attempt - 1)
+  return band(value, attemptBit) == 0 and afterVerdict(bor(value, attemptBit), kind.verdict)
+end
+
+-- The same for an attempt that the cell has no bit for.
+local function afterLateOutcome(page, kind, cell, value)
+  local member = string.format('%s.%.0f.%.0f', page.run, page.base + cell, kind.attempt)
   if lateMembers[member] or call('SISMEMBER', late, member) == 1 then
-    return nil
+    return false
   end
   lateMembers[member] = true
   lateMembers[#lateMembers + 1] = member
-  return value
+  return afterVerdict(value, kind.verdict)
 end
 
--- What was sent after all was not called off. Returns the cell without the mark.
-local function notCancelled(value, recipients)
-  if band(value, CANCELLED) == 0 then
-    return value
-  end
-  cancelled = cancelled - recipients
-  return value - CANCELLED
-end
-
--- What a verdict makes of a cell's messages. Returns the cell with their marks.
-local function markMessages(value, verdict, recipients)
-  if band(value, ACCEPTED) == 0 then
-    value = value + ACCEPTED
-    accepted = accepted + recipients
-  end
-  if verdict == 1 and band(value, DELIVERED) == 0 then
-    value = value + DELIVERED
-    delivered = delivered + recipients
-    if band(value, FAILED) ~= 0 then
-      value = value - FAILED
-      failed = failed - recipients
-    end
-    value = notCancelled(value, recipients)
-  elseif verdict == 2 and band(value, DELIVERED + FAILED) == 0 then
-    value = value + FAILED
-    failed = failed + recipients
-    value = notCancelled(value, recipients)
-  end
-  return value
-end
-
--- Returns the cells that the page's outcomes, members and cancellations change: cell → new value.
+-- Returns the cells that the page's outcomes, members and cancellations change: cell → new value, and their order.
 local function decideCells(page)
-  local outcomes, cells, changed = page.outcomes, readCells(page), {}
-  for i = 1, #outcomes, 7 do
-    local cell, verdict, recipients = outcomes[i], outcomes[i + 2], outcomes[i + 3]
-    local value = markAttempt(page, cell, cells[cell], outcomes[i + 1])
-    if not value then
-      repeated = repeated + 1
-    else
-      counted = counted + 1
-      local class, bucket, occurredAt = outcomes[i + 4], outcomes[i + 5], outcomes[i + 6]
-      classCounts[class] = (classCounts[class] or 0) + 1
-      latencyCounts[bucket] = (latencyCounts[bucket] or 0) + 1
-      if occurredAt > 0 then
-        first = math.min(first or occurredAt, occurredAt)
-        last = math.max(last or occurredAt, occurredAt)
+  local changed, order = {}, {}
+  if page.count == 0 then
+    return changed, order
+  end
+  local first, byte = page.from, string.byte
+  local bytes = call('GETRANGE', KEYS[page.key], CELL_BYTES * first, CELL_BYTES * (first + page.count) - 1)
+  local function valueOf(cell)
+    if changed[cell] then
+      return changed[cell]
+    end
+    local high, low = byte(bytes, CELL_BYTES * (cell - first) + 1, CELL_BYTES * (cell - first) + 2)
+    -- Behind the string's end nothing is marked yet.
+    return high and 256 * high + low or 0
+  end
+  local function set(cell, value)
+    if not changed[cell] then
+      order[#order + 1] = cell
+    end
+    changed[cell] = value
+  end
+
+  local outcomes, kinds = page.outcomes, plan.kinds
+  for i = 1, #outcomes, 3 do
+    local cell, kind = outcomes[i], kinds[outcomes[i + 1]]
+    local value = valueOf(cell)
+    local after
+    if kind.attempt > ATTEMPT_BITS then
+      after = afterLateOutcome(page, kind, cell, value)
+      if after then
+        countMessages(value, after, kind.recipients)
       end
-      value = markMessages(value, verdict, recipients)
-      cells[cell] = value
-      changed[cell] = value
+    else
+      after = kind.after[value]
+      if after == nil then
+        after = afterOutcome(kind, value)
+        kind.after[value] = after
+      end
+      if after then
+        kind.times[value] = (kind.times[value] or 0) + 1
+      end
+    end
+    if after then
+      local bucket = outcomes[i + 2]
+      latencyCounts[bucket] = (latencyCounts[bucket] or 0) + 1
+      kind.counted = kind.counted + 1
+      set(cell, after)
+    else
+      repeated = repeated + 1
     end
   end
+
   local members = page.members
   for i = 1, #members, 3 do
     for cell = members[i], members[i] + members[i + 1] - 1 do
-      local value = markMessages(cells[cell], members[i + 2], 1)
-      if value ~= cells[cell] then
-        cells[cell] = value
-        changed[cell] = value
+      local value = valueOf(cell)
+      local after = afterVerdict(value, members[i + 2])
+      if after ~= value then
+        countMessages(value, after, 1)
+        set(cell, after)
       end
     end
   end
+
   local ranges = page.cancelled
   for i = 1, #ranges, 2 do
     for cell = ranges[i], ranges[i] + ranges[i + 1] - 1 do
-      local value = cells[cell]
+      local value = valueOf(cell)
       if band(value, DELIVERED + FAILED + CANCELLED) == 0 then
-        if band(value, ACCEPTED) == 0 then
-          value = value + ACCEPTED
-          accepted = accepted + 1
-        end
-        cancelled = cancelled + 1
-        changed[cell] = value + CANCELLED
+        local after = bor(value, ACCEPTED + CANCELLED)
+        countMessages(value, after, 1)
+        set(cell, after)
       end
     end
   end
-  return changed
+  return changed, order
+end
+
+-- Calls `write` with each run of neighbours among the cells: the first, and the bytes of all. Cells that were not decided
+-- in their order make more runs than they need, and no harm.
+local function inRuns(changed, order, write)
+  local at = 1
+  while order[at] do
+    local first, bytes = order[at], {}
+    repeat
+      local value = changed[order[at]]
+      bytes[#bytes + 1] = string.char(math.floor(value / 256), value % 256)
+      at = at + 1
+    until order[at] ~= order[at - 1] + 1
+    write(first, table.concat(bytes))
+  end
 end
 
 -- Returns the bytes of the range with each cell accepted, or nil where they are that already.
@@ -220,34 +233,35 @@ local function decideAcceptance(key, from, count, changed)
 end
 
 -- 1. Read and decide.
-local rangeWrites, cellWrites = {}, {}
+local writes = {}
 for _, page in ipairs(plan.pages) do
   local key = KEYS[page.key]
-  local changed = decideCells(page)
+  local changed, order = decideCells(page)
   for i = 1, #page.accepted, 2 do
     local from, count = page.accepted[i], page.accepted[i + 1]
     local bytes = decideAcceptance(key, from, count, changed)
     if bytes then
-      rangeWrites[#rangeWrites + 1] = { key, CELL_BYTES * from, bytes }
+      writes[#writes + 1] = { key, CELL_BYTES * from, bytes }
     end
   end
-  local command, cells = nil, CELLS_AT_ONCE
-  for cell, value in pairs(changed) do
-    if cells == CELLS_AT_ONCE then
-      command, cells = { 'BITFIELD', key }, 0
-      cellWrites[#cellWrites + 1] = command
-    end
-    cells = cells + 1
-    command[#command + 1] = 'SET'
-    command[#command + 1] = 'u16'
-    command[#command + 1] = '#' .. cell
-    command[#command + 1] = value
+  inRuns(changed, order, function(first, bytes)
+    writes[#writes + 1] = { key, CELL_BYTES * first, bytes }
+  end)
+end
+local classCounts = {}
+for _, kind in ipairs(plan.kinds) do
+  if kind.counted > 0 then
+    counted = counted + kind.counted
+    classCounts[kind.class] = (classCounts[kind.class] or 0) + kind.counted
+  end
+  for value, times in pairs(kind.times) do
+    countMessages(value, kind.after[value], kind.recipients * times)
   end
 end
 local known = call('HMGET', totals, 'first', 'last', 'm:accepted', 'm:delivered', 'm:failed', 'm:cancelled')
 local pending = tonumber(known[3] or 0) - tonumber(known[4] or 0) - tonumber(known[5] or 0) - tonumber(known[6] or 0)
   + accepted - delivered - failed - cancelled
-if #rangeWrites == 0 and #cellWrites == 0 and #lateMembers == 0 then
+if #writes == 0 and #lateMembers == 0 then
   return { 0, repeated, 0, pending }
 end
 
@@ -260,13 +274,9 @@ end
 
 -- 2. Write: marks, counts, lifetimes.
 local kept = { [totals] = true }
-for _, write in ipairs(rangeWrites) do
+for _, write in ipairs(writes) do
   call('SETRANGE', write[1], write[2], write[3])
   kept[write[1]] = true
-end
-for _, command in ipairs(cellWrites) do
-  call(unpack(command))
-  kept[command[2]] = true
 end
 if #lateMembers > 0 then
   call('SADD', late, unpack(lateMembers))
@@ -290,11 +300,12 @@ for name, count in pairs({
     call('HINCRBY', totals, name, count)
   end
 end
-if first and (not known[1] or first < tonumber(known[1])) then
-  call('HSET', totals, 'first', string.format('%.0f', first))
+-- The times of outcomes that were counted before were in then.
+if plan.first > 0 and (not known[1] or plan.first < tonumber(known[1])) then
+  call('HSET', totals, 'first', string.format('%.0f', plan.first))
 end
-if last and (not known[2] or last > tonumber(known[2])) then
-  call('HSET', totals, 'last', string.format('%.0f', last))
+if plan.last > 0 and (not known[2] or plan.last > tonumber(known[2])) then
+  call('HSET', totals, 'last', string.format('%.0f', plan.last))
 end
 
 local prolongBelowMs = math.max(plan.keepMs - PROLONG_AFTER_MS, plan.keepMs / 2)

@@ -1,5 +1,5 @@
 /** The aggregator's configuration: every variable with its default, bounds and consequence. */
-import { parseAddress, parseEncryptionKey } from '@hookfleet/queue';
+import { parseRedisUrl, parseEncryptionKey } from '@hookfleet/queue';
 import {
   bindProblems,
   type ConfigOf,
@@ -13,7 +13,7 @@ import {
 
 export const AGGREGATOR_VARIABLES = {
   ...encryptionVariables(parseEncryptionKey),
-  ...fleetVariables({ port: 8081, checkRedisUrl: parseAddress }),
+  ...fleetVariables({ port: 8081, checkRedisUrl: parseRedisUrl }),
   ...recoveryVariables(),
   retentionMinutesMs: durationMs('HOOKFLEET_RETENTION_MINUTES', {
     default: '48h',

@@ -1,5 +1,7 @@
 /** An aggregator's life: counts results, answers questions about campaigns, until it is told to stop. */
+import type { Results } from '@hookfleet/contract';
 import {
+  checkFormats,
   checkRedis,
   connectRedis,
   consumeResults,
@@ -7,6 +9,7 @@ import {
   createSecretBox,
   disconnectRedis,
   isRedisUnavailable,
+  LaterVersionError,
   listWorkers,
   openCampaignControls,
   openCampaignJobs,
@@ -26,6 +29,7 @@ import {
   listen,
   startApplication,
 } from '@hookfleet/runtime';
+import { loadTracingConfig, startTracing, TRACING_VARIABLES } from '@hookfleet/tracing';
 import { buildApp } from './app.ts';
 import { createCampaignAudit } from './audit-campaign.ts';
 import { createCampaignDirectory } from './campaign-directory.ts';
@@ -43,20 +47,29 @@ import { startQueueSampler } from './queue-sampler.ts';
 import { createCampaignReader } from './read-campaigns.ts';
 import { createFleetReader } from './read-fleet.ts';
 import { createSeriesReader } from './read-series.ts';
+import { traceCounting } from './trace-counting.ts';
 
 // Results jobs under way at once, per shard: enough to keep Redis busy, few enough that a crash repeats little.
 const RESULTS_CONCURRENCY = 10;
 
 await startApplication('aggregator', async () => {
   const config = loadAggregatorConfig(process.env);
+  const tracingConfig = loadTracingConfig(process.env);
   // The settings will do, and nothing is started.
   if (process.argv[2] === '--check') return;
   const logger = createLogger({ app: 'aggregator', level: config.logLevel });
   const lifecycle = createLifecycle({ logger, shutdownTimeoutMs: config.shutdownTimeoutMs });
-  logger.info(
-    { config: describeConfig(AGGREGATOR_VARIABLES, config), node: process.version },
-    'aggregator.starting',
-  );
+  const settings = {
+    ...describeConfig(AGGREGATOR_VARIABLES, config),
+    ...(tracingConfig !== undefined && describeConfig(TRACING_VARIABLES, tracingConfig)),
+  };
+  logger.info({ config: settings, node: process.version }, 'aggregator.starting');
+  const tracing = await startTracing(tracingConfig, {
+    app: 'aggregator',
+    shutdownTimeoutMs: config.shutdownTimeoutMs,
+    onProblem: (problem) => logger.warn({ problem }, 'tracing.failed'),
+  });
+  if (tracing !== undefined) lifecycle.onClose('tracing', () => tracing.stop());
   const onError = (error: Error, context: Record<string, unknown> = {}) =>
     logger.error({ err: error, ...context }, 'queue.failed');
 
@@ -68,6 +81,7 @@ await startApplication('aggregator', async () => {
   });
   lifecycle.onClose('redis', () => disconnectRedis(connection));
   await checkRedis(connection);
+  await checkFormats(connection, config.keyPrefix);
   // Questions are answered at once or not at all; counting waits for Redis as long as it takes.
   const reading = connectRedis({
     url: config.redisUrl,
@@ -132,18 +146,19 @@ await startApplication('aggregator', async () => {
   lifecycle.onClose('completions', () => completions.stop());
   const countResults = createCountResults({ ...counting, onNonePending: completions.noticed });
   const countEvents = createCountEvents({ ...counting, eventIdsMs: config.retentionEventIdsMs });
+  async function countAll(results: Results): Promise<void> {
+    // Events first: odd entries among the others set the job aside once these are counted.
+    const countedEvents = await countEvents(results.events ?? []);
+    const counted = await countResults(results);
+    metrics.counted(results, counted);
+    logger.debug({ ...counted, ...countedEvents }, 'results.counted');
+  }
   const consumer = consumeResults({
     ...shardOptions,
     concurrency: RESULTS_CONCURRENCY,
     lockDurationMs: config.lockDurationMs,
     stalledIntervalMs: config.stalledIntervalMs,
-    async apply(results) {
-      // Events first: odd entries among the others set the job aside once these are counted.
-      const countedEvents = await countEvents(results.events ?? []);
-      const counted = await countResults(results);
-      metrics.counted(results, counted);
-      logger.debug({ ...counted, ...countedEvents }, 'results.counted');
-    },
+    apply: tracing === undefined ? countAll : traceCounting(countAll, tracing),
     onError,
   });
   lifecycle.onClose('consumer', () => consumer.stop());
@@ -195,7 +210,8 @@ await startApplication('aggregator', async () => {
     loadDashboard: createLoadDashboard((error) => logger.error({ err: error }, 'dashboard.failed')),
     onError,
     audit,
-    isUnavailable: isRedisUnavailable,
+    // A channel of a later version is there for a process of that version: the caller may find one.
+    isUnavailable: (error) => isRedisUnavailable(error) || error instanceof LaterVersionError,
     now: Date.now,
     ops: {
       registry,

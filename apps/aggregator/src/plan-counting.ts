@@ -74,10 +74,23 @@ export interface CountingCall {
 
 export interface CountingPlan {
   readonly keepMs: number;
+  /** Of the outcomes' times that can be believed: milliseconds since 1970, 0 where there is none. */
+  readonly first: number;
+  readonly last: number;
   readonly pages: readonly PagePlan[];
+  readonly kinds: readonly OutcomeKind[];
   readonly classes: readonly (readonly number[])[];
   readonly fields: readonly (readonly [key: number, field: string])[];
   readonly chunks: readonly (readonly [key: number, expiresAtMs: number])[];
+}
+
+/** What outcomes have in common. */
+interface OutcomeKind {
+  readonly attempt: number;
+  readonly verdict: number;
+  /** 0 of a batch: it has an event of its own, and its messages are its members'. */
+  readonly recipients: number;
+  readonly class: number;
 }
 
 interface PagePlan {
@@ -85,14 +98,24 @@ interface PagePlan {
   readonly run: string;
   /** Position of the page's first cell. */
   readonly base: number;
+  /** First of the cells that outcomes, members and cancellations speak of, and how many there are up to the last. */
+  from: number;
+  count: number;
   /** Disjoint: from, count, from, count, … */
   readonly accepted: number[];
   /** Disjoint: from, count, from, count, … */
   readonly cancelled: number[];
-  /** Seven numbers an outcome: cell, attempt, verdict, recipients (0 of a batch), class, latency bucket, time. */
+  /** Three numbers an outcome: cell, kind, latency bucket. */
   readonly outcomes: number[];
   /** What batches mean for the webhooks that they hold: from, count, verdict, … */
   readonly members: number[];
+}
+
+/** An outcome and where its webhook stands. */
+interface PlacedOutcome {
+  readonly outcome: Outcome;
+  readonly run: string;
+  readonly position: number;
 }
 
 /** What an outcome means for its webhook's messages. */
@@ -110,18 +133,22 @@ export function planCounting(results: Results, context: CountingContext): Counti
     acceptances,
     ({ run, count }) => RUN.test(run) && count <= ACCEPTED_AT_ONCE_MAX,
   );
-  const [countable, oddOutcomes] = partition(
-    outcomes,
-    ({ webhookId, members, recipients }) =>
-      parseWebhookId(webhookId) !== undefined && (members === undefined || isBatchOf(members, recipients)),
-  );
+  const countable: PlacedOutcome[] = [];
+  const oddOutcomes: Outcome[] = [];
+  for (const outcome of outcomes) {
+    const { webhookId, members, recipients } = outcome;
+    const location = parseWebhookId(webhookId);
+    if (location !== undefined && (members === undefined || isBatchOf(members, recipients)))
+      countable.push({ outcome, run: location.run, position: positionOf(location) });
+    else oddOutcomes.push(outcome);
+  }
   const [cancellable, oddCancellations] = partition(
     cancellations,
     ({ run, count }) => RUN.test(run) && count <= CANCELLED_AT_ONCE_MAX,
   );
   const cancellationsOf = Map.groupBy(cancellable, ({ campaignId }) => campaignId);
   const acceptancesOf = Map.groupBy(acceptable, ({ campaignId }) => campaignId);
-  const outcomesOf = Map.groupBy(countable, ({ campaignId }) => campaignId);
+  const outcomesOf = Map.groupBy(countable, ({ outcome }) => outcome.campaignId);
   const campaignIds = new Set([...acceptancesOf.keys(), ...outcomesOf.keys(), ...cancellationsOf.keys()]);
   const calls = [...campaignIds].flatMap((campaignId) => {
     const [first = [], ...others] = inCalls(outcomesOf.get(campaignId) ?? []);
@@ -142,7 +169,7 @@ export function planCounting(results: Results, context: CountingContext): Counti
 function planCall(
   campaignId: string,
   acceptances: readonly Acceptance[],
-  outcomes: readonly Outcome[],
+  outcomes: readonly PlacedOutcome[],
   cancellations: readonly Cancellation[],
   context: CountingContext,
 ): CountingCall {
@@ -154,33 +181,63 @@ function planCall(
   for (const { run, from, count } of mergeRanges(acceptances))
     pages.inPages(run, from, count, (page, cell, cells) => page.accepted.push(cell, cells));
   for (const { run, from, count } of mergeRanges(cancellations))
-    pages.inPages(run, from, count, (page, cell, cells) => page.cancelled.push(cell, cells));
-  for (const outcome of outcomes) {
-    const location = parseWebhookId(outcome.webhookId);
-    if (location === undefined) continue;
+    pages.inPages(run, from, count, (page, cell, cells) => {
+      page.cancelled.push(cell, cells);
+      touch(page, cell, cells);
+    });
+  const kinds = createTable<OutcomeKind>();
+  let [first, last] = [Number.POSITIVE_INFINITY, 0];
+  // Neighbours are written together.
+  for (const { outcome, run, position } of outcomes.toSorted((a, b) => a.position - b.position)) {
     const occurredAtMs = Date.parse(outcome.occurredAt);
-    const position = positionOf(location);
-    const page = pages.of(location.run, position);
+    const page = pages.of(run, position);
     const verdict = verdictOf(outcome);
     for (const { run, from, count } of outcome.members ?? [])
-      pages.inPages(run, from, count, (of, cell, cells) => of.members.push(cell, cells, verdict));
-    page.outcomes.push(
-      position - page.base,
-      outcome.attempt,
+      pages.inPages(run, from, count, (of, cell, cells) => {
+        of.members.push(cell, cells, verdict);
+        touch(of, cell, cells);
+      });
+    if (isPlausible(occurredAtMs, context)) {
+      first = Math.min(first, occurredAtMs);
+      last = Math.max(last, occurredAtMs);
+    }
+    const kind = {
+      attempt: outcome.attempt,
       verdict,
-      // A batch has an event of its own, and its messages are its members'.
-      outcome.members === undefined ? outcome.recipients : 0,
-      classes.of(outcome, occurredAtMs),
+      recipients: outcome.members === undefined ? outcome.recipients : 0,
+      class: classes.of(outcome, occurredAtMs),
+    };
+    const cell = position - page.base;
+    touch(page, cell, 1);
+    page.outcomes.push(
+      cell,
+      kinds.indexOf(Object.values(kind).join(' '), () => kind),
       bucketOf(outcome.durationMs),
-      isPlausible(occurredAtMs, context) ? occurredAtMs : 0,
     );
   }
   const { fields, chunks } = classes;
   return {
     campaignId,
     keys: keys.items,
-    plan: { keepMs: context.retention.campaignMs, pages: pages.all, classes: classes.all, fields, chunks },
+    plan: {
+      keepMs: context.retention.campaignMs,
+      first: last === 0 ? 0 : first,
+      last,
+      pages: pages.all,
+      kinds: kinds.items,
+      classes: classes.all,
+      fields,
+      chunks,
+    },
   };
+}
+
+/** Widens what the page speaks of. */
+function touch(page: PagePlan, cell: number, cells: number): void {
+  const from = page.count === 0 ? cell : Math.min(page.from, cell);
+  const end = Math.max(page.from + page.count, cell + cells);
+  page.from = from;
+  page.count = end - from;
 }
 
 /** Each member is one recipient: anything else is a mistake, and might be one without end. */
@@ -215,6 +272,8 @@ function createPages(names: CampaignKeys, keys: Table<string>) {
       key: keys.indexOf(name, () => name),
       run,
       base: page * CELLS_PER_PAGE,
+      from: 0,
+      count: 0,
       accepted: [],
       cancelled: [],
       outcomes: [],
@@ -324,16 +383,17 @@ function partition<T>(items: readonly T[], fits: (item: T) => boolean): [T[], T[
 }
 
 /** Cut into what one call takes. */
-function inCalls(outcomes: readonly Outcome[]): Outcome[][] {
-  const calls: Outcome[][] = [];
+function inCalls(outcomes: readonly PlacedOutcome[]): PlacedOutcome[][] {
+  const calls: PlacedOutcome[][] = [];
   let room = 0;
-  for (const outcome of outcomes) {
-    const weight = 1 + (outcome.members === undefined ? 0 : outcome.recipients / MEMBERS_PER_OUTCOME);
+  for (const placed of outcomes) {
+    const { members, recipients } = placed.outcome;
+    const weight = 1 + (members === undefined ? 0 : recipients / MEMBERS_PER_OUTCOME);
     if (weight > room) {
       calls.push([]);
       room = OUTCOMES_PER_CALL_MAX;
     }
-    calls.at(-1)?.push(outcome);
+    calls.at(-1)?.push(placed);
     room -= weight;
   }
   return calls;

@@ -53,23 +53,8 @@ async function expectCountedOnce(campaignId: string): Promise<void> {
 }
 
 test('killed between any two of its Redis calls, an aggregator leaves each event counted once', async () => {
-  const campaigns: string[] = [];
   // Taking the job, the index, the counting, finishing the job: and one more call in between, whatever it is.
-  for (const nth of range(0, 5)) {
-    const campaignId = `killed-before-${nth + 1}`;
-    campaigns.push(campaignId);
-    await setup.killBeforeCall(prefix, nth, () => report(campaignId));
-  }
-  const [one, other] = await Promise.all([
-    setup.startAggregator(prefix, false),
-    setup.startAggregator(prefix, false),
-  ]);
-  for (const campaignId of campaigns) await expectCountedOnce(campaignId);
-  // Whatever else comes, comes after: a job that would be counted twice now, would be by the end of the next one.
-  await report('afterwards');
-  await expectCountedOnce('afterwards');
-  for (const campaignId of campaigns) await expectCountedOnce(campaignId);
-  await Promise.all([one.stop(), other.stop()]);
+  await setup.killBetweenCalls(prefix, 5, { write: report, expectCountedOnce });
 }, 60_000);
 
 test('a connection that is cut after the counting was sent and before its reply, changes no count', async () => {

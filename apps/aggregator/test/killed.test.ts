@@ -72,22 +72,7 @@ async function piecesOfAJob(): Promise<number> {
 test('killed between any two of its Redis calls, an aggregator leaves each outcome counted once', async () => {
   const pieces = await piecesOfAJob();
   expect(pieces).toBeGreaterThanOrEqual(4);
-  const campaigns: string[] = [];
-  for (let nth = 0; nth < pieces; nth += 1) {
-    const campaignId = `killed-before-${nth + 1}`;
-    campaigns.push(campaignId);
-    await setup.killBeforeCall(prefix, nth, () => addResults(campaignId));
-  }
-  const [one, other] = await Promise.all([
-    setup.startAggregator(prefix, false),
-    setup.startAggregator(prefix, false),
-  ]);
-  for (const campaignId of campaigns) await expectCountedOnce(campaignId);
-  // Whatever else comes, comes after: a job that would be counted twice now, would be by the end of the next one.
-  await addResults('afterwards');
-  await expectCountedOnce('afterwards');
-  for (const campaignId of campaigns) await expectCountedOnce(campaignId);
-  await Promise.all([one.stop(), other.stop()]);
+  await setup.killBetweenCalls(prefix, pieces, { write: addResults, expectCountedOnce });
   // Some thirty processes one after the other: on a machine that is busy with others they take minutes.
 }, 240_000);
 
@@ -103,12 +88,13 @@ test('a connection that is cut after a command was sent and before its reply, ch
     await addResults(campaignId);
     await lost;
     await expectCountedOnce(campaignId);
-    // The command is sent again on the next connection, and counts nothing.
+    // The command is sent again on the next connection, and the results are added again. Neither counts anything.
     await eventually(() => {
       const repeats = aggregator.logs.filter(
         ({ msg, ...counted }) => msg === 'results.counted' && counted['repeats'] === 40,
       );
-      expect(repeats.map(({ outcomes }) => outcomes)).toEqual(range(0, i + 1).map(() => 0));
+      expect(repeats.length).toBeGreaterThanOrEqual(2 * (i + 1));
+      expect(repeats.filter(({ outcomes }) => outcomes !== 0)).toEqual([]);
     });
   }
   expect(await aggregator.stop()).toEqual({ code: 0, signal: null });

@@ -14,9 +14,17 @@ export interface KillsSetup {
   readonly connection: RedisConnection;
   /** `isProxied`: its calls go through the proxy. */
   startAggregator(prefix: string, isProxied: boolean): Promise<StartedProcess>;
-  /** Starts an aggregator, and kills it when it is about to make its nth call, from 0, after `write` has begun. */
-  killBeforeCall(prefix: string, nth: number, write: () => Promise<void>): Promise<void>;
+  /**
+   * For each of the first `calls`: an aggregator is killed when it is about to make it, with results of a campaign of its
+   * own to count. Then others go on, and all must be counted once.
+   */
+  killBetweenCalls(prefix: string, calls: number, results: KilledResults): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface KilledResults {
+  readonly write: (campaignId: string) => Promise<void>;
+  readonly expectCountedOnce: (campaignId: string) => Promise<void>;
 }
 
 export async function setupKills(): Promise<KillsSetup> {
@@ -43,24 +51,37 @@ export async function setupKills(): Promise<KillsSetup> {
     return started;
   }
 
+  async function killBeforeCall(prefix: string, nth: number, write: () => Promise<void>): Promise<void> {
+    const aggregator = await startAggregator(prefix, true);
+    const { promise: held, resolve } = Promise.withResolvers<void>();
+    let sent = 0;
+    proxy.onRequest(() => {
+      sent += 1;
+      if (sent > nth) resolve();
+      return sent <= nth;
+    });
+    await write();
+    await held;
+    await aggregator.kill();
+    proxy.onRequest(undefined);
+    proxy.cut();
+  }
+
   return {
     proxy,
     connection,
     startAggregator,
-    async killBeforeCall(prefix, nth, write) {
-      const aggregator = await startAggregator(prefix, true);
-      const { promise: held, resolve } = Promise.withResolvers<void>();
-      let sent = 0;
-      proxy.onRequest(() => {
-        sent += 1;
-        if (sent > nth) resolve();
-        return sent <= nth;
-      });
-      await write();
-      await held;
-      await aggregator.kill();
-      proxy.onRequest(undefined);
-      proxy.cut();
+    async killBetweenCalls(prefix, calls, { write, expectCountedOnce }) {
+      const campaigns = Array.from({ length: calls }, (_, nth) => `killed-before-${nth + 1}`);
+      for (const [nth, campaignId] of campaigns.entries())
+        await killBeforeCall(prefix, nth, () => write(campaignId));
+      const others = await Promise.all([startAggregator(prefix, false), startAggregator(prefix, false)]);
+      for (const campaignId of campaigns) await expectCountedOnce(campaignId);
+      // Whatever else comes, comes after: a job that would be counted twice now, would be by the end of the next one.
+      await write('afterwards');
+      await expectCountedOnce('afterwards');
+      for (const campaignId of campaigns) await expectCountedOnce(campaignId);
+      await Promise.all(others.map((other) => other.stop()));
     },
     async close() {
       disconnectRedis(connection);

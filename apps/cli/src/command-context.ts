@@ -2,7 +2,7 @@
  * What the commands that talk to a fleet have in common: where it is, the key, JSON or text, and how they end.
  * Flags go before the environment, and the environment before the defaults.
  */
-import { parseApiKey } from '@hookfleet/runtime';
+import { parseApiKey } from '@hookfleet/runtime/api-keys';
 import type { Command } from 'commander';
 import { type Api, createApi } from './api.ts';
 import { EXIT_STATUSES_HELP, UsageError } from './exit-status.ts';

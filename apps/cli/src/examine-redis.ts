@@ -4,7 +4,7 @@ import {
   connectRedis,
   disconnectRedis,
   inspectRedis,
-  parseAddress,
+  parseRedisUrl,
   RedisUnfitError,
 } from '@hookfleet/queue';
 import { maskPasswords } from '@hookfleet/runtime';
@@ -18,7 +18,7 @@ export async function examineRedis(url: string | undefined): Promise<Finding[]> 
   }
   const about = `redis ${maskPasswords(url)}`;
   try {
-    for (const address of url.split(',')) parseAddress(address.trim());
+    parseRedisUrl(url);
   } catch (error) {
     throw new UsageError(`--redis or REDIS_URL: ${(error as Error).message}`);
   }

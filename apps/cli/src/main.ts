@@ -16,7 +16,7 @@ import { addStats } from './commands/stats.ts';
 import { addTop } from './commands/top.ts';
 import { describeError, EXIT, exitStatusOf } from './exit-status.ts';
 
-// What only some commands need (BullMQ, the sample's payloads) is loaded by these: the others start in 0.8 s, not in 1.25.
+// What only some commands need (BullMQ, the sample's payloads) is loaded by these: the others start in half the time.
 
 // Whoever reads our output may stop to: `hookfleet failures … | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -10,7 +10,7 @@ import {
   timingSafeEqual,
   verify,
 } from 'node:crypto';
-import { ed25519Pkcs8 } from '@hookfleet/contract';
+import { ed25519Pkcs8 } from '@hookfleet/contract/key-material';
 
 export interface SignedRequest {
   readonly id: string | undefined;

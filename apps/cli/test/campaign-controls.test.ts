@@ -1,39 +1,30 @@
 /** A campaign is held, let go, and called off, through the real processes; its counters tell. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { eventually, type Receiver, startReceiver, startTestRedis } from '@hookfleet/testkit';
+import { eventually, type Receiver, startReceiver } from '@hookfleet/testkit';
 import {
   accepted,
   enqueue,
-  type ProcessUnderTest,
-  startApplication,
+  type FleetUnderTest,
+  startFleet,
   totalsOf,
   webhooksTo,
 } from './fleet-under-test.ts';
 
-let redis: Awaited<ReturnType<typeof startTestRedis>>;
+let fleet: FleetUnderTest;
 let receiver: Receiver;
-let producer: ProcessUnderTest;
-let aggregator: ProcessUnderTest;
-let worker: ProcessUnderTest;
 
 beforeAll(async () => {
-  redis = await startTestRedis();
   receiver = await startReceiver();
-  [producer, worker, aggregator] = await Promise.all([
-    startApplication('producer', redis.url),
-    startApplication('worker', redis.url),
-    startApplication('aggregator', redis.url),
-  ]);
+  fleet = await startFleet();
 });
 
 afterAll(async () => {
-  await Promise.all([producer.stop(), worker.stop(), aggregator.stop()]);
+  await fleet.stop();
   await receiver.close();
-  await redis.stop();
 });
 
 async function control(campaignId: string, verb: string, body?: object): Promise<Record<string, unknown>> {
-  const response = await fetch(`${producer.url}/v1/campaigns/${campaignId}/${verb}`, {
+  const response = await fetch(`${fleet.producer.url}/v1/campaigns/${campaignId}/${verb}`, {
     method: body === undefined ? 'POST' : 'PUT',
     ...(body !== undefined && {
       headers: { 'content-type': 'application/json' },
@@ -43,15 +34,15 @@ async function control(campaignId: string, verb: string, body?: object): Promise
   return { status: response.status, ...((await response.json()) as object) };
 }
 
-const messages = async (campaignId: string) => (await totalsOf(aggregator, campaignId)).messages;
+const messages = async (campaignId: string) => (await totalsOf(fleet.aggregator, campaignId)).messages;
 const stateOf = async (id: string) =>
-  ((await (await fetch(`${producer.url}/v1/webhooks/${id}`)).json()) as { state: string }).state;
+  ((await (await fetch(`${fleet.producer.url}/v1/webhooks/${id}`)).json()) as { state: string }).state;
 
 /** Sends one by one until the worker has seen the pause: the last one waits. */
 async function untilPaused(campaignId: string): Promise<number> {
   let sent = 0;
   await eventually(async () => {
-    const [id = ''] = await accepted(await enqueue(producer, webhooksTo(receiver.url, campaignId, 1)));
+    const [id = ''] = await accepted(await enqueue(fleet.producer, webhooksTo(receiver.url, campaignId, 1)));
     sent += 1;
     await eventually(async () => expect(await stateOf(id)).toBe('delivered'), { timeoutMs: 500 }).then(
       () => {
@@ -67,7 +58,7 @@ test('a campaign that is paused and then called off ends cancelled, all of it, w
   expect(await control('called-off', 'pause')).toMatchObject({ status: 200, state: 'paused' });
   const sent = await untilPaused('called-off');
   const before = (await messages('called-off')).delivered;
-  const ids = await accepted(await enqueue(producer, webhooksTo(receiver.url, 'called-off', 2_000)));
+  const ids = await accepted(await enqueue(fleet.producer, webhooksTo(receiver.url, 'called-off', 2_000)));
   await eventually(async () =>
     expect(await messages('called-off')).toMatchObject({ accepted: sent + 2_000, pending: 2_001 }),
   );
@@ -83,11 +74,11 @@ test('a campaign that is paused and then called off ends cancelled, all of it, w
   );
   expect(await stateOf(ids[0] as string)).toBe('cancelled');
   // What still comes is called off too, until the campaign is resumed.
-  await enqueue(producer, webhooksTo(receiver.url, 'called-off', 3));
+  await enqueue(fleet.producer, webhooksTo(receiver.url, 'called-off', 3));
   await eventually(async () => expect((await messages('called-off')).cancelled).toBe(sent + 2_003 - before));
   expect(await control('called-off', 'resume')).toMatchObject({ state: 'running' });
   await eventually(async () => {
-    await enqueue(producer, webhooksTo(receiver.url, 'called-off', 1));
+    await enqueue(fleet.producer, webhooksTo(receiver.url, 'called-off', 1));
     expect((await messages('called-off')).delivered).toBeGreaterThan(before);
   });
 });
@@ -101,11 +92,11 @@ test('what a deadline leaves unsent is cancelled, retries included', async () =>
     deadline,
   });
   const retry = { delaysMs: [500, 500, 500, 500, 500, 500, 500, 500, 500, 500], jitter: 0 };
-  await accepted(await enqueue(producer, webhooksTo(failing.url, 'late', 10, { retry })));
+  await accepted(await enqueue(fleet.producer, webhooksTo(failing.url, 'late', 10, { retry })));
   await eventually(async () =>
     expect(await messages('late')).toMatchObject({ accepted: 10, cancelled: 10, failed: 0, pending: 0 }),
   );
-  const { events } = await totalsOf(aggregator, 'late');
+  const { events } = await totalsOf(fleet.aggregator, 'late');
   expect(events['webhook.bounced']).toBe(failing.ledger.length);
   await failing.close();
 });

@@ -1,7 +1,15 @@
-/** A campaign through a real Redis Cluster of three masters, in four shards. */
+/** Campaigns through a real Redis Cluster of three masters, in four shards. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { eventually, startReceiver, startTestCluster } from '@hookfleet/testkit';
-import { accepted, enqueue, startApplication, totalsOf, webhooksTo } from './fleet-under-test.ts';
+import {
+  type Application,
+  accepted,
+  enqueue,
+  startApplication,
+  totalsOf,
+  webhooksTo,
+} from './fleet-under-test.ts';
 
 test('a campaign that is spread over a cluster is delivered and counted as on one Redis', async () => {
   const cluster = await startTestCluster();
@@ -41,3 +49,47 @@ test('a campaign that is spread over a cluster is delivered and counted as on on
   await receiver.close();
   await cluster.stop();
 });
+
+test('workers that come and go under load lose and repeat nothing', async () => {
+  const cluster = await startTestCluster();
+  const receiver = await startReceiver(() => ({ status: 200, delayMs: 20 }));
+  const environment = { HOOKFLEET_SHARDS: '4', HOOKFLEET_BUNDLE_SIZE: '10', HOOKFLEET_CONCURRENCY: '5' };
+  const start = (application: Application) => startApplication(application, cluster.url, environment);
+  const [producer, aggregator, first, second] = await Promise.all([
+    start('producer'),
+    start('aggregator'),
+    start('worker'),
+    start('worker'),
+  ]);
+  let sent = 0;
+  const isOver = new AbortController();
+  const sending = (async () => {
+    while (!isOver.signal.aborted) {
+      sent += (await accepted(await enqueue(producer, webhooksTo(receiver.url, 'scaled', 20)))).length;
+      await sleep(50);
+    }
+  })();
+
+  // The load is more than one of them delivers: each that goes has attempts in flight and bundles in hand.
+  const third = await start('worker');
+  const ends = [await first.stop(), await second.stop()];
+  const fourth = await start('worker');
+  ends.push(await third.stop());
+  isOver.abort();
+  await sending;
+  await eventually(
+    async () =>
+      expect(await totalsOf(aggregator, 'scaled')).toMatchObject({
+        messages: { accepted: sent, delivered: sent, pending: 0 },
+      }),
+    { timeoutMs: 30_000 },
+  );
+  expect(receiver.ledger).toHaveLength(sent);
+  for (const end of [
+    ...ends,
+    ...(await Promise.all([producer, aggregator, fourth].map((one) => one.stop()))),
+  ])
+    expect(end).toEqual({ code: 0, signal: null });
+  await receiver.close();
+  await cluster.stop();
+}, 60_000);

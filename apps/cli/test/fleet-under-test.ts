@@ -1,7 +1,7 @@
 /** The fleet's real processes over a Redis of the test's own, told to recover fast. */
 import { fileURLToPath } from 'node:url';
 import type { CampaignTotals } from '@hookfleet/contract';
-import { type StartedProcess, startProcess } from '@hookfleet/testkit';
+import { type StartedProcess, startProcess, startTestRedis } from '@hookfleet/testkit';
 
 export type Application = 'producer' | 'worker' | 'aggregator';
 
@@ -30,6 +30,32 @@ export async function startApplication(
   });
   const log = await started.waitForLog(({ msg }) => msg === `${application}.started`);
   return { ...started, url: String(log['url']) };
+}
+
+export interface FleetUnderTest extends Readonly<Record<Application, ProcessUnderTest>> {
+  readonly redisUrl: string;
+  /** As SIGTERM does; then its Redis. */
+  stop(): Promise<void>;
+}
+
+/** One of each, over a Redis of their own. `environment`: of all three. */
+export async function startFleet(environment: Record<string, string> = {}): Promise<FleetUnderTest> {
+  const redis = await startTestRedis();
+  const [producer, worker, aggregator] = (await Promise.all(
+    (['producer', 'worker', 'aggregator'] as const).map((one) =>
+      startApplication(one, redis.url, environment),
+    ),
+  )) as [ProcessUnderTest, ProcessUnderTest, ProcessUnderTest];
+  return {
+    redisUrl: redis.url,
+    producer,
+    worker,
+    aggregator,
+    async stop() {
+      await Promise.all([producer.stop(), worker.stop(), aggregator.stop()]);
+      await redis.stop();
+    },
+  };
 }
 
 export async function enqueue(

@@ -5,8 +5,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { freePort, startTestRedis } from '@hookfleet/testkit';
-import { type ProcessUnderTest, startApplication } from './fleet-under-test.ts';
+import { freePort, processEnvironment, startTestRedis } from '@hookfleet/testkit';
+import { type FleetUnderTest, startFleet } from './fleet-under-test.ts';
 import { COMMAND, runCommand, startCommand } from './run-command.ts';
 
 const WHSEC = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
@@ -14,29 +14,20 @@ const { d = '', x = '' } = generateKeyPairSync('ed25519').privateKey.export({ fo
 const WHSK = `whsk_${Buffer.from(d, 'base64url').toString('base64')}`;
 const WHPK = `whpk_${Buffer.from(x, 'base64url').toString('base64')}`;
 
-let redis: Awaited<ReturnType<typeof startTestRedis>>;
-let producer: ProcessUnderTest;
-let worker: ProcessUnderTest;
-let aggregator: ProcessUnderTest;
+let fleet: FleetUnderTest;
 let environment: Record<string, string>;
 
 beforeAll(async () => {
-  redis = await startTestRedis();
-  [producer, worker, aggregator] = await Promise.all([
-    startApplication('producer', redis.url),
-    startApplication('worker', redis.url),
-    startApplication('aggregator', redis.url),
-  ]);
+  fleet = await startFleet();
   environment = {
-    REDIS_URL: redis.url,
-    HOOKFLEET_PRODUCER_URL: producer.url,
-    HOOKFLEET_AGGREGATOR_URL: aggregator.url,
+    REDIS_URL: fleet.redisUrl,
+    HOOKFLEET_PRODUCER_URL: fleet.producer.url,
+    HOOKFLEET_AGGREGATOR_URL: fleet.aggregator.url,
   };
 });
 
 afterAll(async () => {
-  await Promise.all([producer.stop(), worker.stop(), aggregator.stop()]);
-  await redis.stop();
+  await fleet.stop();
 });
 
 async function listen(...flags: string[]) {
@@ -82,7 +73,7 @@ test('listen misbehaves as it is told, and ends with Ctrl-C', async () => {
   expect(await ended).toMatchObject({ status: 0 });
   expect(await runCommand(['listen', '--secret', 'nonsense'])).toMatchObject({ status: 2 });
   expect(await runCommand(['listen', '--status', '199'])).toMatchObject({ status: 2 });
-  expect(await runCommand(['listen', '--port', String(new URL(producer.url).port)])).toMatchObject({
+  expect(await runCommand(['listen', '--port', String(new URL(fleet.producer.url).port)])).toMatchObject({
     status: 1,
     stderr: expect.stringMatching(/EADDRINUSE/),
   });
@@ -92,7 +83,7 @@ test('listen misbehaves as it is told, and ends with Ctrl-C', async () => {
 function inTerminal(command: string): ChildProcess {
   return spawn('script', ['-qefc', command, '/dev/null'], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { PATH: process.env['PATH'] ?? '', TERM: 'xterm', ...environment },
+    env: { ...processEnvironment(), TERM: 'xterm', ...environment },
   });
 }
 
@@ -136,14 +127,14 @@ test('replay asks in a terminal, and no is no', async () => {
   const [status] = (await once(asking, 'close')) as [number];
   expect(status).toBe(1);
   expect(shown).toContain(`Replays webhook ${id}: failed after 1 attempts.`);
-  const found = await (await fetch(`${producer.url}/v1/webhooks/${id}`)).json();
+  const found = await (await fetch(`${fleet.producer.url}/v1/webhooks/${id}`)).json();
   expect(found).toMatchObject({ state: 'failed', attempts: [{ attempt: 1 }] });
 }, 60_000);
 
 test('top elsewhere writes text, or JSON a line, so many times', async () => {
   const text = await runCommand(['top', '--count', '1'], { environment });
   expect(text.stdout).toMatch(/^\d+ attempts a second/);
-  expect(text.stdout).toContain(String(worker.pid));
+  expect(text.stdout).toContain(String(fleet.worker.pid));
   const { stdout } = await runCommand(['top', '--count', '2', '--interval', '1ms', '--json'], {
     environment,
   });

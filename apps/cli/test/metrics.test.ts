@@ -1,52 +1,40 @@
 /** /metrics of each process, read as Prometheus reads it, after a campaign whose numbers are known. */
 import { totalmem } from 'node:os';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import {
-  eventually,
-  parsePrometheus,
-  type Receiver,
-  sampleValue,
-  startReceiver,
-  startTestRedis,
-} from '@hookfleet/testkit';
+import { eventually, parsePrometheus, type Receiver, sampleValue, startReceiver } from '@hookfleet/testkit';
 import {
   accepted,
   enqueue,
+  type FleetUnderTest,
   type ProcessUnderTest,
-  startApplication,
+  startFleet,
   totalsOf,
   webhooksTo,
 } from './fleet-under-test.ts';
 
-let redis: Awaited<ReturnType<typeof startTestRedis>>;
+let fleet: FleetUnderTest;
 let receiver: Receiver;
-let producer: ProcessUnderTest;
-let worker: ProcessUnderTest;
-let aggregator: ProcessUnderTest;
 
 beforeAll(async () => {
-  redis = await startTestRedis();
   receiver = await startReceiver(({ nth, body }) => {
     const { number } = JSON.parse(body.toString()) as { number: number };
     if (number < 5) return { status: 404, delayMs: 10 };
     return number < 15 && nth === 1 ? { status: 503, delayMs: 10 } : { status: 200, delayMs: 10 };
   });
-  [producer, worker, aggregator] = await Promise.all([
-    startApplication('producer', redis.url),
-    startApplication('worker', redis.url),
-    startApplication('aggregator', redis.url),
-  ]);
+  fleet = await startFleet();
   const retry = { delaysMs: [20], jitter: 0 };
-  await accepted(await enqueue(producer, webhooksTo(receiver.url, 'measured', 50, { retry })));
+  await accepted(await enqueue(fleet.producer, webhooksTo(receiver.url, 'measured', 50, { retry })));
   await eventually(async () =>
-    expect((await totalsOf(aggregator, 'measured')).messages).toMatchObject({ delivered: 45, failed: 5 }),
+    expect((await totalsOf(fleet.aggregator, 'measured')).messages).toMatchObject({
+      delivered: 45,
+      failed: 5,
+    }),
   );
 });
 
 afterAll(async () => {
-  await Promise.all([producer.stop(), worker.stop(), aggregator.stop()]);
+  await fleet.stop();
   await receiver.close();
-  await redis.stop();
 });
 
 async function metricsOf({ url }: ProcessUnderTest) {
@@ -56,13 +44,13 @@ async function metricsOf({ url }: ProcessUnderTest) {
 }
 
 test('a producer tells what it accepted', async () => {
-  const families = await metricsOf(producer);
+  const families = await metricsOf(fleet.producer);
   expect(families.get('hookfleet_webhooks_enqueued_total')?.type).toBe('counter');
   expect(sampleValue(families, 'hookfleet_webhooks_enqueued_total')).toBe(50);
 });
 
 test('a worker tells its attempts by event and reason, their durations, and the latency of deliveries', async () => {
-  const families = await metricsOf(worker);
+  const families = await metricsOf(fleet.worker);
   expect(families.get('hookfleet_attempts_total')?.type).toBe('counter');
   const attempts = (labels: Record<string, string>) =>
     sampleValue(families, 'hookfleet_attempts_total', labels);
@@ -87,7 +75,7 @@ test('a worker tells its attempts by event and reason, their durations, and the 
 
 test('an aggregator tells the queues, the backlog, the campaigns, and that nothing is unaccounted for', async () => {
   const families = await eventually(async () => {
-    const found = await metricsOf(aggregator);
+    const found = await metricsOf(fleet.aggregator);
     expect(sampleValue(found, 'hookfleet_queue_jobs', { queue: 'webhooks', state: 'waiting' })).toBe(0);
     expect(
       sampleValue(found, 'hookfleet_campaign_events_total', {
@@ -110,8 +98,8 @@ test('an aggregator tells the queues, the backlog, the campaigns, and that nothi
 });
 
 test('an aggregator tells how full Redis is, which circuits are not closed, and when it last looked', async () => {
-  const families = await metricsOf(aggregator);
-  const node = redis.url.slice('redis://'.length);
+  const families = await metricsOf(fleet.aggregator);
+  const node = fleet.redisUrl.slice('redis://'.length);
   const used = sampleValue(families, 'hookfleet_redis_memory_used_bytes', { node });
   expect(used).toBeGreaterThan(100_000);
   // No maxmemory is set: the machine's.
@@ -124,12 +112,12 @@ test('an aggregator tells how full Redis is, which circuits are not closed, and 
 });
 
 test('every process tells the Node.js defaults', async () => {
-  for (const one of [producer, worker, aggregator])
+  for (const one of [fleet.producer, fleet.worker, fleet.aggregator])
     expect((await metricsOf(one)).get('process_cpu_seconds_total')?.type).toBe('counter');
 });
 
 test('logs hold the ids of the webhook and the campaign, no payload, and no secret', async () => {
-  const logs = [producer, worker, aggregator].flatMap(({ logs: lines }) => lines);
+  const logs = [fleet.producer, fleet.worker, fleet.aggregator].flatMap(({ logs: lines }) => lines);
   const attempts = logs.filter(({ msg }) => msg === 'attempt.recorded');
   // Deliveries are told at debug: of 60 attempts these 15 were none.
   expect(attempts.length).toBe(15);

@@ -8,31 +8,22 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { eventually, freePort, startTestRedis } from '@hookfleet/testkit';
-import { type ProcessUnderTest, startApplication, totalsOf } from './fleet-under-test.ts';
+import { eventually, freePort, processEnvironment } from '@hookfleet/testkit';
+import { type FleetUnderTest, startFleet, totalsOf } from './fleet-under-test.ts';
 import { COMMAND, runCommand } from './run-command.ts';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
-let redis: Awaited<ReturnType<typeof startTestRedis>>;
-let producer: ProcessUnderTest;
-let worker: ProcessUnderTest;
-let aggregator: ProcessUnderTest;
+let fleet: FleetUnderTest;
 let directory: string;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'hookfleet-readme-'));
-  redis = await startTestRedis();
-  [producer, worker, aggregator] = await Promise.all([
-    startApplication('producer', redis.url),
-    startApplication('worker', redis.url),
-    startApplication('aggregator', redis.url),
-  ]);
+  fleet = await startFleet();
 });
 
 afterAll(async () => {
-  await Promise.all([producer.stop(), worker.stop(), aggregator.stop()]);
-  await redis.stop();
+  await fleet.stop();
   await rm(directory, { recursive: true });
 });
 
@@ -40,9 +31,9 @@ const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
 const blocks = [...readme.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block ?? '');
 const environment = () => ({
   HOOKFLEET_EGRESS_ALLOW: '127.0.0.0/8',
-  HOOKFLEET_PRODUCER_URL: producer.url,
-  HOOKFLEET_AGGREGATOR_URL: aggregator.url,
-  REDIS_URL: redis.url,
+  HOOKFLEET_PRODUCER_URL: fleet.producer.url,
+  HOOKFLEET_AGGREGATOR_URL: fleet.aggregator.url,
+  REDIS_URL: fleet.redisUrl,
 });
 
 test('its commands run as they are written, one after the other, and do what they say', async () => {
@@ -67,7 +58,7 @@ test('its commands run as they are written, one after the other, and do what the
     {
       cwd: directory,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: `${directory}:${process.env['PATH']}`, ...environment() },
+      env: { ...processEnvironment(), PATH: `${directory}:${process.env['PATH']}`, ...environment() },
     },
   );
   const [stdout, stderr, [status]] = await Promise.all([
@@ -80,7 +71,7 @@ test('its commands run as they are written, one after the other, and do what the
   expect(stdout).toMatch(/^3 webhooks enqueued/m);
   expect(stdout).toMatch(/messages accepted/);
   await eventually(async () =>
-    expect(await totalsOf(aggregator, 'spring-sale')).toMatchObject({
+    expect(await totalsOf(fleet.aggregator, 'spring-sale')).toMatchObject({
       messages: { accepted: 4, delivered: 4 },
       events: { 'whatsapp.read': 1 },
     }),

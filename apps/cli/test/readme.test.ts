@@ -1,4 +1,5 @@
-/** What the READMEs state twice, held against what is: variables, metrics, and the files that it points to. */
+/** What pages state twice, held against what is: variables, metrics, versions, and the files that they point to. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
@@ -39,10 +40,48 @@ test("the operators' table of metrics holds every metric of ours, and no other",
   expect(new Set(names)).toEqual(declared(/name: '(hookfleet_\w+)'/g));
 });
 
-test('every file that it points to is there', () => {
-  const links = inTables(/\]\(((?!http)[^)#]+)\)/g);
-  expect(links.length).toBeGreaterThan(10);
-  expect(links.filter((link) => !existsSync(new URL(link, ROOT)))).toEqual([]);
+const LINK = /\]\(((?!http)[^)]+)\)/g;
+const IMAGE = /<img src="([^"]+)"/g;
+// What is ignored, dependencies above all, is not ours to mend.
+const PAGES = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'], {
+  cwd: ROOT,
+  encoding: 'utf8',
+})
+  .trim()
+  .split('\n');
+
+test.each(PAGES)('every file that %s points to is there, and every heading', (path) => {
+  const page = new URL(path, ROOT);
+  const targets = [
+    ...inTables(LINK, readFileSync(page, 'utf8')),
+    ...inTables(IMAGE, readFileSync(page, 'utf8')),
+  ];
+  const broken = targets.filter((target) => {
+    const [file = '', anchor] = target.split('#');
+    const url = file === '' ? page : new URL(file, page);
+    if (!existsSync(url)) return true;
+    return anchor !== undefined && !anchorsOf(readFileSync(url, 'utf8')).includes(anchor);
+  });
+  expect(broken).toEqual([]);
+});
+
+/** As GitHub makes them of headings. */
+function anchorsOf(text: string): string[] {
+  return inTables(/^#+ (.+)$/gm, text).map((heading) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+test('the changelog has the version that this is', () => {
+  const { version } = JSON.parse(readFileSync(new URL('package.json', ROOT), 'utf8')) as { version: string };
+  const [latest] = inTables(
+    /^## (\d+\.\d+\.\d+)/gm,
+    readFileSync(new URL('.github/CHANGELOG.md', ROOT), 'utf8'),
+  );
+  expect(latest).toBe(version);
 });
 
 test('the folder tour names every package and application', () => {

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { processEnvironment } from '@hookfleet/testkit';
 
 export const COMMAND = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
@@ -28,7 +29,7 @@ export function startCommand(
 ): RunningCommand {
   const child = spawn(process.execPath, [COMMAND, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'] ?? '', ...environment },
+    env: { ...processEnvironment(), ...environment },
   });
   const endWithUs = () => child.kill('SIGKILL');
   process.on('exit', endWithUs);

@@ -2,6 +2,7 @@
  * The sixth promise's other half: secrets show in no log, metric or API answer, of no process, at no log level, whatever
  * becomes of the webhooks. And the test of a channel through the real producer and worker.
  */
+import { Authentication } from '@hookfleet/contract';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import {
   createAuthority,
@@ -112,6 +113,10 @@ test('secrets of every kind are used, and shown nowhere', async () => {
     { url: `https://user:${PLANTED}@receiver.test/?token=${PLANTED}` },
     { url: `http://user:${PLANTED}@169.254.169.254/?token=${PLANTED}` },
   ];
+  // A kind of authentication that comes anew belongs among them.
+  const { oneOf } = Authentication as unknown as { oneOf: { properties: { type: { const: string } } }[] };
+  const kinds = oneOf.map(({ properties }) => properties.type.const);
+  expect(new Set(destinations.flatMap(({ auth }) => auth?.type ?? []))).toEqual(new Set(kinds));
   const webhooks = await Promise.all(
     destinations.map(async (destination, i) => {
       const channel = { ...common, ...destination };

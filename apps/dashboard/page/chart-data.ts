@@ -34,8 +34,8 @@ export function drawCounts({ points, totals, groupBy }: Series): Drawn {
   const values = names.map((name) =>
     points.map(({ counts }) =>
       name === REST && rest.length > 0
-        ? rest.reduce((sum, one) => sum + (counts[one] ?? 0), 0)
-        : (counts[name] ?? 0),
+        ? rest.reduce((sum, one) => sum + countOf(counts, one), 0)
+        : countOf(counts, name),
     ),
   );
   const below = points.map(() => 0);
@@ -53,6 +53,11 @@ export function drawRates({ points }: Series): Drawn {
     points.map(({ rates }) => rates?.[name] ?? null),
   );
   return { names: OUTCOMES, times: timesOf(points), values, stacked: [] };
+}
+
+// Names are ids that callers chose: what a plain object inherits is no count of "constructor".
+export function countOf(counts: Readonly<Record<string, number>>, name: string): number {
+  return Object.hasOwn(counts, name) ? (counts[name] as number) : 0;
 }
 
 function timesOf(points: Series['points']): number[] {

@@ -1,5 +1,5 @@
 /** The table behind the graph, and its download. */
-import { namesOf } from './chart-data.ts';
+import { countOf, namesOf } from './chart-data.ts';
 import { toCsv } from './csv-text.ts';
 import { download } from './download.ts';
 import { number, share, stepTime } from './format.ts';
@@ -19,7 +19,7 @@ export function SeriesTable({ campaignId, series }: { campaignId: string; series
 
   function save(): void {
     const header = ['from', ...names];
-    const body = series.points.map(({ at, counts }) => [at, ...names.map((name) => counts[name] ?? 0)]);
+    const body = series.points.map(({ at, counts }) => [at, ...names.map((name) => countOf(counts, name))]);
     const safe = campaignId.replaceAll(/[^\w.-]+/g, '_').slice(0, 60);
     download(`${safe}-${series.step}-${series.groupBy}.csv`, toCsv([header, ...body]));
   }
@@ -46,14 +46,14 @@ export function SeriesTable({ campaignId, series }: { campaignId: string; series
                 <tr key={at}>
                   <th scope="row">{stepTime(at, series.step, series.tz)}</th>
                   {shownNames.map((name) => (
-                    <td key={name}>{number(counts[name] ?? 0)}</td>
+                    <td key={name}>{number(countOf(counts, name))}</td>
                   ))}
                 </tr>
               ))}
               <tr class="sum">
                 <th scope="row">Sum</th>
                 {shownNames.map((name) => (
-                  <td key={name}>{number(series.totals[name] ?? 0)}</td>
+                  <td key={name}>{number(countOf(series.totals, name))}</td>
                 ))}
               </tr>
             </tbody>

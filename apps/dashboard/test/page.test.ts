@@ -2,6 +2,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { drawCounts, drawRates } from '../page/chart-data.ts';
+import { colourVariable } from '../page/colours.ts';
 import { toCsv } from '../page/csv-text.ts';
 import { rangeNameFor, rangeOf, stepFor, stepsFor } from '../page/ranges.ts';
 import { campaignLink, campaignsLink, parseRoute } from '../page/routes.ts';
@@ -13,9 +14,9 @@ const DAY_MS = 24 * HOUR_MS;
 const NOW_MS = Date.parse('2026-11-24T12:00:00Z');
 
 function seriesOf(points: Record<string, number>[], groupBy = 'event'): Series {
-  const totals: Record<string, number> = {};
+  const totals = new Map<string, number>();
   for (const counts of points)
-    for (const [name, count] of Object.entries(counts)) totals[name] = (totals[name] ?? 0) + count;
+    for (const [name, count] of Object.entries(counts)) totals.set(name, (totals.get(name) ?? 0) + count);
   return {
     step: 'hour',
     groupBy,
@@ -23,7 +24,7 @@ function seriesOf(points: Record<string, number>[], groupBy = 'event'): Series {
     from: new Date(NOW_MS).toISOString(),
     to: new Date(NOW_MS + points.length * HOUR_MS).toISOString(),
     points: points.map((counts, i) => ({ at: new Date(NOW_MS + i * HOUR_MS).toISOString(), counts })),
-    totals,
+    totals: Object.fromEntries(totals),
   };
 }
 
@@ -55,6 +56,19 @@ test('however many names there are, few are drawn, and none is left out of the s
       expect(tops).toEqual(points.map((one) => Object.values(one).reduce((sum, count) => sum + count, 0)));
     }),
   );
+});
+
+test('names that every object has are names like others', () => {
+  const names = ['__proto__', 'constructor', 'toString'];
+  const points = names.map((name) => Object.fromEntries([[name, 7]]));
+  const drawn = drawCounts(seriesOf(points, 'messageId'));
+  expect(drawn.names).toEqual(names);
+  expect(drawn.values).toEqual([
+    [7, 0, 0],
+    [0, 7, 0],
+    [0, 0, 7],
+  ]);
+  expect(names.map(colourVariable)).toEqual(['custom-0', 'custom-1', 'custom-2']);
 });
 
 test('a step without a response has no rate, rather than one of 0', () => {

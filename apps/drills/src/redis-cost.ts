@@ -18,6 +18,12 @@ export interface RedisMeter {
   /** Of the campaign, as its counters have it. */
   delivered(campaignId: string): Promise<number>;
   memoryBytes(): Promise<number>;
+  /** `lastingKeys`: those among them that have no lifetime. */
+  countKeys(): Promise<{ readonly keys: number; readonly lastingKeys: number }>;
+  /** Of all that was accepted, what stands in the campaign's counters. */
+  accepted(campaignId: string): Promise<number>;
+  /** Redis rewrites its append-only file, in a process of its own. */
+  isRewriting(): Promise<boolean>;
   /** Empties Redis. */
   flush(): Promise<void>;
   close(): void;
@@ -56,8 +62,20 @@ export async function openRedisMeter(url: string): Promise<RedisMeter> {
     async delivered(campaignId) {
       return Number(await redis.hget(`{hookfleet:c:${campaignId}}:totals`, 'e:webhook.delivered'));
     },
+    async accepted(campaignId) {
+      return Number(await redis.hget(`{hookfleet:c:${campaignId}}:totals`, 'm:accepted'));
+    },
+    async isRewriting() {
+      return /^aof_rewrite_(in_progress|scheduled):1/m.test(await redis.info('persistence'));
+    },
     async memoryBytes() {
       return Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1]);
+    },
+    async countKeys() {
+      const [, keys = 0, expiring = 0] = (
+        /^db0:keys=(\d+),expires=(\d+)/m.exec(await redis.info('keyspace')) ?? []
+      ).map(Number);
+      return { keys, lastingKeys: keys - expiring };
     },
     async flush() {
       await redis.flushall();

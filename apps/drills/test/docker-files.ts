@@ -37,10 +37,11 @@ export function filesIn(folder: string): string[] {
   return readdirSync(DOCKER + folder).map((name) => `${folder}/${name}`);
 }
 
-/** Names of the variables that an application reads, as the README's tables, which a test holds, list them. */
+/** Names of the variables that an application reads, as the READMEs' tables, which tests hold, list them. */
 export function variablesOf(application: Application): Set<string> {
   const readme = readFileSync(`${ROOT}README.md`, 'utf8');
-  const names = new Set<string>();
+  const ofTracing = [...textOf('README.md').matchAll(/^\| `(OTEL_[A-Z_]+)` \|/gm)];
+  const names = new Set(ofTracing.map(([, name]) => name as string));
   let isRead = false;
   for (const line of readme.split('\n')) {
     const [, heading] = /^\| of ([a-z, ]+) \|/.exec(line) ?? [];

@@ -24,7 +24,7 @@ const BACKLOG_SCALE = 1 / 10;
 // Generous: about three times what was measured.
 const COMMANDS_AT_REST_MAX = 30;
 const CPU_AT_REST_MAX = 0.1;
-const MEASURED_MS = 10_000;
+const MEASURED_MS = 5_000;
 
 // Ten at a time, of which one destination alone gets seven or eight, four tenths of a second each: a worker delivers 18 a
 // second at most, and at that takes little CPU. Two have half as much again as twice the load.
@@ -122,7 +122,7 @@ test('twice the load asks for more workers, which share it at once, and then for
   const load = stream('scaled', () => perSecond);
   try {
     // One worker is enough, and stays so.
-    await stays(() => desiredWorkers(1), 1, 15_000);
+    await stays(() => desiredWorkers(1), 1, 6_000);
 
     perSecond *= 2;
     await eventually(async () => expect(await desiredWorkers(1)).toBeGreaterThan(1), SLOWLY);
@@ -136,7 +136,7 @@ test('twice the load asks for more workers, which share it at once, and then for
       const [backlog] = await fleet.prometheus.query('max(hookfleet_backlog_seconds)');
       expect(backlog?.value).toBeLessThan(1);
     }, SLOWLY);
-    await stays(() => desiredWorkers(2), 2, 10_000);
+    await stays(() => desiredWorkers(2), 2, 6_000);
 
     // One goes while it is busy, and another comes.
     await fleet.end(first);

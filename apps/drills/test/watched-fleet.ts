@@ -1,13 +1,14 @@
 /** A fleet of real processes and the real Prometheus that scrapes them, over a Redis of the test's own. */
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { renameSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   eventually,
   type StartedProcess,
-  startPrometheus,
   startProcess,
+  startPrometheus,
   startTestRedis,
   type TestPrometheus,
 } from '@hookfleet/testkit';
@@ -39,17 +40,20 @@ export async function startWatchedFleet(): Promise<WatchedFleet> {
   const directory = await mkdtemp(join(tmpdir(), 'hookfleet-watched-'));
   const running = new Set<FleetProcess>();
 
-  /** Renamed into place: Prometheus watches the file, and must not read half of it. */
-  async function tellTargets(): Promise<void> {
+  /**
+   * Renamed into place: Prometheus watches the file, and must not read half of it. In one go: of processes that start at
+   * the same time, each would rename what another has renamed already.
+   */
+  function tellTargets(): void {
     const groups = [...running].map(({ application, url }) => ({
       targets: [new URL(url).host],
       labels: { job: `hookfleet-${application}` },
     }));
-    await writeFile(join(directory, 'targets.new'), JSON.stringify(groups));
-    await rename(join(directory, 'targets.new'), join(directory, 'targets.json'));
+    writeFileSync(join(directory, 'targets.new'), JSON.stringify(groups));
+    renameSync(join(directory, 'targets.new'), join(directory, 'targets.json'));
   }
 
-  await tellTargets();
+  tellTargets();
   const config = join(directory, 'prometheus.yaml');
   await writeFile(
     config,
@@ -70,22 +74,14 @@ export async function startWatchedFleet(): Promise<WatchedFleet> {
     redisUrl: redis.url,
     prometheus,
     async start(application, environment = {}) {
-      const entry = fileURLToPath(new URL(`../../${application}/src/main.ts`, import.meta.url));
-      const started = startProcess(entry, {
-        REDIS_URL: redis.url,
-        PORT: '0',
-        ...(application === 'worker' && { HOOKFLEET_EGRESS_ALLOW: '127.0.0.0/8' }),
-        ...environment,
-      });
-      const log = await started.waitForLog(({ msg }) => msg === `${application}.started`);
-      const process = { ...started, application, url: String(log['url']) };
+      const process = await startFleetProcess(application, redis.url, environment);
       running.add(process);
-      await tellTargets();
+      tellTargets();
       return process;
     },
     async end(process) {
       running.delete(process);
-      await tellTargets();
+      tellTargets();
       await process.stop();
     },
     async scraped() {
@@ -104,6 +100,22 @@ export async function startWatchedFleet(): Promise<WatchedFleet> {
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+export async function startFleetProcess(
+  application: Application,
+  redisUrl: string,
+  environment: Record<string, string> = {},
+): Promise<FleetProcess> {
+  const entry = fileURLToPath(new URL(`../../${application}/src/main.ts`, import.meta.url));
+  const started = startProcess(entry, {
+    REDIS_URL: redisUrl,
+    PORT: '0',
+    ...(application === 'worker' && { HOOKFLEET_EGRESS_ALLOW: '127.0.0.0/8' }),
+    ...environment,
+  });
+  const log = await started.waitForLog(({ msg }) => msg === `${application}.started`);
+  return { ...started, application, url: String(log['url']) };
 }
 
 export async function enqueue(

@@ -1,5 +1,12 @@
 /** The producer's HTTP API, built but not listening. */
 import { createApi } from '@hookfleet/http-api';
+import {
+  createEventIntake,
+  createKnownChannels,
+  createKnownReferences,
+  createWebhookIntake,
+  type KnownEventTypes,
+} from '@hookfleet/intake';
 import { addCampaignControlRoutes, addReplayRoutes, type PriorityChanges } from '@hookfleet/operations';
 import type {
   CampaignControlsStore,
@@ -14,10 +21,8 @@ import type {
   WebhooksOut,
 } from '@hookfleet/queue';
 import type { Logger, OpsOptions } from '@hookfleet/runtime';
+import type { Tracing } from '@hookfleet/tracing';
 import type { FastifyInstance } from 'fastify';
-import { createKnownChannels } from './known-channels.ts';
-import type { KnownEventTypes } from './known-event-types.ts';
-import { createKnownReferences } from './known-references.ts';
 import { addLoadShedding } from './load-shedding.ts';
 import type { ProducerMetrics } from './metrics.ts';
 import { addChannelTestRoute } from './routes/channel-test.ts';
@@ -29,6 +34,7 @@ import { addWebhookRoutes, BULK_BYTES_MAX } from './routes/webhooks.ts';
 export interface AppOptions {
   readonly logger: Logger;
   readonly apiKeys: readonly string[];
+  readonly tracing?: Tracing | undefined;
   readonly ops: OpsOptions;
   readonly webhooks: WebhooksOut;
   readonly channels: Channels;
@@ -80,18 +86,24 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   metrics.observe(app);
   addLoadShedding(app, { requestsMax, bodyBytesHeldMax, unknownBodyBytes: BULK_BYTES_MAX });
   const known = createKnownChannels(channels, now);
-  addWebhookRoutes(app, { webhooks, channels: known, onEnqueued: metrics.enqueued, now });
+  addWebhookRoutes(app, {
+    intake: createWebhookIntake({ webhooks, channels: known, now }),
+    webhooks,
+    onEnqueued: metrics.enqueued,
+  });
   addChannelRoutes(app, { channels, circuits, events: fleetEvents, known, now });
   addChannelTestRoute(app, { channels, channelTests });
   addCampaignControlRoutes(app, { controls, circuits, priorityChanges, events: fleetEvents, now });
   addReplayRoutes(app, deadLetters);
   addEventTypeRoutes(app, { eventTypes, known: knownEventTypes });
   addEventRoutes(app, {
-    events,
-    eventTypes: knownEventTypes,
-    references: createKnownReferences({ store: references, channels, now }),
+    intake: createEventIntake({
+      events,
+      eventTypes: knownEventTypes,
+      references: createKnownReferences({ store: references, channels, now }),
+      now,
+    }),
     onReceived: metrics.eventsReceived,
-    now,
   });
   return app;
 }

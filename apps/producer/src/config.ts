@@ -1,5 +1,5 @@
 /** The producer's configuration: every variable with its default, bounds and consequence. */
-import { parseAddress, parseEncryptionKey } from '@hookfleet/queue';
+import { parseRedisUrl, parseEncryptionKey } from '@hookfleet/queue';
 import {
   bindProblems,
   type ConfigOf,
@@ -12,7 +12,7 @@ import {
 
 export const PRODUCER_VARIABLES = {
   ...encryptionVariables(parseEncryptionKey),
-  ...fleetVariables({ port: 8080, checkRedisUrl: parseAddress }),
+  ...fleetVariables({ port: 8080, checkRedisUrl: parseRedisUrl }),
   bundleSize: integer('HOOKFLEET_BUNDLE_SIZE', {
     default: 25,
     min: 1,
@@ -24,6 +24,12 @@ export const PRODUCER_VARIABLES = {
     min: '1m',
     max: '7d',
     help: 'A repeated idempotencyKey is recognized for so long. Keep HOOKFLEET_ATTEMPT_RETENTION longer.',
+  }),
+  waitReplicas: integer('HOOKFLEET_WAIT_REPLICAS', {
+    default: 0,
+    min: 0,
+    max: 10,
+    help: 'Replicas of Redis that must have what a call enqueues before its 202; with fewer it ends in 503. Keeps what was accepted where a master fails and a replica takes over.',
   }),
   requestsMax: integer('HOOKFLEET_MAX_REQUESTS', {
     default: 1_000,

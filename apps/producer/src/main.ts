@@ -1,10 +1,13 @@
 /** A producer's life: takes webhooks in over HTTP and puts them into Redis, until it is told to stop. */
 import {
+  checkFormats,
   checkRedis,
   connectRedis,
+  createReplicaWait,
   createSecretBox,
   disconnectRedis,
   isRedisUnavailable,
+  LaterVersionError,
   openCampaignControls,
   openCampaignJobs,
   openCampaignReferences,
@@ -18,6 +21,7 @@ import {
   openWebhooksOut,
   startKnownControls,
 } from '@hookfleet/queue';
+import { startKnownEventTypes } from '@hookfleet/intake';
 import { createPriorityChanges } from '@hookfleet/operations';
 import {
   createLifecycle,
@@ -27,21 +31,30 @@ import {
   listen,
   startApplication,
 } from '@hookfleet/runtime';
+import { loadTracingConfig, startTracing, TRACING_VARIABLES } from '@hookfleet/tracing';
 import { buildApp } from './app.ts';
 import { loadProducerConfig, PRODUCER_VARIABLES } from './config.ts';
-import { startKnownEventTypes } from './known-event-types.ts';
 import { createProducerMetrics } from './metrics.ts';
+import { traceEventsOut, traceWebhooksOut } from './trace-publishing.ts';
 
 await startApplication('producer', async () => {
   const config = loadProducerConfig(process.env);
+  const tracingConfig = loadTracingConfig(process.env);
   // The settings will do, and nothing is started.
   if (process.argv[2] === '--check') return;
   const logger = createLogger({ app: 'producer', level: config.logLevel });
   const lifecycle = createLifecycle({ logger, shutdownTimeoutMs: config.shutdownTimeoutMs });
-  logger.info(
-    { config: describeConfig(PRODUCER_VARIABLES, config), node: process.version },
-    'producer.starting',
-  );
+  const settings = {
+    ...describeConfig(PRODUCER_VARIABLES, config),
+    ...(tracingConfig !== undefined && describeConfig(TRACING_VARIABLES, tracingConfig)),
+  };
+  logger.info({ config: settings, node: process.version }, 'producer.starting');
+  const tracing = await startTracing(tracingConfig, {
+    app: 'producer',
+    shutdownTimeoutMs: config.shutdownTimeoutMs,
+    onProblem: (problem) => logger.warn({ problem }, 'tracing.failed'),
+  });
+  if (tracing !== undefined) lifecycle.onClose('tracing', () => tracing.stop());
 
   const onError = (error: Error, context: Record<string, unknown> = {}) =>
     logger.error({ err: error, ...context }, 'redis.failed');
@@ -54,6 +67,7 @@ await startApplication('producer', async () => {
   });
   lifecycle.onClose('redis', () => disconnectRedis(connection));
   await checkRedis(connection);
+  await checkFormats(connection, config.keyPrefix);
   const secrets = createSecretBox(config.encryptionKeys);
 
   const shardOptions = { connection, prefix: config.keyPrefix, shards: config.shards, onError };
@@ -66,10 +80,13 @@ await startApplication('producer', async () => {
     now: Date.now,
   });
   lifecycle.onClose('campaign controls', () => knownControls.stop());
+  const replicas = config.waitReplicas;
+  const untilReplicated = replicas > 0 ? createReplicaWait({ ...shardOptions, replicas }) : undefined;
   const webhooks = openWebhooksOut({
     ...shardOptions,
     bundleSize: config.bundleSize,
     idempotencyRetentionMs: config.idempotencyRetentionMs,
+    untilReplicated,
     secrets,
     priorityOf: (campaignId) => knownControls.of(campaignId).priority ?? 'normal',
     onError,
@@ -87,7 +104,7 @@ await startApplication('producer', async () => {
     onError,
   });
   lifecycle.onClose('priority changes', () => priorityChanges.stop());
-  const events = openEventsOut(shardOptions);
+  const events = openEventsOut({ ...shardOptions, untilReplicated });
   lifecycle.onClose('events', () => events.close());
   const channelTests = openChannelTestsOut(shardOptions);
   lifecycle.onClose('channel tests', () => channelTests.close());
@@ -105,7 +122,8 @@ await startApplication('producer', async () => {
   const app = await buildApp({
     logger,
     apiKeys: config.apiKeys,
-    webhooks,
+    tracing,
+    webhooks: tracing === undefined ? webhooks : traceWebhooksOut(webhooks, tracing),
     channels: openChannels({ ...shardOptions, secrets }),
     channelTests,
     circuits: openCircuits(shardOptions),
@@ -113,14 +131,15 @@ await startApplication('producer', async () => {
     priorityChanges,
     fleetEvents: openFleetEvents(shardOptions),
     deadLetters,
-    events,
+    events: tracing === undefined ? events : traceEventsOut(events, tracing),
     eventTypes,
     knownEventTypes,
     references: openCampaignReferences(shardOptions),
     metrics,
     requestsMax: config.requestsMax,
     bodyBytesHeldMax: config.bodyBytesHeldMax,
-    isUnavailable: isRedisUnavailable,
+    // A channel of a later version is there for a process of that version: the caller may find one.
+    isUnavailable: (error) => isRedisUnavailable(error) || error instanceof LaterVersionError,
     now: Date.now,
     ops: {
       registry,

@@ -18,11 +18,11 @@ import {
   openWebhooksOut,
   type RedisConnection,
 } from '@hookfleet/queue';
+import { startKnownEventTypes } from '@hookfleet/intake';
 import { createPriorityChanges } from '@hookfleet/operations';
 import { createLogger, createMetricsRegistry } from '@hookfleet/runtime';
 import { eventually } from '@hookfleet/testkit';
 import { buildApp } from '../src/app.ts';
-import { startKnownEventTypes } from '../src/known-event-types.ts';
 import { createProducerMetrics } from '../src/metrics.ts';
 
 export interface ProducerOptions {

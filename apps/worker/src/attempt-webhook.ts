@@ -8,11 +8,11 @@ import {
   type Destination,
   formatWebhookId,
   type Outcome,
+  traceOf,
 } from '@hookfleet/contract';
-import type { RecordedAttempt } from '@hookfleet/queue';
+import { eventIdOf, type RecordedAttempt, recipientsAndMembers } from '@hookfleet/queue';
 import { type Classification, classify } from './classify.ts';
 import type { Answer } from './deliver.ts';
-import { eventIdOf, recipientsAndMembers } from './outcome-from-log.ts';
 import type { RequestWebhook } from './request-webhook.ts';
 import { excerptOf } from './response-excerpt.ts';
 import { retryDelayMs } from './retry-policy.ts';
@@ -35,7 +35,8 @@ export function createAttemptWebhook({ request, workerId, now, random }: Attempt
   return async (shard, bundle, webhook, destination) => {
     const { run, first, attempt } = bundle;
     const webhookId = formatWebhookId({ shard, run, first, index: webhook.index });
-    const { answer, durationMs } = await request(webhookId, webhook, destination);
+    const trace = traceOf(bundle, webhook);
+    const { answer, durationMs } = await request(webhookId, webhook, destination, trace);
     const endedAtMs = now();
     const classification = classify(answer);
     const responseBody = await shownOf(answer, classification);
@@ -70,6 +71,7 @@ export function createAttemptWebhook({ request, workerId, now, random }: Attempt
       outcome,
       nextAttemptAtMs: delayMs === undefined ? undefined : endedAtMs + delayMs,
       phases: answer.phases,
+      trace,
     };
   };
 }

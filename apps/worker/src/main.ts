@@ -1,6 +1,8 @@
 /** A worker's life: takes bundles, attempts their webhooks, records the outcomes, until it is told to stop. */
 import { hostname } from 'node:os';
+import { traceFields } from '@hookfleet/contract';
 import {
+  checkFormats,
   checkRedis,
   connectRedis,
   createQueueMonitor,
@@ -17,6 +19,7 @@ import {
   listen,
   startApplication,
 } from '@hookfleet/runtime';
+import { loadTracingConfig, startTracing, TRACING_VARIABLES } from '@hookfleet/tracing';
 import { createAttemptSlots } from './attempt-slots.ts';
 import { checkEgress } from './check-egress.ts';
 import { loadWorkerConfig, WORKER_VARIABLES } from './config.ts';
@@ -26,6 +29,7 @@ import { startDelivering } from './start-delivering.ts';
 
 await startApplication('worker', async () => {
   const config = loadWorkerConfig(process.env);
+  const tracingConfig = loadTracingConfig(process.env);
   // The settings will do. With URLs after it: whether webhooks may be sent there. Nothing is started.
   if (process.argv[2] === '--check') {
     for (const url of process.argv.slice(3))
@@ -34,7 +38,17 @@ await startApplication('worker', async () => {
   }
   const logger = createLogger({ app: 'worker', level: config.logLevel });
   const lifecycle = createLifecycle({ logger, shutdownTimeoutMs: config.shutdownTimeoutMs });
-  logger.info({ config: describeConfig(WORKER_VARIABLES, config), node: process.version }, 'worker.starting');
+  const settings = {
+    ...describeConfig(WORKER_VARIABLES, config),
+    ...(tracingConfig !== undefined && describeConfig(TRACING_VARIABLES, tracingConfig)),
+  };
+  logger.info({ config: settings, node: process.version }, 'worker.starting');
+  const tracing = await startTracing(tracingConfig, {
+    app: 'worker',
+    shutdownTimeoutMs: config.shutdownTimeoutMs,
+    onProblem: (problem) => logger.warn({ problem }, 'tracing.failed'),
+  });
+  if (tracing !== undefined) lifecycle.onClose('tracing', () => tracing.stop());
   const onError = (error: Error, context: Record<string, unknown> = {}) =>
     logger.error({ err: error, ...context }, 'queue.failed');
 
@@ -46,6 +60,7 @@ await startApplication('worker', async () => {
   });
   lifecycle.onClose('redis', () => disconnectRedis(connection));
   await checkRedis(connection);
+  await checkFormats(connection, config.keyPrefix);
   const shardOptions = { connection, prefix: config.keyPrefix, shards: config.shards };
 
   const registry = createMetricsRegistry();
@@ -67,11 +82,13 @@ await startApplication('worker', async () => {
     workerId,
     secrets: createSecretBox(config.encryptionKeys),
     slots,
-    onRecorded(outcome, bundle) {
+    tracing,
+    onRecorded(outcome, bundle, trace) {
       metrics.recorded(outcome, bundle);
       heartbeat.recorded();
       const { responseBody: _responseBody, workerId: _workerId, members: _members, ...facts } = outcome;
-      logger[outcome.event === 'webhook.delivered' ? 'debug' : 'info'](facts, 'attempt.recorded');
+      const level = outcome.event === 'webhook.delivered' ? 'debug' : 'info';
+      logger[level]({ ...facts, ...traceFields(trace) }, 'attempt.recorded');
     },
     onCancelled({ campaignId }, webhooks) {
       logger.info({ campaignId, webhooks }, 'webhooks.cancelled');

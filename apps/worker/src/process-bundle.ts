@@ -5,16 +5,16 @@
  *          ──▶ is its campaign called off? ──▶ count its webhooks as cancelled
  *          ──▶ does its channel send batches? ──▶ gather them: they leave as a bundle of one
  *          ──▶ must its campaign or its destination wait? ──▶ park them
- *          ──▶ for each webhook: slot ──▶ attempt ──▶ record ──▶ slot back
+ *          ──▶ for each webhook: slot ──▶ attempt ──▶ record in the log ──▶ slot back ──▶ report
  *          ──▶ finished, or released with some webhooks left
  *
  * If we die here …
  *   before the attempt: the bundle runs again and nothing has happened.
  *   between attempt and record: the attempt is repeated, under the same webhook-id. At most one per slot.
- *   after the record: the next run finds it in the log and makes sure of its retry and its outcome.
+ *   after the record: the next run finds it in the log and reports its retry and its outcome.
  *   after parking: the next run parks the same pieces under the same ids.
  *   after gathering: the next run gathers again, and those that are in their lot stay as they are.
- *   after the last record: the same, and the bundle is finished then.
+ *   after the last report: the same, and the bundle is finished then.
  */
 import {
   type Batching,
@@ -25,6 +25,8 @@ import {
   isBatch,
   type Outcome,
   recipientsOf,
+  type TraceContext,
+  traceOf,
 } from '@hookfleet/contract';
 import {
   type Batches,
@@ -37,19 +39,20 @@ import {
   type KnownControls,
   type LaneLimits,
   type Lanes,
-  laneOf,
   type LoggedAttempt,
+  type LoggedRecord,
+  laneOf,
   type OutcomeRecorder,
+  outcomeFromLog,
   type SecretBox,
   UnreadableBundleError,
 } from '@hookfleet/queue';
-import type { AttemptSlots } from './attempt-slots.ts';
+import type { AttemptSlots, Release } from './attempt-slots.ts';
 import type { AttemptWebhook } from './attempt-webhook.ts';
 import type { BatchSender } from './batch-sender.ts';
 import type { ChannelCache } from './channel-cache.ts';
 import { campaignLimits, laneLimits, NO_LIMITS } from './lane-limits.ts';
 import type { LaneScheduler } from './lane-scheduler.ts';
-import { outcomeFromLog } from './outcome-from-log.ts';
 
 export interface ProcessBundleOptions {
   readonly slots: AttemptSlots;
@@ -68,7 +71,7 @@ export interface ProcessBundleOptions {
   >;
   /** The bundle's log; claims its webhooks for the job first where the bundle asks for it. */
   readonly readLog: (run: BundleRun, bundle: Bundle) => Promise<BundleLog>;
-  readonly onRecorded: (outcome: Outcome, bundle: Bundle) => void;
+  readonly onRecorded: (outcome: Outcome, bundle: Bundle, trace: TraceContext | undefined) => void;
   readonly onCancelled: (bundle: Bundle, webhooks: number) => void;
 }
 
@@ -95,7 +98,7 @@ export function createProcessBundle(
   const { onRecorded, onCancelled } = options;
 
   async function processWebhook(work: Work, webhook: BundledWebhook): Promise<WebhookEnd> {
-    const { run, bundle, destination, lane } = work;
+    const { run, bundle, lane } = work;
     // A piece that its lane has released stays: it would only come back.
     const slot = await slots.acquire(lane, {
       signal: run.signal,
@@ -104,17 +107,25 @@ export function createProcessBundle(
     });
     if (slot === 'aborted') return 'released';
     if (slot === 'evicted') return 'evicted';
-    let answer: 'answered' | 'silent' = 'answered';
+    const { reported } = await attemptInSlot(work, webhook, slot);
+    await reported;
+    return 'finished';
+  }
+
+  /** Resolves when the attempt is logged and the slot is free again. */
+  async function attemptInSlot(work: Work, webhook: BundledWebhook, release: Release): Promise<LoggedRecord> {
+    const { run, bundle, destination, lane } = work;
+    let answer: Parameters<Release>[0] = 'answered';
     try {
       const recorded = await attempt(run.shard, bundle, webhook, destination);
       if (recorded.outcome.reason === 'timeout') answer = 'silent';
-      await recorder.record(run.shard, bundle, webhook, recorded);
-      onRecorded(recorded.outcome, bundle);
+      const logged = await recorder.record(run.shard, bundle, webhook, recorded);
+      onRecorded(recorded.outcome, bundle, recorded.trace);
       const settled = scheduler.recorded(lane, recorded.outcome, bundle.probe === true);
       if (bundle.probe) await settled;
-      return 'finished';
+      return logged;
     } finally {
-      slot(answer);
+      release(answer);
       run.settled(1);
     }
   }
@@ -226,6 +237,7 @@ export function createProcessBundle(
     await recorder.resume(run.shard, bundle, webhook, {
       outcome: outcomeFromLog(run.shard, bundle, webhook, recorded, destination.eventProperties),
       nextAttemptAtMs: goesOn ? undefined : recorded.nextAttemptAtMs,
+      trace: traceOf(bundle, webhook),
     });
     run.settled(1);
   }

@@ -5,7 +5,7 @@
  * A token that was fetched before may have been revoked since: where it is answered with 401, the request is made once
  * more with a fresh one. That is still one attempt, within one deadline, with one outcome.
  */
-import type { BundledWebhook, Destination } from '@hookfleet/contract';
+import type { BundledWebhook, Destination, TraceContext } from '@hookfleet/contract';
 import type { Answer, AttemptRequest, Deliver } from './deliver.ts';
 import type { OAuthTokens } from './oauth-tokens.ts';
 import { requestContent } from './request-content.ts';
@@ -30,6 +30,8 @@ export type RequestWebhook = (
   webhookId: string,
   webhook: Pick<BundledWebhook, 'body' | 'contentType'>,
   destination: Destination,
+  /** What the request belongs to: shown to destinations that wish it. */
+  trace?: TraceContext,
 ) => Promise<RequestedWebhook>;
 
 const USER_AGENT = 'hookfleet/0.1';
@@ -42,11 +44,11 @@ export function createRequestWebhook({
   attemptTimeoutMs,
   now,
 }: RequestOptions): RequestWebhook {
-  return async (webhookId, webhook, destination) => {
+  return async (webhookId, webhook, destination, trace) => {
     const startedAt = performance.now();
     const elapsedMs = () => performance.now() - startedAt;
     const timeoutMs = Math.min(destination.timeoutMs ?? attemptTimeoutMs, attemptTimeoutMs);
-    const request = buildRequest(webhookId, webhook, destination, now(), timeoutMs);
+    const request = buildRequest(webhookId, webhook, destination, trace, now(), timeoutMs);
     const { auth } = destination;
     const sent =
       auth?.type === 'oauth2'
@@ -87,6 +89,7 @@ function buildRequest(
   webhookId: string,
   webhook: Pick<BundledWebhook, 'body' | 'contentType'>,
   destination: Destination,
+  trace: TraceContext | undefined,
   nowMs: number,
   timeoutMs: number,
 ): AttemptRequest {
@@ -98,11 +101,16 @@ function buildRequest(
     headers: {
       ...requestHeaders(destination, contentType, authorization),
       ...signatureHeaders({ webhookId, nowMs, body, secrets: destination.signingSecrets }),
+      ...(destination.traceContext && trace !== undefined && traceHeaders(trace)),
     },
     body,
     timeoutMs,
     ...(destination.tls !== undefined && { tls: destination.tls }),
   };
+}
+
+function traceHeaders({ traceparent, tracestate }: TraceContext): Record<string, string> {
+  return { traceparent, ...(tracestate !== undefined && { tracestate }) };
 }
 
 /** User and password leave the URL here, so that no error and no view can show them. */

@@ -24,6 +24,7 @@ import {
   startKnownControls,
   type WebhooksConsumer,
 } from '@hookfleet/queue';
+import type { Tracing } from '@hookfleet/tracing';
 import type { AttemptSlots } from './attempt-slots.ts';
 import { createAttemptWebhook } from './attempt-webhook.ts';
 import { createBatchSender } from './batch-sender.ts';
@@ -39,6 +40,7 @@ import { openHttpClient } from './open-http-client.ts';
 import { createProcessBundle, type ProcessBundleOptions } from './process-bundle.ts';
 import { createRequestWebhook } from './request-webhook.ts';
 import { createTestChannel } from './test-channel.ts';
+import { traceAttempts } from './trace-attempts.ts';
 
 export interface DeliveringOptions extends ShardOptions {
   readonly config: Pick<
@@ -58,6 +60,7 @@ export interface DeliveringOptions extends ShardOptions {
   readonly workerId: string;
   readonly secrets: SecretBox;
   readonly slots: AttemptSlots;
+  readonly tracing?: Tracing | undefined;
   readonly onRecorded: ProcessBundleOptions['onRecorded'];
   readonly onCancelled: ProcessBundleOptions['onCancelled'];
   readonly onCircuitChanged: LaneSchedulerOptions['onCircuitChanged'];
@@ -67,7 +70,7 @@ export interface DeliveringOptions extends ShardOptions {
 }
 
 export async function startDelivering(options: DeliveringOptions): Promise<WebhooksConsumer> {
-  const { connection, prefix, shards, config, workerId, secrets, slots, onError, onClose } = options;
+  const { connection, prefix, shards, config, workerId, secrets, slots, tracing, onError, onClose } = options;
   const shardOptions = { connection, prefix, shards, onError };
   const { attemptTimeoutMs, lockDurationMs, stalledIntervalMs } = config;
 
@@ -156,10 +159,11 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
     workerId,
     now: Date.now,
   });
+  const attempt = createAttemptWebhook({ request, workerId, now: Date.now, random: Math.random });
   const processBundle = createProcessBundle({
     slots,
     channels,
-    attempt: createAttemptWebhook({ request, workerId, now: Date.now, random: Math.random }),
+    attempt: tracing === undefined ? attempt : traceAttempts(attempt, tracing),
     recorder,
     controls,
     lanes,

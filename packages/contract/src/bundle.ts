@@ -1,9 +1,11 @@
 /**
  * The data of a job in the webhooks queue: the webhooks, one or more, of one campaign and destination that travel
  * together. A webhook that is to be tried again travels on as a bundle of one, under the id it was given at first.
+ * A trace that all of them belong to stands once in the bundle, others with their webhooks (trace-context.ts).
  */
 import { type Static, Type } from 'typebox';
 import { Destination } from './destination.ts';
+import { TRACE_LINKS_MAX, TraceContext } from './trace-context.ts';
 import { PositionRange } from './webhook-id.ts';
 
 /** Raised when a field changes its meaning; a worker refuses bundles of a version that it doesn't know. */
@@ -21,6 +23,13 @@ export const BundledWebhook = Type.Object({
     Type.Array(PositionRange, {
       minItems: 1,
       description: 'Of a batch: the positions of the webhooks that it holds, one for each recipient.',
+    }),
+  ),
+  trace: Type.Optional(TraceContext),
+  links: Type.Optional(
+    Type.Array(TraceContext, {
+      maxItems: TRACE_LINKS_MAX,
+      description: "Of a batch: the traces of its webhooks that aren't the batch's own.",
     }),
   ),
 });
@@ -69,6 +78,7 @@ export const Bundle = Type.Object({
   channelConfigId: Type.Optional(Type.String()),
   destination: Type.Optional(Destination),
   sealedDestination: Type.Optional(Type.String({ description: 'The destination, encrypted.' })),
+  trace: Type.Optional(TraceContext),
   webhooks: Type.Array(BundledWebhook, { minItems: 1 }),
 });
 

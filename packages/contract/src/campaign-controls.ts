@@ -1,9 +1,7 @@
 /** What an operator says of a whole campaign: its rate, its priority, and until when it may be sent. */
 import { type Static, Type } from 'typebox';
 import { RateLimit } from './channel.ts';
-
-/** In the order in which they are served. */
-export const CAMPAIGN_PRIORITIES = ['high', 'normal', 'low'] as const;
+import { CAMPAIGN_PRIORITIES } from './vocabulary.ts';
 
 export const CampaignControls = Type.Object(
   {

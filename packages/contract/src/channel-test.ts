@@ -3,7 +3,7 @@
  * travels to the worker that makes it, and what comes back.
  */
 import { type Static, Type } from 'typebox';
-import { OUTCOME_EVENTS, OUTCOME_REASONS } from './outcome.ts';
+import { OUTCOME_EVENTS, OUTCOME_REASONS } from './vocabulary.ts';
 import { TimingsMs } from './timings.ts';
 import { Webhook } from './webhook.ts';
 

@@ -84,6 +84,12 @@ export const Destination = Type.Object(
       }),
     ),
     retry: Type.Optional(RetryPolicy),
+    traceContext: Type.Optional(
+      Type.Boolean({
+        description:
+          "Send the W3C headers traceparent and tracestate with each attempt, where the webhook's trace is sampled: the destination's spans then stand in its caller's trace. False when absent.",
+      }),
+    ),
   },
   { additionalProperties: false },
 );

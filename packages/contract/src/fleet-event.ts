@@ -26,5 +26,4 @@ export const FleetEvent = Type.Object({
   why: Type.Optional(Type.String({ description: "Of a circuit: the outcome's reason." })),
 });
 
-export type FleetEventName = (typeof FLEET_EVENTS)[number];
 export type FleetEvent = Static<typeof FleetEvent>;

@@ -5,22 +5,7 @@
 import { type Static, Type } from 'typebox';
 import { PositionRange } from './webhook-id.ts';
 import { EventProperties } from './event-properties.ts';
-
-export const OUTCOME_EVENTS = ['webhook.delivered', 'webhook.bounced', 'webhook.error'] as const;
-
-export const OUTCOME_REASONS = [
-  'http_5xx',
-  'dns',
-  'connection',
-  'tls',
-  'timeout',
-  // No token was to be had for the destination: its token endpoint failed or refused.
-  'auth',
-  'http_4xx',
-  'gone',
-  'redirect',
-  'blocked',
-] as const;
+import { OUTCOME_EVENTS, OUTCOME_REASONS } from './vocabulary.ts';
 
 /** Of a response that was no 2xx, so many bytes are kept, counted after decompression. */
 export const RESPONSE_EXCERPT_BYTES_MAX = 1_024;

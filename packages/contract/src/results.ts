@@ -4,6 +4,7 @@
  */
 import { type Static, Type } from 'typebox';
 import { Outcome } from './outcome.ts';
+import { TRACE_LINKS_MAX, TraceContext } from './trace-context.ts';
 import { PositionRange } from './webhook-id.ts';
 
 export const RESULTS_VERSION = 1;
@@ -60,6 +61,12 @@ export const Results = Type.Object({
   outcomes: Type.Optional(Type.Array(Outcome)),
   cancellations: Type.Optional(Type.Array(Cancellation)),
   events: Type.Optional(Type.Array(ReportedEvent)),
+  traces: Type.Optional(
+    Type.Array(TraceContext, {
+      maxItems: TRACE_LINKS_MAX,
+      description: 'The spans that outcomes and events came from, where their traces are sampled.',
+    }),
+  ),
 });
 
 export type Acceptance = Static<typeof Acceptance>;

@@ -32,6 +32,20 @@ test("DESIGN.md's webhook passes, with each of its optional fields", () => {
   expect(fields(webhook(full))).toEqual([]);
 });
 
+// Found by the fuzz of every endpoint: a leap second was a date and time, and no time at all where it was asked for.
+test.each(['2016-12-31T23:59:60Z', '2026-13-01T00:00:00Z', '2026-11-23T10:00:00'])(
+  '%s is no time',
+  (deliverAt) => {
+    const minimal = {
+      campaignId: 'c',
+      messageId: 'm',
+      destination: { url: 'https://example.com' },
+      payload: 1,
+    };
+    expect(fields(webhook({ ...minimal, deliverAt }))).toEqual(['deliverAt INVALID_VALUE']);
+  },
+);
+
 test('each field at fault is named once, by its path, with what is wrong', () => {
   expect(
     fields(

@@ -23,6 +23,9 @@ export function createAjv(): Ajv2020 {
     discriminator: true,
   });
   addFormats(ajv, ['date-time']);
+  const { validate: isDateTime } = ajv.formats['date-time'] as { validate: (text: string) => boolean };
+  // RFC 3339 knows leap seconds, which JavaScript's dates do not: 23:59:60 would be no time at all further in.
+  ajv.addFormat('date-time', (text) => isDateTime(text) && !Number.isNaN(Date.parse(text)));
   ajv.addFormat('webhook-url', isWebhookUrl);
   ajv.addFormat('token-url', isTokenUrl);
   ajv.addFormat('signing-secret', isSigningSecret);

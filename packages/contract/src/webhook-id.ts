@@ -27,8 +27,6 @@ export interface WebhookLocation {
 
 const PATTERN = /^wh_([0-9a-z]{1,3})_([0-9a-f]{12})_([0-9a-z]{1,7})_([0-9a-z]{1,4})$/;
 
-export const WEBHOOK_ID_PATTERN = PATTERN.source;
-
 export function formatWebhookId({ shard, run, first, index }: WebhookLocation): string {
   return `wh_${shard.toString(36)}_${run}_${first.toString(36)}_${index.toString(36)}`;
 }

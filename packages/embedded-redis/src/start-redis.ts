@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
@@ -40,6 +40,17 @@ export interface EmbeddedRedis {
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 10_000;
 const PORT_TRIES = 5;
+const PID_FILE = 'redis.pid';
+
+// One listener for all of them: a process may start many.
+const alive = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of alive) {
+    // One that was frozen would not hear the other.
+    child.kill('SIGCONT');
+    child.kill('SIGTERM');
+  }
+});
 
 export async function startRedis(options: StartRedisOptions): Promise<EmbeddedRedis> {
   const server = options.server ?? (await locateRedis());
@@ -57,11 +68,8 @@ export async function startRedis(options: StartRedisOptions): Promise<EmbeddedRe
     }
   }
   let running: ChildProcess = child;
-  const endWithUs = () => void running.kill('SIGTERM');
-  process.on('exit', endWithUs);
 
   async function end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    process.off('exit', endWithUs);
     if (running.exitCode !== null || running.signalCode !== null) return;
     const exited = once(running, 'exit');
     running.kill('SIGCONT');
@@ -69,6 +77,8 @@ export async function startRedis(options: StartRedisOptions): Promise<EmbeddedRe
     const timer = setTimeout(() => running.kill('SIGKILL'), STOP_TIMEOUT_MS);
     await exited;
     clearTimeout(timer);
+    // One that was killed left it: soon the number may be another's.
+    await rm(join(options.directory, PID_FILE), { force: true });
   }
 
   return {
@@ -80,7 +90,6 @@ export async function startRedis(options: StartRedisOptions): Promise<EmbeddedRe
     async restart() {
       await end('SIGTERM');
       running = await launch(server, options, port);
-      process.on('exit', endWithUs);
     },
     suspend: () => void running.kill('SIGSTOP'),
     resume: () => void running.kill('SIGCONT'),
@@ -94,7 +103,7 @@ async function launch(server: RedisServer, options: StartRedisOptions, port: num
     bind: '127.0.0.1',
     port: String(port),
     dir: directory,
-    pidfile: join(directory, 'redis.pid'),
+    pidfile: join(directory, PID_FILE),
     daemonize: 'no',
     appendonly: 'yes',
     appendfsync: appendFsync,
@@ -110,6 +119,8 @@ async function launch(server: RedisServer, options: StartRedisOptions, port: num
     stdio: ['ignore', log.fd, log.fd],
     env: { ...process.env, ...(server.libraryPath !== undefined && { LD_LIBRARY_PATH: server.libraryPath }) },
   });
+  alive.add(child);
+  child.once('exit', () => alive.delete(child));
   try {
     const exited = once(child, 'exit').then(async ([code]) => {
       const tail = (await readFile(join(directory, 'redis.log'), 'utf8'))
@@ -161,7 +172,7 @@ function untilServing(port: number): { serving: Promise<unknown>; giveUp: () => 
  * that was left behind by one that was killed.
  */
 async function endOrphan(directory: string): Promise<void> {
-  const [pid, owner] = await Promise.all(['redis.pid', 'owner.pid'].map((name) => readPid(directory, name)));
+  const [pid, owner] = await Promise.all([PID_FILE, 'owner.pid'].map((name) => readPid(directory, name)));
   if (pid !== undefined && (await isRedis(pid))) {
     if (owner !== undefined && isAlive(owner))
       throw new Error(`process ${owner} already runs a Redis on ${directory}: is the fleet up already?`);

@@ -14,6 +14,7 @@ import {
   PRIVATE_HEADERS,
   SECURITY_HEADERS,
 } from '@hookfleet/runtime';
+import type { Tracing } from '@hookfleet/tracing';
 import fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -21,9 +22,11 @@ import fastify, {
   LogController,
 } from 'fastify';
 import { addAccessHook } from './access-hook.ts';
+import { endConnections } from './end-connections.ts';
 import { addProblemReplies, PROBLEM_CONTENT_TYPE, toProblem } from './problems.ts';
 import { addSessionRoutes } from './session-routes.ts';
 import { createSessions, SESSION_COOKIE } from './sessions.ts';
+import { addTraceHook } from './trace-hook.ts';
 
 export interface ApiOptions {
   readonly title: string;
@@ -39,6 +42,8 @@ export interface ApiOptions {
   readonly isUnavailable: (error: Error) => boolean;
   /** Serves a page that signs in: adds /v1/session, and takes its cookie for a key. */
   readonly signIn?: boolean;
+  /** Calls are traced with it. */
+  readonly tracing?: Tracing | undefined;
 }
 
 // A request that takes longer to arrive is cut off: slow senders must not hold memory.
@@ -48,7 +53,7 @@ const PATH_PARAMETER_LENGTH_MAX = 256;
 
 export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   const { title, description, logger, apiKeys, ops, bodyBytesMax, connectionsMax, isUnavailable } = options;
-  const { signIn = false } = options;
+  const { signIn = false, tracing } = options;
   const app = fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -73,6 +78,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     },
   });
   app.server.maxConnections = connectionsMax;
+  endConnections(app);
   const ajv = createAjv();
   app.setValidatorCompiler(({ schema }) => ajv.compile(schema as object));
   addProblemReplies(app, isUnavailable);
@@ -96,6 +102,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
 
   const sessions = signIn ? createSessions(apiKeys, Date.now) : undefined;
   const callerOf = addAccessHook(app, { apiKeys, sessions, now: Date.now });
+  if (tracing !== undefined) addTraceHook(app, tracing);
   if (sessions !== undefined) addSessionRoutes(app, { sessions, needsKeys: apiKeys.length > 0, callerOf });
   app.addHook('onSend', async (request, reply) => {
     addMissing(reply, SECURITY_HEADERS);

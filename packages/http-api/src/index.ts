@@ -2,3 +2,4 @@
 export { type ApiOptions, createApi } from './create-api.ts';
 export { openApiFileProblem, writeOpenApiFile } from './openapi-file.ts';
 export { invalidInput, PROBLEM_CONTENT_TYPE, ProblemError, toProblem, unavailable } from './problems.ts';
+export { traceOfCall } from './trace-hook.ts';

@@ -30,9 +30,9 @@ import type {
   OutcomeReason,
   PhasesMs,
 } from '@hookfleet/contract';
-import { formatWebhookId, isBatch, recipientsOf, RESPONSE_EXCERPT_BYTES_MAX } from '@hookfleet/contract';
+import { isBatch, RESPONSE_EXCERPT_BYTES_MAX, recipientsOf } from '@hookfleet/contract';
 import type { RedisConnection } from './connection.ts';
-import { attemptLogKey, deadLettersKey, attemptsCounterKey } from './keys.ts';
+import { attemptLogKey, attemptsCounterKey, deadLettersKey } from './keys.ts';
 import { runScript } from './scripts.ts';
 
 export interface LoggedAttempt {
@@ -86,58 +86,106 @@ export interface AttemptRetention {
 /** What a bundle's webhooks have in common, as the log keeps it. */
 export type BundleHead = Pick<
   Bundle,
-  'campaignId' | 'acceptedAt' | 'channelConfigId' | 'deliverAt' | 'destination' | 'sealedDestination'
+  | 'campaignId'
+  | 'acceptedAt'
+  | 'channelConfigId'
+  | 'deliverAt'
+  | 'destination'
+  | 'sealedDestination'
+  | 'trace'
 > & {
   /** Of a batch. */
   readonly recipients?: number;
 };
 
-/** Writes the attempts of one shard in one script call. Which of them were new is no matter to the caller. */
+/**
+ * Writes the attempts of one shard in one script call. Of those that had a record already, returns what stands: of a
+ * worker that lost the bundle and lives, or ours, where the connection lost the reply and asked again.
+ */
 export async function recordAttempts(
   connection: RedisConnection,
   shardTag: string,
   records: readonly AttemptRecord[],
   retention: AttemptRetention,
-): Promise<void> {
+): Promise<ReadonlyMap<AttemptRecord, LoggedAttempt>> {
   const keys = [attemptsCounterKey(shardTag)];
-  const positions = new Map<string, number>();
-  const positionOfKey = (key: string) => {
-    let position = positions.get(key);
-    if (position === undefined) {
-      position = keys.push(key);
-      positions.set(key, position);
+  const written: AttemptRecord[] = [];
+  const doubles = new Map<AttemptRecord, AttemptRecord>();
+  const args: (string | number)[] = [];
+  const byLog = Map.groupBy(records, ({ bundle: { run, first } }) => attemptLogKey(shardTag, run, first));
+  for (const [key, ofLog] of byLog) {
+    const [{ bundle }] = ofLog as [AttemptRecord];
+    const first = firstOfEach(ofLog);
+    const attempts = [...first.values()];
+    for (const record of ofLog) {
+      const stands = first.get(attemptField(record));
+      if (stands !== undefined && stands !== record) doubles.set(record, stands);
     }
-    return position;
-  };
-  const args: (string | number)[] = [records.length];
-  for (const record of records) {
-    const { bundle, webhook, outcome } = record;
-    const key = attemptLogKey(shardTag, bundle.run, bundle.first);
-    const head = positions.has(key) ? '' : JSON.stringify(toHead(bundle));
-    const isDeadLetter = outcome.final && outcome.event !== 'webhook.delivered';
-    const lifetimeMs = isDeadLetter ? retention.deadLettersMs : lifetimeWhileAlive(record, retention);
+    const moving = attempts.filter(movesDeadLetter);
+    const others = attempts.filter((record) => !movesDeadLetter(record));
+    written.push(...others, ...moving);
     args.push(
-      positionOfKey(key),
-      `${webhook.index}.${outcome.attempt}`,
-      encodeAttempt(record),
-      lifetimeMs,
-      head,
+      keys.push(key),
+      Math.max(...attempts.map((record) => lifetimeOf(record, retention))),
+      JSON.stringify(toHead(bundle)),
+      others.length,
+      moving.length,
+      ...others.map(attemptField),
+      ...others.flatMap((record) => [attemptField(record), encodeAttempt(record)]),
     );
-    const leaves = bundle.attemptsBefore !== undefined && outcome.event === 'webhook.delivered';
-    if (!isDeadLetter && !leaves) args.push(0);
-    else {
-      const { run, first } = bundle;
-      const shard = Number(shardTag.slice(shardTag.lastIndexOf(':') + 1, -1));
+    // A bundle is of one campaign: its dead letters are in one set.
+    const deadLetters = moving.length > 0 ? keys.push(deadLettersKey(shardTag, bundle.campaignId)) : 0;
+    for (const record of moving) {
+      const { webhook, outcome } = record;
+      const leaves = outcome.event === 'webhook.delivered';
       args.push(
-        positionOfKey(deadLettersKey(shardTag, bundle.campaignId)),
+        attemptField(record),
+        encodeAttempt(record),
+        deadLetters,
         leaves ? '' : `${webhook.index}.webhook`,
         leaves ? '' : JSON.stringify(webhook),
-        formatWebhookId({ shard, run, first, index: webhook.index }),
+        outcome.webhookId,
         Date.parse(outcome.occurredAt),
+        retention.deadLettersMs,
       );
     }
   }
-  await runScript(connection, 'recordAttempts', keys, args);
+  const reply = (await runScript(connection, 'recordAttempts', keys, args)) as (number | string)[];
+  const standing = new Map<AttemptRecord, LoggedAttempt>();
+  for (let i = 0; i < reply.length; i += 2) {
+    const record = written[Number(reply[i])] as AttemptRecord;
+    standing.set(record, decodeAttempt(record.outcome.attempt, String(reply[i + 1])));
+  }
+  for (const [record, first] of doubles) {
+    const { attempt } = first.outcome;
+    standing.set(record, standing.get(first) ?? decodeAttempt(attempt, encodeAttempt(first)));
+  }
+  return standing;
+}
+
+/** What came first of each attempt, by its field: it stands, also where a second one is written with it. */
+function firstOfEach(records: readonly AttemptRecord[]): ReadonlyMap<string, AttemptRecord> {
+  const first = new Map<string, AttemptRecord>();
+  for (const record of records) {
+    const field = attemptField(record);
+    if (!first.has(field)) first.set(field, record);
+  }
+  return first;
+}
+
+function attemptField({ webhook, outcome }: AttemptRecord): string {
+  return `${webhook.index}.${outcome.attempt}`;
+}
+
+function isDeadLetter({ outcome }: AttemptRecord): boolean {
+  return outcome.final && outcome.event !== 'webhook.delivered';
+}
+
+/** Whether the webhook becomes a dead letter, or was one and a replay delivered it. */
+function movesDeadLetter(record: AttemptRecord): boolean {
+  const { bundle, outcome } = record;
+  const isReplay = bundle.attemptsBefore !== undefined;
+  return isDeadLetter(record) || (isReplay && outcome.event === 'webhook.delivered');
 }
 
 /** Notes that webhooks of the bundle wait in a lane, so that they are found without a job. */
@@ -194,12 +242,25 @@ export async function noteCancelled(
   );
 }
 
+/** Of what was attempted: the bundle's attempt and later ones, where it holds a single webhook. */
 export async function readBundleLog(
   connection: RedisConnection,
   shardTag: string,
   bundle: Bundle,
 ): Promise<BundleLog> {
-  return parseLog(await connection.hgetall(attemptLogKey(shardTag, bundle.run, bundle.first)));
+  const key = attemptLogKey(shardTag, bundle.run, bundle.first);
+  const [webhook] = bundle.webhooks;
+  // A retry travels alone: of its bundle's log, and its own past, it needs no more than this.
+  if (webhook !== undefined && bundle.webhooks.length === 1) {
+    const { attempt } = bundle;
+    const names = [attempt, attempt + 1, 'claim', 'waits', 'batch', 'cancelled'];
+    const fields = names.map((name) => `${webhook.index}.${name}`);
+    const values = await connection.hmget(key, ...fields);
+    return parseLog(
+      Object.fromEntries(fields.flatMap((field, i) => (values[i] == null ? [] : [[field, values[i]]]))),
+    );
+  }
+  return parseLog(await connection.hgetall(key));
 }
 
 /** Claims the bundle's webhooks for the job and reads the log, in one step. */
@@ -274,17 +335,17 @@ export async function readWebhookLog(
 }
 
 /** A webhook that waits for its next attempt must still find its log then. */
-function lifetimeWhileAlive(
-  { nextAttemptAtMs, outcome }: AttemptRecord,
-  retention: AttemptRetention,
-): number {
+function lifetimeOf(record: AttemptRecord, retention: AttemptRetention): number {
+  if (isDeadLetter(record)) return retention.deadLettersMs;
+  const { nextAttemptAtMs, outcome } = record;
   const waitMs =
     nextAttemptAtMs === undefined ? 0 : Math.max(0, nextAttemptAtMs - Date.parse(outcome.occurredAt));
   return retention.attemptsMs + Math.ceil(waitMs);
 }
 
 function toHead(bundle: Bundle): BundleHead {
-  const { campaignId, acceptedAt, channelConfigId, deliverAt, destination, sealedDestination } = bundle;
+  const { campaignId, acceptedAt, channelConfigId, deliverAt, destination, sealedDestination, trace } =
+    bundle;
   return {
     campaignId,
     acceptedAt,
@@ -292,6 +353,7 @@ function toHead(bundle: Bundle): BundleHead {
     ...(deliverAt !== undefined && { deliverAt }),
     ...(destination !== undefined && { destination }),
     ...(sealedDestination !== undefined && { sealedDestination }),
+    ...(trace !== undefined && { trace }),
     ...(isBatch(bundle) && { recipients: recipientsOf(bundle.webhooks[0] as BundledWebhook) }),
   };
 }

@@ -12,22 +12,26 @@
  * A webhook is thus in one batch alone: while it is in the lot its data keeps a second one out, and from then on its
  * log does (process-bundle.ts passes over what has a batch).
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   BATCH_WAIT_DEFAULT_MS,
   type BatchBody,
   type Batching,
   type Bundle,
   type BundledWebhook,
+  distinctTraces,
   formatWebhookId,
   parseWebhookId,
   positionOf,
   toPositionRanges,
+  type TraceContext,
+  traceOf,
   type WebhookLocation,
   WEBHOOKS_QUEUE,
 } from '@hookfleet/contract';
 import { noteBatch, noteWaiting } from './attempt-log.ts';
 import { attemptLogKey, bundleName, dueLotsKey, lotKeys, shardPrefix } from './keys.ts';
+import { onceAvailable } from './once-available.ts';
 import { createPositionAllocator } from './positions.ts';
 import { defineScripts, runScript } from './scripts.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
@@ -80,6 +84,7 @@ interface GatheredWebhook {
   readonly userId?: string;
   readonly body: string;
   readonly contentType?: string;
+  readonly trace?: TraceContext;
 }
 
 export function openBatches(
@@ -107,7 +112,7 @@ export function openBatches(
     batching: Batching,
   ): Promise<Gathered> {
     const lot = lotOf(head, shards);
-    const { due, order, data, state, gathered } = keysOf(lot);
+    const { due, order, data, state, gathered, gathers } = keysOf(lot);
     // First the note, then the lot: a webhook that is in neither is in its job, which runs again.
     await noteWaiting(
       connection,
@@ -121,12 +126,13 @@ export function openBatches(
     const [waiting, bytes, dueInMs] = (await runScript(
       connection,
       'gatherWebhooks',
-      [due, order, data, state, gathered],
+      [due, order, data, state, gathered, gathers],
       [
         lot.name,
         JSON.stringify(head),
         batching.size,
         batching.maxWaitMs ?? BATCH_WAIT_DEFAULT_MS,
+        randomBytes(9).toString('base64url'),
         ...webhooks.flatMap((webhook) => [
           formatWebhookId({ shard, run, first, index: webhook.index }),
           JSON.stringify(toGathered(bundle, webhook)),
@@ -152,13 +158,10 @@ export function openBatches(
       webhook: JSON.parse(flat[2 * i + 1] as string) as GatheredWebhook,
     }));
     const head = JSON.parse(headText) as LotHead;
-    await noteMembers(batchId, members);
+    await onceAvailable(() => noteMembers(batchId, members));
     const bundle = toBatch(batchId, head, members);
-    await queues.of(lot.shard).add(bundle.campaignId, bundle, {
-      jobId: bundleName(bundle.run, bundle.first),
-      removeOnComplete: true,
-      attempts: 1,
-    });
+    const job = { jobId: bundleName(bundle.run, bundle.first), removeOnComplete: true, attempts: 1 };
+    await onceAvailable(() => queues.of(lot.shard).add(bundle.campaignId, bundle, job));
     await runScript(
       connection,
       'settleBatch',
@@ -236,13 +239,16 @@ function lotOf({ campaignId, messageId, channelConfigId }: LotHead, shards: numb
   return { shard: digest.readUInt32BE(0) % shards, name: digest.toString('base64url') };
 }
 
-function toGathered({ acceptedAt, deliverAt = 0 }: Bundle, webhook: BundledWebhook): GatheredWebhook {
+function toGathered(bundle: Bundle, webhook: BundledWebhook): GatheredWebhook {
+  const { acceptedAt, deliverAt = 0 } = bundle;
   const { body, userId, contentType } = webhook;
+  const trace = traceOf(bundle, webhook);
   return {
     acceptedAt: Math.max(acceptedAt, deliverAt),
     ...(userId !== undefined && { userId }),
     body,
     ...(contentType !== undefined && { contentType }),
+    ...(trace !== undefined && { trace }),
   };
 }
 
@@ -255,6 +261,8 @@ interface Member {
 function toBatch(batchId: string, head: LotHead, members: readonly Member[]): Bundle {
   const { run, first, index } = parseWebhookId(batchId) as WebhookLocation;
   const { campaignId, messageId, channelConfigId } = head;
+  // One span can have one parent: the batch goes on in its first webhook's trace, and points to the others.
+  const [trace, ...links] = distinctTraces(members.map(({ webhook }) => webhook.trace));
   return {
     version: 1,
     campaignId,
@@ -264,6 +272,7 @@ function toBatch(batchId: string, head: LotHead, members: readonly Member[]): Bu
     acceptedAt: Math.min(...members.map(({ webhook }) => webhook.acceptedAt)),
     attempt: 1,
     recheck: true,
+    ...(trace !== undefined && { trace }),
     webhooks: [
       {
         index,
@@ -272,6 +281,7 @@ function toBatch(batchId: string, head: LotHead, members: readonly Member[]): Bu
         members: toPositionRanges(
           members.map(({ location }) => ({ run: location.run, position: positionOf(location) })),
         ),
+        ...(links.length > 0 && { links }),
       },
     ],
   };

@@ -4,6 +4,7 @@
  */
 import { type CampaignPriority, WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import { QueueKeys } from 'bullmq';
+import { campaignFlow } from './campaign-flows.ts';
 import { backlogKey, shardPrefix } from './keys.ts';
 import { queuePriority } from './queue-priority.ts';
 import { defineScripts, runScript } from './scripts.ts';
@@ -36,8 +37,6 @@ export function createCampaignBacklog(options: CampaignBacklogOptions): Campaign
   const changes = Array.from({ length: shards }, () => new Map<string, number>());
   const underWay = new Set<Promise<void>>();
   let timer: NodeJS.Timeout | undefined;
-
-  const flowOf = (campaignId: string, isRetry: boolean) => (isRetry ? `${campaignId} retries` : campaignId);
 
   function change(shard: number, flow: string, webhooks: number): number {
     const known = counts[shard] as Map<string, number>;
@@ -86,11 +85,11 @@ export function createCampaignBacklog(options: CampaignBacklogOptions): Campaign
 
   return {
     join(shard, campaignId, webhooks, isRetry) {
-      const waiting = change(shard, flowOf(campaignId, isRetry), webhooks);
+      const waiting = change(shard, campaignFlow(campaignId, isRetry), webhooks);
       return queuePriority({ waiting, priority: priorityOf(campaignId), isRetry });
     },
     leave(shard, campaignId, webhooks, isRetry) {
-      change(shard, flowOf(campaignId, isRetry), -webhooks);
+      change(shard, campaignFlow(campaignId, isRetry), -webhooks);
     },
     drained(shard) {
       counts[shard]?.clear();

@@ -5,15 +5,19 @@
 import type { Channel } from '@hookfleet/contract';
 import type { RedisConnection } from './connection.ts';
 import { channelsKey } from './keys.ts';
+import { isOfLaterVersion, refuseLaterVersion } from './later-version.ts';
 import { createReadStored, type OnUnreadable, readAll } from './read-stored.ts';
 import type { SecretBox } from './secret-box.ts';
 
+const CHANNEL_VERSION = 1;
+
 interface StoredChannel {
-  readonly version: 1;
+  readonly version: typeof CHANNEL_VERSION;
   readonly channel: Channel;
   readonly deleted?: true;
 }
 
+/** Calls that need to know one that a later version wrote throw LaterVersionError: it is not overwritten either. */
 export interface Channels {
   put(channelConfigId: string, channel: Channel): Promise<'created' | 'replaced'>;
   /** With its secrets: whoever shows it masks them. Undefined where it doesn't exist or is deleted. */
@@ -51,7 +55,9 @@ export function openChannels({
 
   async function read(id: string): Promise<StoredChannel | undefined> {
     const text = await connection.hget(key, id);
-    return text === null ? undefined : parse(id, text);
+    const stored = text === null ? undefined : parse(id, text);
+    refuseLaterVersion(`channel ${id}`, stored, CHANNEL_VERSION);
+    return stored;
   }
 
   async function write(id: string, stored: StoredChannel): Promise<void> {
@@ -61,7 +67,7 @@ export function openChannels({
   return {
     async put(id, channel) {
       const existing = await read(id);
-      await write(id, { version: 1, channel });
+      await write(id, { version: CHANNEL_VERSION, channel });
       return existing === undefined || existing.deleted ? 'created' : 'replaced';
     },
     async get(id) {
@@ -75,7 +81,7 @@ export function openChannels({
       const all = readAll(await connection.hgetall(key), parse);
       return [...all]
         .map(([channelConfigId, stored]) => ({ channelConfigId, ...stored }))
-        .filter(({ deleted }) => !deleted)
+        .filter((stored) => !stored.deleted && !isOfLaterVersion(stored, CHANNEL_VERSION))
         .map(({ channelConfigId, channel }) => ({ channelConfigId, channel }))
         .sort((a, b) => a.channelConfigId.localeCompare(b.channelConfigId, 'en', { numeric: true }));
     },

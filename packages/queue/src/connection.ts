@@ -1,11 +1,21 @@
 /**
- * Connections to Redis: one address, or a comma-separated list for Redis Cluster; rediss:// for TLS.
+ * Connections to Redis: to one, to a cluster, or to the master that sentinels name (redis-url.ts has the forms).
  * Two tempers: `patient` waits out an outage and sends again what was not answered (workers, aggregators: what they
  * write is safe to repeat); `failFast` gives up within a second and a half (producers: a caller waits for the answer).
  */
-import { Cluster, Redis } from 'ioredis';
+import {
+  Cluster,
+  Redis,
+  type RedisOptions,
+  type SentinelConnectionOptions,
+  SentinelConnector,
+} from 'ioredis';
+import { parseRedisUrl, type RedisTarget, type SentinelTarget } from './redis-url.ts';
 
 export type RedisConnection = Redis | Cluster;
+
+/** Replies come as they always did. */
+type ConnectionOptions = Omit<RedisOptions, 'replyMapping'>;
 
 // A dead connection is tried again this often at most. ioredis' own backoff delayed recovery by up to 17 s here.
 const RECONNECT_DELAY_MAX_MS = 1_000;
@@ -14,8 +24,15 @@ const CONNECT_TIMEOUT_MS = 2_000;
 const DISCONNECT_TIMEOUT_MS = 100;
 // The producer promises an answer within 2 s: a command gets 1.5 s of them.
 const COMMAND_TIMEOUT_MS = 1_500;
+// A connection that has gone silent with a command on its way, as where a machine or a firewall on the way is gone
+// without a word, is given up. Patience must outlast a fetch that blocks on an empty queue (BullMQ: up to 10 s) and end
+// well before a job's lock (HOOKFLEET_LOCK_DURATION, 40 s) does. TCP by itself takes up to a quarter of an hour.
+const SILENCE_MAX_MS = { patient: 12_000, failFast: 2_500 } as const;
+// Of so many sentinels a connection hears of a failover: one that is away or late must not keep it from it.
+const SENTINELS_HEARD_MAX = 3;
 
 export interface ConnectOptions {
+  /** As parseRedisUrl reads it. */
   readonly url: string;
   /** Shown by CLIENT LIST. */
   readonly name: string;
@@ -25,14 +42,13 @@ export interface ConnectOptions {
 }
 
 export function connectRedis({ url, name, temper, onError }: ConnectOptions): RedisConnection {
-  const addresses = url.split(',').map((address) => parseAddress(address.trim()));
-  const [first] = addresses;
-  if (first === undefined) throw new TypeError('a Redis URL is needed');
+  const target = parseRedisUrl(url);
   const options = {
     connectionName: name,
     connectTimeout: CONNECT_TIMEOUT_MS,
     disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     keepAlive: 10_000,
+    socketTimeout: SILENCE_MAX_MS[temper],
     noDelay: true,
     maxRetriesPerRequest: temper === 'patient' ? null : 0,
     retryStrategy: reconnectDelayMs,
@@ -43,15 +59,24 @@ export function connectRedis({ url, name, temper, onError }: ConnectOptions): Re
       commandTimeout: COMMAND_TIMEOUT_MS,
     }),
   };
-  const connection =
-    addresses.length === 1
-      ? new Redis({ ...options, ...first })
-      : new Cluster(
-          addresses.map(({ host, port }) => ({ host, port })),
-          clusterOptions(options, first, temper),
-        );
+  const connection = open(target, options, temper);
   connection.on('error', onError);
   return connection;
+}
+
+function open(
+  target: RedisTarget,
+  options: ConnectionOptions,
+  temper: ConnectOptions['temper'],
+): RedisConnection {
+  switch (target.kind) {
+    case 'single':
+      return new Redis({ ...options, ...target.address });
+    case 'cluster':
+      return new Cluster([...target.nodes], clusterOptions({ ...options, ...target.access }, temper));
+    case 'sentinel':
+      return new Redis({ ...options, ...sentinelOptions(target, temper) });
+  }
 }
 
 /** Closes without waiting for a Redis that may be away. */
@@ -59,10 +84,9 @@ export function disconnectRedis(connection: RedisConnection): void {
   connection.disconnect();
 }
 
-function clusterOptions(redisOptions: object, first: Address, temper: ConnectOptions['temper']) {
-  const { host: _host, port: _port, ...credentials } = first;
+function clusterOptions(redisOptions: ConnectionOptions, temper: ConnectOptions['temper']) {
   return {
-    redisOptions: { ...redisOptions, ...credentials },
+    redisOptions,
     clusterRetryStrategy: reconnectDelayMs,
     enableOfflineQueue: temper === 'patient',
     slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
@@ -71,43 +95,63 @@ function clusterOptions(redisOptions: object, first: Address, temper: ConnectOpt
   };
 }
 
+/**
+ * Once told of a failover, ioredis' detector ends the connection's present socket. It is at work still while the
+ * connection looks for the new master, as after a kill it mostly does; told then, the connection (6.0.0) ends for good.
+ * So its time is over when that begins; the next socket gets another.
+ */
+class MasterConnector extends SentinelConnector {
+  constructor(options: unknown) {
+    super(options as SentinelConnectionOptions);
+  }
+
+  override connect(emitError: Parameters<SentinelConnector['connect']>[0]) {
+    this['failoverDetector']?.cleanup();
+    return super.connect(emitError);
+  }
+}
+
+/**
+ * A connection follows the master: the sentinels tell it of a failover, whereupon it leaves the old master, which may
+ * know nothing of it yet and accept what will be lost; each time that it connects it asks them anew, and the answer's
+ * role must be master.
+ */
+function sentinelOptions(
+  { sentinels, masterName, access, sentinelAccess }: SentinelTarget,
+  temper: ConnectOptions['temper'],
+): ConnectionOptions {
+  return {
+    ...access,
+    sentinels: [...sentinels],
+    name: masterName,
+    ...(sentinelAccess.username !== undefined && { sentinelUsername: sentinelAccess.username }),
+    ...(sentinelAccess.password !== undefined && { sentinelPassword: sentinelAccess.password }),
+    ...(access.tls !== undefined && { enableTLSForSentinelMode: true, sentinelTLS: access.tls }),
+    Connector: MasterConnector,
+    sentinelRetryStrategy: reconnectDelayMs,
+    sentinelReconnectStrategy: reconnectDelayMs,
+    sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
+    failoverDetector: true,
+    sentinelMaxConnections: SENTINELS_HEARD_MAX,
+    // The master of a moment ago, where no sentinel could say so. Nothing was written: a patient command is sent again.
+    reconnectOnError: (error) => error.message.includes('READONLY') && (temper === 'patient' ? 2 : 1),
+  };
+}
+
+/** Of a Redis that the connection has: sentinels may have named another since it was opened. */
+export function addressOf({ options: { host, port, sentinels }, stream }: Redis): string {
+  return sentinels ? `${stream?.remoteAddress}:${stream?.remotePort}` : `${host}:${port}`;
+}
+
 function reconnectDelayMs(times: number): number {
   return Math.min(50 * 2 ** Math.min(times, 10), RECONNECT_DELAY_MAX_MS);
-}
-
-interface Address {
-  readonly host: string;
-  readonly port: number;
-  readonly username?: string;
-  readonly password?: string;
-  readonly db?: number;
-  readonly tls?: { readonly servername: string };
-}
-
-/** Throws a TypeError that shows no password. */
-export function parseAddress(text: string): Address {
-  if (!URL.canParse(text)) throw new TypeError('not a redis:// or rediss:// URL');
-  const url = new URL(text);
-  if (url.protocol !== 'redis:' && url.protocol !== 'rediss:')
-    throw new TypeError(`${url.protocol}// is not redis:// or rediss://`);
-  const host = url.hostname.replace(/^\[|\]$/g, '') || '127.0.0.1';
-  const db = url.pathname.length > 1 ? Number(url.pathname.slice(1)) : 0;
-  if (!Number.isInteger(db) || db < 0) throw new TypeError('the path of a Redis URL is a database number');
-  return {
-    host,
-    port: url.port === '' ? 6379 : Number(url.port),
-    ...(url.username !== '' && { username: decodeURIComponent(url.username) }),
-    ...(url.password !== '' && { password: decodeURIComponent(url.password) }),
-    ...(db !== 0 && { db }),
-    ...(url.protocol === 'rediss:' && { tls: { servername: host } }),
-  };
 }
 
 // What Redis answers when it can't take writes now, though it is there.
 const REFUSALS =
   /^(?:OOM|LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|MISCONF|NOREPLICAS|BUSY|UNBLOCKED)\b/;
 const CONNECTION_ERRORS =
-  /Connection is closed|Stream isn't writeable|Command timed out|max retries per request|Cluster isn't ready|None of startup nodes|Failed to refresh slots|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND/i;
+  /Connection is closed|Stream isn't writeable|Command timed out|max retries per request|Cluster isn't ready|None of startup nodes|Failed to refresh slots|All sentinels are unreachable|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND/i;
 
 /** Is it Redis that is away or refuses, rather than we who are wrong? The same call may work in a moment. */
 export function isRedisUnavailable(error: Error): boolean {

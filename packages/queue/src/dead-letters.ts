@@ -291,13 +291,15 @@ function isFailed({ attempts, replay }: WebhookLog): boolean {
   return !attempts.some(({ event }) => event === 'webhook.delivered');
 }
 
-function headOf({ campaignId, acceptedAt, channelConfigId, destination, sealedDestination }: BundleHead) {
+function headOf(head: BundleHead) {
+  const { campaignId, acceptedAt, channelConfigId, destination, sealedDestination, trace } = head;
   return {
     campaignId,
     acceptedAt,
     ...(channelConfigId !== undefined && { channelConfigId }),
     ...(destination !== undefined && { destination }),
     ...(sealedDestination !== undefined && { sealedDestination }),
+    ...(trace !== undefined && { trace }),
   };
 }
 

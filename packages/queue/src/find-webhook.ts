@@ -1,63 +1,22 @@
 /** What is known of a webhook: from its attempt log, and while it waits from its job. */
 import {
+  type AttemptStatus,
   type Bundle,
-  type OutcomeEvent,
-  type OutcomeReason,
   parseWebhookId,
   recipientsOf,
-  type TimingsMs,
+  type WebhookStatus,
 } from '@hookfleet/contract';
 import { type BundleHead, type LoggedAttempt, readWebhookLog, type WebhookLog } from './attempt-log.ts';
 import type { RedisConnection } from './connection.ts';
 import { attemptLogKey, bundleName, shardPrefix } from './keys.ts';
 import type { ShardQueues } from './shard-queues.ts';
 
-export const WEBHOOK_STATES = [
-  'scheduled',
-  'pending',
-  'retrying',
-  'delivered',
-  'failed',
-  'cancelled',
-] as const;
-
-export type WebhookState = (typeof WEBHOOK_STATES)[number];
-
-export interface AttemptView {
-  readonly attempt: number;
-  readonly event: OutcomeEvent;
-  readonly reason?: OutcomeReason;
-  readonly statusCode?: number;
-  readonly durationMs: number;
-  readonly occurredAt: string;
-  readonly workerId: string;
-  readonly final: boolean;
-  readonly responseBody?: string;
-  readonly timingsMs: TimingsMs;
-}
-
-export interface WebhookView {
-  readonly id: string;
-  readonly campaignId: string;
-  readonly messageId: string;
-  readonly channelConfigId?: string;
-  readonly state: WebhookState;
-  readonly acceptedAt: string;
-  readonly deliverAt?: string;
-  readonly nextAttemptAt?: string;
-  /** The batch that it travels in: its attempts are the batch's. */
-  readonly batchId?: string;
-  /** Of a batch. */
-  readonly recipients?: number;
-  readonly attempts: readonly AttemptView[];
-}
-
 export async function findWebhook(
   connection: RedisConnection,
   prefix: string,
   queues: ShardQueues,
   id: string,
-): Promise<WebhookView | undefined> {
+): Promise<WebhookStatus | undefined> {
   const location = parseWebhookId(id);
   if (location === undefined || location.shard >= queues.all.length) return undefined;
   const { shard, run, first, index } = location;
@@ -69,7 +28,7 @@ export async function findWebhook(
   if (log !== undefined) return fromLog(id, log);
   return waiting === undefined ? undefined : fromBundle(id, waiting, index);
 
-  async function fromBatch(memberId: string, member: WebhookLog, batchId: string): Promise<WebhookView> {
+  async function fromBatch(memberId: string, member: WebhookLog, batchId: string): Promise<WebhookStatus> {
     const own = fromLog(memberId, member);
     const batch = await findWebhook(connection, prefix, queues, batchId);
     // Between the note and the job, or when the batch's log has expired, the member's own is all there is.
@@ -92,7 +51,7 @@ async function findInJob(
 
 type Head = Pick<BundleHead, 'campaignId' | 'acceptedAt' | 'channelConfigId' | 'deliverAt' | 'recipients'>;
 
-function fromBundle(id: string, bundle: Bundle, index: number): WebhookView {
+function fromBundle(id: string, bundle: Bundle, index: number): WebhookStatus {
   const scheduled = bundle.deliverAt !== undefined && bundle.deliverAt > Date.now();
   const webhook = bundle.webhooks.find((one) => one.index === index);
   const recipients = webhook?.members === undefined ? {} : { recipients: recipientsOf(webhook) };
@@ -106,7 +65,7 @@ function fromBundle(id: string, bundle: Bundle, index: number): WebhookView {
   };
 }
 
-function fromLog(id: string, log: WebhookLog): WebhookView {
+function fromLog(id: string, log: WebhookLog): WebhookStatus {
   const { head, messageId, attempts, replay = 0, isCancelled } = log;
   const last = attempts.at(-1);
   // Without an attempt it waits in a lane.
@@ -136,7 +95,7 @@ function attemptView({
   occurredAtMs,
   phases,
   ...attempt
-}: LoggedAttempt): AttemptView {
+}: LoggedAttempt): AttemptStatus {
   return {
     ...attempt,
     occurredAt: new Date(occurredAtMs).toISOString(),

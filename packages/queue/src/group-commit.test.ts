@@ -62,3 +62,45 @@ test('drain writes what lingers, and waits for it', async () => {
   expect(written).toEqual([7]);
   await added;
 });
+
+test('what comes while a write is under way leaves together when it has ended', async () => {
+  const groups: number[][] = [];
+  const first = Promise.withResolvers<void>();
+  const group = createGroupCommit<number>({
+    itemsMax: 10,
+    writesMax: 1,
+    lingerMs: 0,
+    async write(items) {
+      groups.push(items);
+      if (items.includes(0)) await first.promise;
+    },
+  });
+  const added = [group.add(0)];
+  while (groups.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  for (const item of [1, 2, 3]) {
+    added.push(group.add(item));
+    // Longer than it lingers.
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  first.resolve();
+  await Promise.all(added);
+  expect(groups).toEqual([[0], [1, 2, 3]]);
+});
+
+test('where it is asked to, a write that fails fails what waits for its place, and not what comes after', async () => {
+  const away = Promise.withResolvers<void>();
+  const group = createGroupCommit<number>({
+    itemsMax: 2,
+    writesMax: 1,
+    lingerMs: 0,
+    failsWaiting: true,
+    write: async (items) => {
+      if (items.includes(0)) await away.promise;
+    },
+  });
+  const added = [0, 1, 2, 3, 4].map((item) => group.add(item));
+  away.reject(new Error('away'));
+  const ends = await Promise.allSettled(added);
+  expect(ends.map(({ status }) => status)).toEqual(Array(5).fill('rejected'));
+  await group.add(5);
+});

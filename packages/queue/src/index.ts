@@ -27,12 +27,12 @@ export {
 export { type Channels, openChannels } from './channels.ts';
 export { channelOfLane, type Circuit, type Circuits, laneOf, openCircuits } from './circuits.ts';
 export { checkRedis, RedisUnfitError, RedisUnreachableError } from './check-redis.ts';
+export { parseRedisUrl } from './redis-url.ts';
 export {
   type ConnectOptions,
   connectRedis,
   disconnectRedis,
   isRedisUnavailable,
-  parseAddress,
   type RedisConnection,
 } from './connection.ts';
 export {
@@ -43,10 +43,10 @@ export {
   parseCursor,
   type ReplayPreview,
 } from './dead-letters.ts';
+export { isOfLaterVersion, LaterVersionError } from './later-version.ts';
 export { inspectRedis, type RedisFacts } from './inspect-redis.ts';
 export { type EventTypes, openEventTypes, parseEventType, type StoredEventType } from './event-types.ts';
 export { type EventsOut, type EventToReport, openEventsOut } from './events-out.ts';
-export { type AttemptView, WEBHOOK_STATES, type WebhookState, type WebhookView } from './find-webhook.ts';
 export {
   FLEET_EVENTS_KEPT,
   type FleetEventPage,
@@ -63,14 +63,22 @@ export {
   type Released,
   type ReleaseOptions,
 } from './lanes.ts';
-export { createOutcomeRecorder, type OutcomeRecorder, type RecordedAttempt } from './outcome-recorder.ts';
+export { eventIdOf, outcomeFromLog, recipientsAndMembers } from './outcome-from-log.ts';
+export {
+  createOutcomeRecorder,
+  type LoggedRecord,
+  type OutcomeRecorder,
+  type RecordedAttempt,
+} from './outcome-recorder.ts';
 export type { WebhookToEnqueue } from './pack-bundles.ts';
 export { createQueueMonitor, QUEUE_STATES, type QueueMonitor, type QueueSample } from './queue-monitor.ts';
+export { createReplicaWait, type ReplicaWait } from './replica-wait.ts';
 export type { RedisMemory } from './redis-memory.ts';
 export { type ConsumeResultsOptions, consumeResults, type ResultsConsumer } from './results-in.ts';
 export { openResultsOut, type ResultsOut } from './results-out.ts';
 export { defineScripts } from './scripts.ts';
 export { createSecretBox, parseEncryptionKey, type SecretBox } from './secret-box.ts';
+export { checkFormats, STORED_FORMATS } from './stored-formats.ts';
 export type { ShardOptions } from './shard-queues.ts';
 export {
   type BundleRun,

@@ -1,7 +1,7 @@
 /** What an operator wants to know of each Redis that the fleet writes to: read, and not judged. */
 import { Cluster, type Redis } from 'ioredis';
 import { parseInfo } from './check-redis.ts';
-import type { RedisConnection } from './connection.ts';
+import { addressOf, type RedisConnection } from './connection.ts';
 
 export interface RedisFacts {
   /** The node's address: as many as there are masters. */
@@ -36,7 +36,7 @@ async function inspectNode(node: Redis): Promise<RedisFacts> {
   const info = parseInfo(await node.info());
   const [appendFsync, save] = [await setting(node, 'appendfsync'), await setting(node, 'save')];
   return {
-    node: `${node.options.host}:${node.options.port}`,
+    node: addressOf(node),
     version: info.get('redis_version') ?? 'unknown',
     role: info.get('role') ?? 'unknown',
     evictionPolicy: info.get('maxmemory_policy'),

@@ -2,7 +2,7 @@
  * The names of our keys. Everything of a shard shares one Redis Cluster slot, so that a script may touch all of it
  * and a whole shard can move to another node; a campaign's counters have a slot of their own (apps/aggregator).
  *
- *     {hookfleet:0}:webhooks:…   BullMQ's keys of the webhooks queue
+ *     {hookfleet:0}:webhooks:…   BullMQ's keys of the webhooks queue; the other shards' tags: shard-tag.ts
  *     {hookfleet:0}:results:…    BullMQ's keys of the results queue
  *     {hookfleet:0}:log:…        attempt log of a bundle
  *     {hookfleet:0}:dead:…       dead letters of a campaign
@@ -12,6 +12,8 @@
  *     {hookfleet:0}:lots         lots that gather batches, by the time to look at them
  *     {hookfleet:0}:lot:…        a lot
  *     {hookfleet:0}:gathered     webhooks in lots
+ *     {hookfleet:0}:gathers      calls of late that put webhooks into lots
+ *     {hookfleet}:formats        versions of what is stored without one of its own
  *     {hookfleet}:channels
  *     {hookfleet}:controls       of campaigns that have any; …:controls:version
  *     {hookfleet}:priorities     of campaigns, as lanes count them
@@ -27,10 +29,11 @@
  *     {hookfleet}:test:…         a channel's test: that it is wanted, what came of it
  */
 import { createHash } from 'node:crypto';
+import { shardTag } from './shard-tag.ts';
 
 /** BullMQ's prefix for a shard: a hash tag, as Redis Cluster asks for. */
 export function shardPrefix(prefix: string, shard: number): string {
-  return `{${prefix}:${shard}}`;
+  return `{${shardTag(prefix, shard)}}`;
 }
 
 /** A bundle's attempt log: a hash, described in attempt-log.ts. */
@@ -66,6 +69,7 @@ export function lotKeys(shardTag: string, lot: string) {
   return {
     due: dueLotsKey(shardTag),
     gathered: gatheredKey(shardTag),
+    gathers: `${shardTag}:gathers`,
     order: `${own}:order`,
     data: `${own}:data`,
     state: `${own}:state`,
@@ -89,6 +93,10 @@ export function idempotencyDigest(campaignId: string, idempotencyKey: string): B
 
 export function idempotencyKeyName(shardTag: string, digest: Buffer): string {
   return `${shardTag}:idempotency:${digest.toString('base64url')}`;
+}
+
+export function formatsKey(prefix: string): string {
+  return `{${prefix}}:formats`;
 }
 
 export function channelsKey(prefix: string): string {

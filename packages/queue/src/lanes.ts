@@ -15,8 +15,10 @@
 import { createHash } from 'node:crypto';
 import { type Bundle, type BundledWebhook, WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import { noteWaiting } from './attempt-log.ts';
+import { campaignFlow } from './campaign-flows.ts';
 import type { RedisConnection } from './connection.ts';
 import { bundleName, dueLanesKey, laneKeys, parkedKey, shardPrefix } from './keys.ts';
+import { onceAvailable } from './once-available.ts';
 import { createReadStored, type OnUnreadable } from './read-stored.ts';
 import { defineScripts, runScript } from './scripts.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
@@ -132,7 +134,7 @@ export function openLanes(
         lane,
         ...pieces.flatMap((bundle, i) => [
           ids[i] as string,
-          flowOf(bundle),
+          campaignFlow(bundle.campaignId, bundle.attempt > 1),
           bundle.webhooks.length,
           JSON.stringify({ shard, bundle } satisfies StoredPiece),
         ]),
@@ -152,13 +154,15 @@ export function openLanes(
     }
     await Promise.all(
       [...Map.groupBy(released, ({ shard }) => shard)].map(([shard, ofShard]) =>
-        queues.of(shard).addBulk(
-          ofShard.map(({ id, bundle }) => ({
-            name: bundle.campaignId,
-            data: { ...bundle, lane, recheck: true, ...(probe && { probe: true }) },
-            // At the front: it has waited.
-            opts: { jobId: id, lifo: true, removeOnComplete: true, attempts: 1 },
-          })),
+        onceAvailable(() =>
+          queues.of(shard).addBulk(
+            ofShard.map(({ id, bundle }) => ({
+              name: bundle.campaignId,
+              data: { ...bundle, lane, recheck: true, ...(probe && { probe: true }) },
+              // At the front: it has waited.
+              opts: { jobId: id, lifo: true, removeOnComplete: true, attempts: 1 },
+            })),
+          ),
         ),
       ),
     );
@@ -215,7 +219,7 @@ export function openLanes(
           connection,
           'flushCampaign',
           [due, order, data, state, parked, leases, flows],
-          [lane, FLUSHED_AT_ONCE, ...flowsOf(campaignId)],
+          [lane, FLUSHED_AT_ONCE, campaignFlow(campaignId, false), campaignFlow(campaignId, true)],
         );
         flushed = await add(lane, flat as string[], false);
       } while (flushed > 0);
@@ -232,16 +236,6 @@ export function openLanes(
     parked: () => readParked(connection, prefix),
     close: queues.close,
   };
-}
-
-/** Ids hold no space: what follows one can't be mistaken. */
-function flowsOf(campaignId: string): readonly [firstAttempts: string, retries: string] {
-  return [campaignId, `${campaignId} retries`];
-}
-
-function flowOf({ campaignId, attempt }: Bundle): string {
-  const [firstAttempts, retries] = flowsOf(campaignId);
-  return attempt === 1 ? firstAttempts : retries;
 }
 
 /** Webhooks parked, by lane. */

@@ -1,27 +1,49 @@
 /**
- * Records attempts, by group commit: one write for all that ended within two milliseconds. What is written, in order:
+ * Records attempts, by group commit: one write for all that ended within a while. What is written, in order:
  *
- *   1. the attempt log           from here on a repeated run of the bundle leaves the attempt alone
- *   2. the jobs of later attempts, and the outcomes in the results queue
+ *   1. logged     the attempt log: from here on a repeated run of the bundle leaves the attempt alone. Soon, for the
+ *                 attempt holds its slot until then.
+ *   2. reported   the jobs of later attempts, and the outcomes in the results queue. Not as soon: a results job costs
+ *                 Redis, the aggregator and us about the same whether it holds ten outcomes or two hundred.
  *
- * If we die between 1 and 2, the bundle runs again, finds the attempt in the log, and does 2 (`resume`): a later
- * attempt's job has an id of its own and the aggregator counts an outcome once, so a repeat changes nothing.
- * Redis' failures are waited out: what happened must be written, and the slots that it holds bound our memory.
+ * The bundle's job must not be finished before 2. If we die between 1 and 2, it runs again, finds the attempt in the
+ * log, and does 2 (`resume`): a later attempt's job has an id of its own and the aggregator counts an outcome once, so
+ * a repeat changes nothing. Where another worker has recorded the attempt, for a while two had the bundle, and both
+ * report what is in the log: the counters can't differ from it. Redis' failures are waited out: what happened must be written. Our memory is bounded by
+ * the slots of what is not logged, and by UNREPORTED_MAX.
  */
-import type { Bundle, BundledWebhook, Cancellation, Outcome, PhasesMs } from '@hookfleet/contract';
-import { toPositionRanges, WEBHOOKS_QUEUE } from '@hookfleet/contract';
-import { type AttemptRecord, type AttemptRetention, noteCancelled, recordAttempts } from './attempt-log.ts';
+import type {
+  Bundle,
+  BundledWebhook,
+  Cancellation,
+  Outcome,
+  PhasesMs,
+  TraceContext,
+} from '@hookfleet/contract';
+import { distinctTraces, toPositionRanges, WEBHOOKS_QUEUE } from '@hookfleet/contract';
+import {
+  type AttemptRecord,
+  type AttemptRetention,
+  type LoggedAttempt,
+  noteCancelled,
+  recordAttempts,
+} from './attempt-log.ts';
 import type { CampaignBacklog } from './campaign-backlog.ts';
-import { createGroupCommit } from './group-commit.ts';
+import { lossesOf } from './count-losses.ts';
+import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import { retryJobId, shardPrefix } from './keys.ts';
+import { outcomeFromLog } from './outcome-from-log.ts';
 import { openResultsOut } from './results-out.ts';
 import { defineScripts } from './scripts.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
 
-// One results job holds up to so many outcomes. 50 did well here; with larger ones a repeated job repeats more.
-const OUTCOMES_PER_JOB_MAX = 50;
-const LINGER_MS = 2;
-const WRITES_MAX = 4;
+// A script call costs Redis as much as three or four attempts in it. So much longer is a slot held.
+const LOG_GROUP = { itemsMax: 200, lingerMs: 6, writesMax: 2 } as const;
+// What the aggregator counts in one script call. Up to so long after an attempt its campaign's counters may not show it.
+// With 100 ms bulk takes another twentieth less of Redis, but the bundles that end together hold up who comes then.
+const REPORT_GROUP = { itemsMax: 250, lingerMs: 50, writesMax: 4 } as const;
+// Attempts that are logged and not reported, in a shard: with more, slots wait until these are reported.
+const UNREPORTED_MAX = 5_000;
 const PAUSE_AFTER_ERROR_MS = 500;
 
 export interface OutcomeRecorderOptions extends ShardOptions {
@@ -36,12 +58,24 @@ export interface RecordedAttempt {
   readonly nextAttemptAtMs: number | undefined;
   /** Absent for what is in the log already. */
   readonly phases?: PhasesMs;
+  /** The attempt's span, where it is traced. */
+  readonly trace?: TraceContext | undefined;
+}
+
+export interface LoggedRecord {
+  /** Resolves when the later attempt's job and the outcome are in Redis, however long that takes. Never rejects. */
+  readonly reported: Promise<void>;
 }
 
 export interface OutcomeRecorder {
-  /** Resolves when the attempt, its later attempt's job and its outcome are in Redis, however long that takes. */
-  record(shard: number, bundle: Bundle, webhook: BundledWebhook, recorded: RecordedAttempt): Promise<void>;
-  /** For attempts that are in the log: makes sure of what follows a record. */
+  /** Resolves when the attempt is in the log, however long that takes: it won't be repeated. */
+  record(
+    shard: number,
+    bundle: Bundle,
+    webhook: BundledWebhook,
+    recorded: RecordedAttempt,
+  ): Promise<LoggedRecord>;
+  /** For attempts that are in the log: resolves when they are reported. */
   resume(shard: number, bundle: Bundle, webhook: BundledWebhook, recorded: RecordedAttempt): Promise<void>;
   /** For webhooks that are called off: resolves when that is in their log and in the results queue. May be repeated. */
   cancel(shard: number, bundle: Bundle, webhooks: readonly BundledWebhook[]): Promise<void>;
@@ -49,7 +83,16 @@ export interface OutcomeRecorder {
 }
 
 interface Item extends AttemptRecord {
-  readonly logged: boolean;
+  readonly trace?: TraceContext | undefined;
+  /** How often the connection had been lost before it was logged. Absent for what was read from the log. */
+  readonly lossesBefore?: number;
+}
+
+interface ShardGroups {
+  /** With the records that stood already. */
+  readonly log: GroupCommit<Item, ReadonlyMap<AttemptRecord, LoggedAttempt>>;
+  readonly report: GroupCommit<Item>;
+  unreported: number;
 }
 
 export function createOutcomeRecorder(options: OutcomeRecorderOptions): OutcomeRecorder {
@@ -57,11 +100,11 @@ export function createOutcomeRecorder(options: OutcomeRecorderOptions): OutcomeR
   defineScripts(connection);
   const queues = openShardQueues(WEBHOOKS_QUEUE, options);
   const results = openResultsOut(options);
+  const losses = lossesOf(connection);
 
-  async function write(shard: number, items: readonly Item[]): Promise<void> {
-    const unlogged = items.filter(({ logged }) => !logged);
-    if (unlogged.length > 0)
-      await recordAttempts(connection, shardPrefix(prefix, shard), unlogged, retention);
+  async function reportAll(shard: number, reported: readonly Item[]): Promise<void> {
+    const items = await logAgain(shard, reported);
+    const traces = distinctTraces(items.map(({ trace }) => trace));
     const later = items.filter(({ nextAttemptAtMs }) => nextAttemptAtMs !== undefined);
     await Promise.all([
       later.length > 0 &&
@@ -70,11 +113,25 @@ export function createOutcomeRecorder(options: OutcomeRecorderOptions): OutcomeR
           .addBulk(
             later.map((item) => toRetryJob(item, backlog.join(shard, item.bundle.campaignId, 1, true))),
           ),
-      results.add(shard, { outcomes: items.map(({ outcome }) => outcome) }),
+      results.add(shard, {
+        outcomes: items.map(({ outcome }) => outcome),
+        ...(traces.length > 0 && { traces }),
+      }),
     ]);
   }
 
-  async function untilDone(context: Record<string, unknown>, work: () => Promise<void>): Promise<void> {
+  /** What was logged before the connection was lost may not be in the log of the master that there is now. */
+  async function logAgain(shard: number, items: readonly Item[]): Promise<readonly Item[]> {
+    const unsure = items.filter(({ lossesBefore = losses() }) => lossesBefore !== losses());
+    if (unsure.length === 0) return items;
+    const standing = await recordAttempts(connection, shardPrefix(prefix, shard), unsure, retention);
+    return items.map((item) => {
+      const logged = standing.get(item);
+      return logged === undefined ? item : asLogged(shard, item, logged);
+    });
+  }
+
+  async function untilDone<R>(context: Record<string, unknown>, work: () => Promise<R>): Promise<R> {
     for (;;) {
       try {
         return await work();
@@ -85,25 +142,49 @@ export function createOutcomeRecorder(options: OutcomeRecorderOptions): OutcomeR
     }
   }
 
-  const groups = Array.from({ length: shards }, (_, shard) =>
-    createGroupCommit<Item>({
-      write: (items) =>
-        untilDone({ shard, outcomes: items.length, doing: 'record outcomes' }, () => write(shard, items)),
-      itemsMax: OUTCOMES_PER_JOB_MAX,
-      lingerMs: LINGER_MS,
-      writesMax: WRITES_MAX,
+  const groups = Array.from(
+    { length: shards },
+    (_, shard): ShardGroups => ({
+      log: createGroupCommit({
+        write: (items) =>
+          untilDone({ shard, attempts: items.length, doing: 'log attempts' }, () =>
+            recordAttempts(connection, shardPrefix(prefix, shard), items, retention),
+          ),
+        ...LOG_GROUP,
+      }),
+      report: createGroupCommit({
+        write: (items) =>
+          untilDone({ shard, outcomes: items.length, doing: 'report outcomes' }, () =>
+            reportAll(shard, items),
+          ),
+        ...REPORT_GROUP,
+      }),
+      unreported: 0,
     }),
   );
 
-  function add(shard: number, item: Item): Promise<void> {
-    const group = groups[shard];
-    if (group === undefined) throw new RangeError(`shard ${shard} of ${shards}`);
-    return group.add(item);
+  function groupsOf(shard: number): ShardGroups {
+    const own = groups[shard];
+    if (own === undefined) throw new RangeError(`shard ${shard} of ${shards}`);
+    return own;
+  }
+
+  async function report(own: ShardGroups, item: Item): Promise<void> {
+    own.unreported += 1;
+    await own.report.add(item);
+    own.unreported -= 1;
   }
 
   return {
-    record: (shard, bundle, webhook, recorded) => add(shard, { bundle, webhook, ...recorded, logged: false }),
-    resume: (shard, bundle, webhook, recorded) => add(shard, { bundle, webhook, ...recorded, logged: true }),
+    async record(shard, bundle, webhook, recorded) {
+      const own = groupsOf(shard);
+      const item = { bundle, webhook, ...recorded, lossesBefore: losses() };
+      const standing = (await own.log.add(item)).get(item);
+      const reported = report(own, standing === undefined ? item : asLogged(shard, item, standing));
+      if (own.unreported > UNREPORTED_MAX) await reported;
+      return { reported };
+    },
+    resume: (shard, bundle, webhook, recorded) => report(groupsOf(shard), { bundle, webhook, ...recorded }),
     async cancel(shard, bundle, webhooks) {
       const cancellations = toCancellations(bundle, webhooks);
       await untilDone({ shard, doing: 'record cancellations' }, async () => {
@@ -118,9 +199,21 @@ export function createOutcomeRecorder(options: OutcomeRecorderOptions): OutcomeR
       });
     },
     async close() {
-      await Promise.all(groups.map((group) => group.drain()));
+      await Promise.all(groups.map(({ log }) => log.drain()));
+      await Promise.all(groups.map(({ report }) => report.drain()));
       await Promise.all([queues.close(), results.close()]);
     },
+  };
+}
+
+/** The attempt as the log tells of it. */
+function asLogged(shard: number, { bundle, webhook, outcome, trace }: Item, logged: LoggedAttempt): Item {
+  return {
+    bundle,
+    webhook,
+    trace,
+    outcome: outcomeFromLog(shard, bundle, webhook, logged, outcome.properties),
+    nextAttemptAtMs: logged.nextAttemptAtMs,
   };
 }
 
@@ -137,12 +230,14 @@ function toCancellations(
   return ranges.map((range) => ({ campaignId, ...range }));
 }
 
-/** The webhook leaves its bundle: a bundle of one, under an id made of the webhook's and the attempt's. */
-function toRetryJob({ bundle, webhook, outcome, nextAttemptAtMs, logged }: Item, priority: number) {
+/**
+ * The webhook leaves its bundle: a bundle of one, under an id made of the webhook's and the attempt's. Whoever runs it
+ * looks into the log first: a write whose reply was lost is made again, maybe when the job it had added is done and gone.
+ */
+function toRetryJob({ bundle, webhook, outcome, nextAttemptAtMs }: Item, priority: number) {
   const {
     claim: _claim,
     claimedBy: _by,
-    recheck: _recheck,
     lane: _lane,
     probe: _probe,
     parked: _parked,
@@ -150,7 +245,7 @@ function toRetryJob({ bundle, webhook, outcome, nextAttemptAtMs, logged }: Item,
     ...rest
   } = bundle;
   const attempt = outcome.attempt + 1;
-  const data: Bundle = { ...rest, attempt, ...(logged && { recheck: true as const }), webhooks: [webhook] };
+  const data: Bundle = { ...rest, attempt, recheck: true, webhooks: [webhook] };
   return {
     name: bundle.campaignId,
     data,

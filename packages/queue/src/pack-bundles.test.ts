@@ -1,3 +1,4 @@
+import { traceOf } from '@hookfleet/contract';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { packBundles, type WebhookToEnqueue } from './pack-bundles.ts';
@@ -82,6 +83,32 @@ test("a run's positions are dense: no two webhooks share one, and none is left o
       for (const positions of byRun.values()) {
         const sorted = positions.map(({ position }) => position).sort((a, b) => a - b);
         expect(sorted).toEqual(sorted.map((_, at) => at));
+      }
+    }),
+  );
+});
+
+const traced = fc.array(
+  fc.record({
+    campaignId: fc.constant('a'),
+    messageId: fc.constant('m'),
+    channelConfigId: fc.constant('c'),
+    body: fc.constant(''),
+    trace: fc.constantFrom(undefined, { traceparent: 'first' }, { traceparent: 'second' }),
+  }),
+  { minLength: 1, maxLength: 20 },
+);
+
+test('a webhook keeps its trace: once in the bundle where all have the same, by itself where not, and no byte of it without', () => {
+  fc.assert(
+    fc.property(traced, options, (given, size) => {
+      for (const { bundle, members } of pack(given, size)) {
+        const traces = members.map((member) => given[member]?.trace);
+        expect(bundle.webhooks.map((webhook) => traceOf(bundle, webhook))).toEqual(traces);
+        const [first] = traces;
+        const isShared = traces.every((trace) => trace?.traceparent === first?.traceparent);
+        expect(bundle.webhooks.some((webhook) => 'trace' in webhook)).toBe(!isShared);
+        expect('trace' in bundle).toBe(isShared && first !== undefined);
       }
     }),
   );

@@ -2,7 +2,13 @@
  * Decides which webhooks travel together: those of one campaign, destination, time and shard, up to the bundle's
  * size in webhooks and bytes. Pure but for the positions it takes.
  */
-import { BUNDLE_VERSION, type Bundle, type BundledWebhook, type Destination } from '@hookfleet/contract';
+import {
+  BUNDLE_VERSION,
+  type Bundle,
+  type BundledWebhook,
+  type Destination,
+  type TraceContext,
+} from '@hookfleet/contract';
 import { idempotencyDigest } from './keys.ts';
 import type { PositionAllocator } from './positions.ts';
 import type { SecretBox } from './secret-box.ts';
@@ -21,6 +27,8 @@ export interface WebhookToEnqueue {
   readonly idempotencyKey?: string | undefined;
   readonly deliverAtMs?: number | undefined;
   readonly userId?: string | undefined;
+  /** Of the call that brought it in, where its trace is sampled. */
+  readonly trace?: TraceContext | undefined;
 }
 
 export interface PackedBundle {
@@ -74,7 +82,10 @@ export function packBundles(webhooks: readonly WebhookToEnqueue[], options: Pack
 }
 
 /** The shard is fixed where an idempotency key must be found again, else open. */
-function shardOf({ campaignId, idempotencyKey }: WebhookToEnqueue, shards: number): number | undefined {
+export function shardOf(
+  { campaignId, idempotencyKey }: WebhookToEnqueue,
+  shards: number,
+): number | undefined {
   if (idempotencyKey === undefined) return undefined;
   return shards === 1 ? 0 : idempotencyDigest(campaignId, idempotencyKey).readUInt32BE(0) % shards;
 }
@@ -91,6 +102,9 @@ function toBundle(
 ): Bundle {
   const head = webhooks[members[0] as number] as WebhookToEnqueue;
   const { run, first } = options.positions.allocate(head.campaignId, members.length);
+  const sharesTrace = members.every(
+    (member) => webhooks[member]?.trace?.traceparent === head.trace?.traceparent,
+  );
   return {
     version: BUNDLE_VERSION,
     campaignId: head.campaignId,
@@ -102,7 +116,10 @@ function toBundle(
     ...(head.idempotencyKey !== undefined && { claim: true }),
     ...(head.channelConfigId !== undefined && { channelConfigId: head.channelConfigId }),
     ...(head.destination !== undefined && destinationOf(head.destination, options.secrets)),
-    webhooks: members.map((member, index) => toBundledWebhook(webhooks[member] as WebhookToEnqueue, index)),
+    ...(sharesTrace && head.trace !== undefined && { trace: head.trace }),
+    webhooks: members.map((member, index) =>
+      toBundledWebhook(webhooks[member] as WebhookToEnqueue, index, sharesTrace),
+    ),
   };
 }
 
@@ -112,8 +129,9 @@ function destinationOf(destination: Destination, secrets: SecretBox): Partial<Bu
 }
 
 function toBundledWebhook(
-  { messageId, userId, body, contentType }: WebhookToEnqueue,
+  { messageId, userId, body, contentType, trace }: WebhookToEnqueue,
   index: number,
+  sharesTrace: boolean,
 ): BundledWebhook {
   return {
     index,
@@ -121,5 +139,6 @@ function toBundledWebhook(
     ...(userId !== undefined && { userId }),
     body,
     ...(contentType !== undefined && { contentType }),
+    ...(!sharesTrace && trace !== undefined && { trace }),
   };
 }

@@ -4,7 +4,7 @@
  */
 import { Cluster, type Redis } from 'ioredis';
 import { parseInfo } from './check-redis.ts';
-import type { RedisConnection } from './connection.ts';
+import { addressOf, type RedisConnection } from './connection.ts';
 
 export interface RedisMemory {
   /** The node's address: as many as there are masters. */
@@ -23,5 +23,5 @@ async function memoryOf(node: Redis): Promise<RedisMemory> {
   const info = parseInfo(await node.info('memory'));
   const bytes = (field: string) => Number(info.get(field) ?? 0);
   const limitBytes = bytes('maxmemory') || bytes('total_system_memory') || undefined;
-  return { node: `${node.options.host}:${node.options.port}`, usedBytes: bytes('used_memory'), limitBytes };
+  return { node: addressOf(node), usedBytes: bytes('used_memory'), limitBytes };
 }

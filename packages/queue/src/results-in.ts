@@ -1,10 +1,15 @@
 /**
  * The results queue's exit: BullMQ's own worker, one per shard. A job that can't be applied comes back after a
- * second, for ever: dropping it would be a miscount. Data that is no results is set aside as failed.
+ * second, for ever: dropping it would be a miscount. So does one that a later version wrote, until an aggregator takes
+ * it that knows it. Data that is no results is set aside as failed. Where the connection is lost before a job's end is
+ * known, its counts may be gone with a master that failed, and its end be kept by the successor: it is added again.
  */
-import { compileValidator, Results, RESULTS_QUEUE } from '@hookfleet/contract';
-import { UnrecoverableError, Worker } from 'bullmq';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { compileValidator, Results, RESULTS_QUEUE, RESULTS_VERSION_WITH_EVENTS } from '@hookfleet/contract';
+import { Job, UnrecoverableError, Worker } from 'bullmq';
+import { lossesOf } from './count-losses.ts';
 import { shardPrefix } from './keys.ts';
+import { refuseLaterVersion } from './later-version.ts';
 import type { ShardOptions } from './shard-queues.ts';
 
 export interface ConsumeResultsOptions extends ShardOptions {
@@ -25,12 +30,19 @@ export interface ResultsConsumer {
   active(): number;
 }
 
+// With Redis away, BullMQ's worker may wait for its blocking connection for ever, also when Redis is back. What is left
+// then is a job or two that were applied and not removed: another run of them changes nothing.
+const CLOSE_WITHIN_MS = 3_000;
+
 const validateResults = compileValidator<Results>(Results);
 
 export function consumeResults(options: ConsumeResultsOptions): ResultsConsumer {
   const { connection, prefix, shards, onError } = options;
   let lastProgressAt = Date.now();
   let active = 0;
+  const losses = lossesOf(connection);
+  const lossesBefore = new WeakMap<Job, number>();
+  const addingAgain = new Set<Promise<unknown>>();
   const progress = () => {
     lastProgressAt = Date.now();
   };
@@ -39,6 +51,7 @@ export function consumeResults(options: ConsumeResultsOptions): ResultsConsumer 
     const worker = new Worker(
       RESULTS_QUEUE,
       async (job) => {
+        refuseLaterVersion('results', job.data, RESULTS_VERSION_WITH_EVENTS);
         const checked = validateResults(job.data);
         if ('errors' in checked) {
           throw new UnrecoverableError(
@@ -46,6 +59,7 @@ export function consumeResults(options: ConsumeResultsOptions): ResultsConsumer 
           );
         }
         active += 1;
+        lossesBefore.set(job, losses());
         try {
           await options.apply(checked.value);
         } finally {
@@ -65,14 +79,31 @@ export function consumeResults(options: ConsumeResultsOptions): ResultsConsumer 
     );
     worker.on('error', (error) => onError(error, { shard }));
     worker.on('failed', (job, error) => onError(error, { shard, jobId: job?.id }));
-    worker.on('completed', progress);
+    worker.on('completed', (job) => {
+      progress();
+      if (lossesBefore.get(job) === losses()) return;
+      // It has a number of the queue's, as its first time.
+      const { jobId: _jobId, ...opts } = job.opts;
+      const adding = Job.create(worker, job.name, job.data, { ...opts, delay: 0 })
+        .catch((error: Error) => onError(error, { shard, jobId: job.id, doing: 'add results again' }))
+        .finally(() => addingAgain.delete(adding));
+      addingAgain.add(adding);
+    });
     worker.on('drained', progress);
     return worker;
   });
 
   return {
     async stop() {
-      await Promise.all(workers.map((worker) => worker.close()));
+      const closed = Promise.all(workers.map((worker) => worker.close())).then(() => true);
+      let isClosed = false;
+      do isClosed = await Promise.race([closed, sleep(CLOSE_WITHIN_MS, false, { ref: false })]);
+      while (!isClosed && active > 0);
+      await Promise.race([Promise.all(addingAgain), sleep(CLOSE_WITHIN_MS, undefined, { ref: false })]);
+      if (isClosed) return;
+      // Not awaited: it waits for the same.
+      for (const worker of workers)
+        worker.disconnect().catch((error: Error) => onError(error, { doing: 'leave the results queue' }));
     },
     lastProgressAt: () => lastProgressAt,
     active: () => active,

@@ -1,6 +1,6 @@
 /** Our Lua scripts as commands of a connection. ioredis loads a script where a server doesn't have it yet. */
-import { readFileSync } from 'node:fs';
 import type { RedisConnection } from './connection.ts';
+import { readLua } from './read-lua.ts';
 
 const SOURCES = {
   adjustBacklog: 'adjust-backlog',
@@ -30,9 +30,7 @@ type Command = (keysCount: number, ...keysAndArguments: (string | number)[]) => 
 export function defineScripts(connection: RedisConnection): void {
   for (const [name, file] of Object.entries(SOURCES)) {
     if (name in connection) continue;
-    connection.defineCommand(name, {
-      lua: readFileSync(new URL(`lua/${file}.lua`, import.meta.url), 'utf8'),
-    });
+    connection.defineCommand(name, { lua: readLua(file) });
   }
 }
 

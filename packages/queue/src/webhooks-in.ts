@@ -6,14 +6,20 @@
  *
  * A job's life:   fetched → processed → completed         all its webhooks are recorded
  *                                     → back to wait      the process drains: some were not attempted
- *                                     → delayed           processing threw: our fault, tried again later
+ *                                     → delayed           processing threw: our fault, tried again later;
+ *                                                         or a later version wrote it: for a worker that knows it
  *                                     → failed            not a bundle, or taken STARTS_MAX times without an end
+ * Where the connection is lost before the job's end is known, what its run has written may be gone with a master that
+ * failed, and the end be kept by its successor: the job is run again, or added again, and looks into the log.
  * If the process dies anywhere in it, the lock expires and the job is fetched again, by anyone.
  */
-import { type Bundle, WEBHOOKS_QUEUE } from '@hookfleet/contract';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BUNDLE_VERSION, type Bundle, WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import { Job, Worker } from 'bullmq';
 import { createBundleCapacity } from './bundle-capacity.ts';
+import { lossesOf } from './count-losses.ts';
 import { shardPrefix } from './keys.ts';
+import { refuseLaterVersion } from './later-version.ts';
 import type { ShardOptions } from './shard-queues.ts';
 
 // A bundle that was begun so often and never ended takes its worker down with it: it goes aside for a person to see.
@@ -67,6 +73,7 @@ export interface WebhooksConsumer {
 
 export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsumer {
   const { connection, prefix, shards, lockDurationMs, onError } = options;
+  const losses = lossesOf(connection);
   const stopping = new AbortController();
   const capacity = createBundleCapacity(options.webhooksMax);
   const running = new Map<Job, { token: string; lost: AbortController }>();
@@ -102,7 +109,8 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
       } catch (error) {
         if (stopping.signal.aborted) return;
         onError(error as Error, { shard, doing: 'fetch' });
-        await pause(PAUSE_AFTER_ERROR_MS, stopping.signal);
+        // A stop ends it early.
+        await sleep(PAUSE_AFTER_ERROR_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
       }
     }
   }
@@ -129,19 +137,26 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
     capacity.take(owed);
     running.set(job, { token, lost });
     const context = { shard, jobId: job.id };
+    const before = losses();
+    const isSure = () => losses() === before;
     try {
       const end = await process(job, shard, AbortSignal.any([stopping.signal, lost.signal]), settled);
       settled(owed);
       if (lost.signal.aborted) return undefined;
       // Its lock ends with the next call: from here on there is none to renew, or to miss.
       running.delete(job);
-      if (end === 'released') return void (await job.moveToWait(token));
+      if (end === 'released' || !isSure()) return void (await job.moveToWait(token));
       const fetchNext = capacity.hasRoom() && !stopping.signal.aborted;
-      return await complete(worker, job, token, fetchNext);
+      const next = await complete(worker, job, token, fetchNext);
+      // Whatever becomes of it: the next is in hand already.
+      if (!isSure()) await addAgain(worker, job).catch((failure: Error) => onError(failure, context));
+      return next;
     } catch (error) {
       onError(error as Error, context);
       settled(owed);
-      await setAside(job, token, error as Error).catch((failure: Error) => onError(failure, context));
+      await setAside(job, token, error as Error)
+        .then(() => (isSure() ? undefined : addAgain(worker, job)))
+        .catch((failure: Error) => onError(failure, context));
       return undefined;
     } finally {
       running.delete(job);
@@ -154,6 +169,8 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
     signal: AbortSignal,
     settled: (webhooks: number) => void,
   ): Promise<BundleRunEnd> {
+    // However often it was begun: it comes back until somebody knows it.
+    refuseLaterVersion('a bundle', job.data, BUNDLE_VERSION);
     if (job.attemptsStarted > STARTS_MAX)
       throw new UnreadableBundleError(`begun ${STARTS_MAX} times and never ended`);
     return options.process({
@@ -184,6 +201,12 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
     if (error instanceof UnreadableBundleError) await job.moveToFailed(error, token, false);
     else if (!isLockLost(error))
       await job.moveToDelayed(Date.now() + PAUSE_AFTER_ERROR_MS * Math.min(job.attemptsStarted, 60), token);
+  }
+
+  /** Changes nothing where the job is there still. */
+  async function addAgain(worker: Worker, { name, data, id, opts }: Job): Promise<void> {
+    const again = Array.isArray(data?.webhooks) ? { ...data, recheck: true } : data;
+    await Job.create(worker, name, again, { ...opts, delay: 0, jobId: id as string });
   }
 
   async function renewLocks(): Promise<void> {
@@ -234,14 +257,4 @@ function weightOf(data: Partial<Bundle> | undefined): number {
 
 function isLockLost(error: Error): boolean {
   return /Missing lock|Missing key|not in the active state|Lock mismatch/i.test(error.message);
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  const onAbort = () => resolve();
-  signal.addEventListener('abort', onAbort, { once: true });
-  await promise;
-  clearTimeout(timer);
-  signal.removeEventListener('abort', onAbort);
 }

@@ -1,7 +1,7 @@
 /** A lot, and what is left behind by whoever dies while a batch is made of it. */
-import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { type BatchBody, type Bundle, formatWebhookId } from '@hookfleet/contract';
-import { eventually, startTestRedis } from '@hookfleet/testkit';
+import { eventually, startTcpProxy } from '@hookfleet/testkit';
 import { Queue } from 'bullmq';
 import {
   type Batches,
@@ -12,31 +12,20 @@ import {
 } from '../src/index.ts';
 import { lotKeys } from '../src/keys.ts';
 import { defineScripts, runScript } from '../src/scripts.ts';
-import { bundleOf, connect } from './setup-queue.ts';
+import { bundleOf, connect, testServer } from './setup-queue.ts';
 
 const BATCHING = { size: 50, maxWaitMs: 3_600_000 };
 
-let redis: Awaited<ReturnType<typeof startTestRedis>>;
+const server = testServer();
 let connection: RedisConnection;
 let batches: Batches;
 let queue: Queue;
 let prefix: string;
-let prefixes = 0;
 
-beforeAll(async () => {
-  redis = await startTestRedis();
-  connection = connect(redis.url);
-  defineScripts(connection);
-});
-
-afterAll(async () => {
-  disconnectRedis(connection);
-  await redis.stop();
-});
+beforeAll(() => defineScripts(server.connection));
 
 beforeEach(() => {
-  prefixes += 1;
-  prefix = `t${prefixes}`;
+  ({ connection, prefix } = server);
   batches = open();
   queue = new Queue('webhooks', { connection, prefix: `{${prefix}:0}` });
 });
@@ -141,4 +130,40 @@ test('a lot whose batches are settled leaves nothing behind', async () => {
   await batches.send(lot);
   const keys = await (connection as { keys(pattern: string): Promise<string[]> }).keys(`{${prefix}:0}:lot*`);
   expect(keys).toEqual([]);
+});
+
+/**
+ * What broke: a connection that lost the reply sent the call again when the batch had left, and its webhooks came into
+ * a second one. Found by the chaos drill.
+ */
+test('webhooks stay in one batch where the call that gathered them is sent again after they have left', async () => {
+  const proxy = await startTcpProxy(server.redis);
+  const unlucky = connect(`redis://127.0.0.1:${proxy.port}`);
+  const there = openBatches({
+    connection: unlucky,
+    prefix,
+    shards: 1,
+    retentionMs: 3_600_000,
+    leaseMs: 60_000,
+  });
+  const bundle = newBundle(3);
+  const batching = { size: 50, maxWaitMs: 100 };
+  const isLost = proxy.loseReplyAfter('"body"');
+  const gathering = there.gather(0, bundle, bundle.webhooks, batching);
+  await isLost;
+  const goOn = proxy.stall();
+  const [lot] = await eventually(async () => {
+    const due = await batches.claimDue(10);
+    expect(due).toHaveLength(1);
+    return due;
+  });
+  if (lot === undefined) throw new Error('no lot is due');
+  await batches.send(lot);
+  goOn();
+  await gathering;
+  await batches.send(lot, { all: true });
+  expect((await queued()).map(({ messages }) => messages.map(({ id }) => id))).toEqual([idsOf(bundle)]);
+  await there.close();
+  disconnectRedis(unlucky);
+  await proxy.close();
 });

@@ -1,39 +1,26 @@
 /** Which campaign's webhooks go first, and what becomes of those that wait when its controls change. */
-import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { beforeEach, expect, test } from '@jest/globals';
 import type { Bundle, CampaignPriority } from '@hookfleet/contract';
-import { eventually, startTestRedis } from '@hookfleet/testkit';
+import { eventually } from '@hookfleet/testkit';
 import { Queue, Worker } from 'bullmq';
 import {
   createSecretBox,
-  disconnectRedis,
   openCampaignJobs,
   openWebhooksOut,
   type RedisConnection,
   type WebhooksOut,
 } from '../src/index.ts';
-import { backlogOf, connect, webhook } from './setup-queue.ts';
+import { backlogOf, webhook, testServer } from './setup-queue.ts';
 
-let redis: Awaited<ReturnType<typeof startTestRedis>>;
+const server = testServer();
 let connection: RedisConnection;
 let out: WebhooksOut;
 let queue: Queue;
 let prefix: string;
-let prefixes = 0;
 let priorities: Map<string, CampaignPriority>;
 
-beforeAll(async () => {
-  redis = await startTestRedis();
-  connection = connect(redis.url);
-});
-
-afterAll(async () => {
-  disconnectRedis(connection);
-  await redis.stop();
-});
-
 beforeEach(() => {
-  prefixes += 1;
-  prefix = `t${prefixes}`;
+  ({ connection, prefix } = server);
   priorities = new Map();
   out = open();
   queue = new Queue('webhooks', { connection, prefix: `{${prefix}:0}` });

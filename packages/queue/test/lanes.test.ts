@@ -1,11 +1,10 @@
 /** A lane's parking lot: order, limits, leases, and what is left behind by whoever dies. */
-import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { beforeEach, expect, test } from '@jest/globals';
 import type { Bundle } from '@hookfleet/contract';
-import { eventually, startTestRedis } from '@hookfleet/testkit';
+import { eventually } from '@hookfleet/testkit';
 import { Queue } from 'bullmq';
 import {
   createQueueMonitor,
-  disconnectRedis,
   isLaterPiece,
   type Lanes,
   openCampaignControls,
@@ -16,7 +15,7 @@ import {
   type ReleaseOptions,
   createSecretBox,
 } from '../src/index.ts';
-import { bundleOf, connect } from './setup-queue.ts';
+import { bundleOf, testServer } from './setup-queue.ts';
 
 const LANE = 'channel:c';
 const ALL: ReleaseOptions = {
@@ -27,26 +26,14 @@ const ALL: ReleaseOptions = {
   probe: false,
 };
 
-let redis: Awaited<ReturnType<typeof startTestRedis>>;
+const server = testServer();
 let connection: RedisConnection;
 let lanes: Lanes;
 let queue: Queue;
 let prefix: string;
-let prefixes = 0;
-
-beforeAll(async () => {
-  redis = await startTestRedis();
-  connection = connect(redis.url);
-});
-
-afterAll(async () => {
-  disconnectRedis(connection);
-  await redis.stop();
-});
 
 beforeEach(() => {
-  prefixes += 1;
-  prefix = `t${prefixes}`;
+  ({ connection, prefix } = server);
   lanes = open();
   queue = new Queue('webhooks', { connection, prefix: `{${prefix}:0}` });
 });

@@ -1,9 +1,7 @@
 /** What somebody wrote into Redis past us: it is told of and passed over, and stops nothing but itself. */
-import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { startTestRedis } from '@hookfleet/testkit';
+import { beforeEach, expect, test } from '@jest/globals';
 import {
   createSecretBox,
-  disconnectRedis,
   openCampaignControls,
   openChannels,
   openCircuits,
@@ -12,31 +10,19 @@ import {
   type RedisConnection,
   startKnownControls,
 } from '../src/index.ts';
-import { bundleOf, connect } from './setup-queue.ts';
+import { bundleOf, testServer } from './setup-queue.ts';
 
 const POISON = ['', 'planted-secret', '{"planted-secret":', 'null', '[]', '1', '"text"', '{"channel":null}'];
 
-let redis: Awaited<ReturnType<typeof startTestRedis>>;
+const server = testServer();
 let connection: RedisConnection;
 let prefix: string;
-let prefixes = 0;
 let told: { readonly error: Error; readonly context: Record<string, unknown> }[];
 
 const onError = (error: Error, context: Record<string, unknown>) => void told.push({ error, context });
 
-beforeAll(async () => {
-  redis = await startTestRedis();
-  connection = connect(redis.url);
-});
-
-afterAll(async () => {
-  disconnectRedis(connection);
-  await redis.stop();
-});
-
 beforeEach(() => {
-  prefixes += 1;
-  prefix = `poisoned${prefixes}`;
+  ({ connection, prefix } = server);
   told = [];
 });
 

@@ -1,7 +1,7 @@
 /** What the queues hold, as metrics and scaling see it. */
 import { expect, test } from '@jest/globals';
 import { startTestRedis } from '@hookfleet/testkit';
-import { attemptsCounterKey } from '../src/keys.ts';
+import { attemptsCounterKey, shardPrefix } from '../src/keys.ts';
 import {
   campaignLane,
   createQueueMonitor,
@@ -45,7 +45,7 @@ test('jobs, their age, and the time to drain them, counted in webhooks and over 
   expect(idle.backlogSeconds).toBeGreaterThan(59);
 
   // 100 attempts a second for a minute: the rate is near that, and 400 webhooks take about four seconds.
-  await connection.incrby(attemptsCounterKey('{test:1}'), 6_000);
+  await connection.incrby(attemptsCounterKey(shardPrefix('test', 1)), 6_000);
   skewMs += 60_000;
   const busy = await monitor.sample();
   expect(busy.attemptsPerSecond).toBeGreaterThan(80);

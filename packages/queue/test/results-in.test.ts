@@ -2,7 +2,7 @@
 import { expect, test } from '@jest/globals';
 import { eventually, startTestRedis } from '@hookfleet/testkit';
 import { Queue } from 'bullmq';
-import { consumeResults, disconnectRedis, openResultsOut } from '../src/index.ts';
+import { consumeResults, disconnectRedis, openResultsOut, type RedisConnection } from '../src/index.ts';
 import { bundleOf, connect, outcomeOf } from './setup-queue.ts';
 
 test('results that fail to be applied are applied again; poison fails once, with its reason', async () => {
@@ -46,3 +46,55 @@ test('results that fail to be applied are applied again; poison fails once, with
   disconnectRedis(connection);
   await redis.stop();
 });
+
+/**
+ * What broke: an aggregator that was told to stop in the moment in which Redis went away waited for BullMQ's blocking
+ * connection until its time was over, and exited 1. Found by the chaos drill.
+ */
+test.each([
+  ['with nothing in hand', 0],
+  ['in the middle of a job, which it finishes', 1],
+])(
+  'a consumer that is told to stop as Redis goes away stops, %s',
+  async (_how, jobs) => {
+    const redis = await startTestRedis();
+    const connection = connect(redis.url);
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const options = { connection, prefix: 'test', shards: 1 };
+    const out = openResultsOut(options);
+    let applied = 0;
+    const consumer = consumeResults({
+      ...options,
+      concurrency: 4,
+      lockDurationMs: 30_000,
+      stalledIntervalMs: 30_000,
+      onError: () => undefined,
+      async apply() {
+        begin();
+        await ended;
+        applied += 1;
+      },
+    });
+    const bundle = bundleOf(1);
+    const outcomes = bundle.webhooks.map((webhook) => outcomeOf(bundle, webhook));
+    for (let job = 0; job < jobs; job += 1) await out.add(0, { outcomes });
+    await (jobs > 0 ? begun : untilItBlocks(connection));
+    await redis.kill();
+    const stopped = consumer.stop();
+    end();
+    await stopped;
+    expect(applied).toBe(jobs);
+    await out.close();
+    disconnectRedis(connection);
+    await redis.stop();
+  },
+  15_000,
+);
+
+/** Some client waits on an empty queue. */
+async function untilItBlocks(connection: RedisConnection): Promise<void> {
+  await eventually(async () =>
+    expect(String(await connection.call('INFO', 'clients'))).toContain('blocked_clients:1'),
+  );
+}

@@ -1,16 +1,46 @@
 /** Both ends of the webhooks queue over a Redis of the test's. */
+import { afterAll, beforeAll, beforeEach } from '@jest/globals';
 import type { Bundle, BundledWebhook, Outcome } from '@hookfleet/contract';
 import { formatWebhookId } from '@hookfleet/contract';
+import { startTestRedis } from '@hookfleet/testkit';
 import {
   type CampaignBacklog,
   connectRedis,
   createCampaignBacklog,
+  disconnectRedis,
+  eventIdOf,
   type RedisConnection,
   type WebhookToEnqueue,
 } from '../src/index.ts';
 
 export function connect(url: string): RedisConnection {
   return connectRedis({ url, name: 'test', temper: 'patient', onError: () => undefined });
+}
+
+export interface TestServer {
+  readonly redis: Awaited<ReturnType<typeof startTestRedis>>;
+  readonly connection: RedisConnection;
+  /** Another for each test. */
+  readonly prefix: string;
+}
+
+/** A Redis for all tests of a file, which it is called at the top of: there from the first hook on, and then gone. */
+export function testServer(): TestServer {
+  const server = {} as { -readonly [K in keyof TestServer]: TestServer[K] };
+  let prefixes = 0;
+  beforeAll(async () => {
+    server.redis = await startTestRedis();
+    server.connection = connect(server.redis.url);
+  });
+  beforeEach(() => {
+    prefixes += 1;
+    server.prefix = `t${prefixes}`;
+  });
+  afterAll(async () => {
+    disconnectRedis(server.connection);
+    await server.redis.stop();
+  });
+  return server;
 }
 
 export function webhook(changes: Partial<WebhookToEnqueue> = {}): WebhookToEnqueue {
@@ -44,7 +74,7 @@ export function bundleOf(webhooks: number, changes: Partial<Bundle> = {}): Bundl
 export function outcomeOf(bundle: Bundle, webhook: BundledWebhook, changes: Partial<Outcome> = {}): Outcome {
   const webhookId = formatWebhookId({ shard: 0, run: bundle.run, first: bundle.first, index: webhook.index });
   return {
-    eventId: `ev_${webhookId}_${bundle.attempt}`,
+    eventId: eventIdOf(webhookId, bundle.attempt),
     event: 'webhook.delivered',
     webhookId,
     campaignId: bundle.campaignId,

@@ -1,6 +1,6 @@
 /** The webhooks queue's exit: how many are in hand, and what becomes of a job whatever its processing does. */
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { eventually, startTcpProxy, startTestRedis } from '@hookfleet/testkit';
+import { expect, test } from '@jest/globals';
+import { eventually, startTcpProxy } from '@hookfleet/testkit';
 import { Queue } from 'bullmq';
 import {
   type BundleRun,
@@ -8,30 +8,16 @@ import {
   consumeWebhooks,
   disconnectRedis,
   openWebhooksOut,
-  type RedisConnection,
   UnreadableBundleError,
   type WebhooksConsumer,
   createSecretBox,
 } from '../src/index.ts';
-import { connect, webhook } from './setup-queue.ts';
+import { connect, webhook, testServer } from './setup-queue.ts';
 
-let redis: Awaited<ReturnType<typeof startTestRedis>>;
-let connection: RedisConnection;
-let prefixes = 0;
-
-beforeAll(async () => {
-  redis = await startTestRedis();
-  connection = connect(redis.url);
-});
-
-afterAll(async () => {
-  disconnectRedis(connection);
-  await redis.stop();
-});
+const server = testServer();
 
 function setup(bundleSize = 5) {
-  prefixes += 1;
-  const prefix = `t${prefixes}`;
+  const { connection, prefix } = server;
   const options = { connection, prefix, shards: 1 };
   const out = openWebhooksOut({
     ...options,
@@ -174,7 +160,7 @@ test('a stop does not wait for a queue that is empty', async () => {
 test('the bundle of a process that is cut off is run by another, as a repeat; the late one changes nothing', async () => {
   const { consume, enqueue, queue, close } = setup();
   await enqueue(1);
-  const proxy = await startTcpProxy(redis);
+  const proxy = await startTcpProxy(server.redis);
   const cutOff = connect(`redis://127.0.0.1:${proxy.port}`);
   const { promise: begun, resolve: begin } = Promise.withResolvers<AbortSignal>();
   const { promise: held, resolve: letGo } = Promise.withResolvers<BundleRunEnd>();

@@ -7,8 +7,8 @@ import { LOG_LEVELS } from './logger.ts';
 export function fleetVariables(options: { port: number; checkRedisUrl: (url: string) => unknown }) {
   return {
     redisUrl: required('REDIS_URL', {
-      help: 'redis:// or rediss:// address; several, by commas, for Redis Cluster.',
-      check: (urls) => urls.split(',').forEach((url) => void options.checkRedisUrl(url.trim())),
+      help: 'redis:// or rediss:// address; several, by commas, for Redis Cluster; or redis+sentinel://host:port,host:port/master-name.',
+      check: options.checkRedisUrl,
     }),
     shards: integer('HOOKFLEET_SHARDS', {
       default: 1,

@@ -69,6 +69,27 @@ test('a configuration is logged without its secrets, those in URLs included', ()
     KEYS: '***',
     PORT: 80,
   });
+  const url = 'redis+sentinel://u:hunter2@a,b/main?sentinel_password=hunter3';
+  expect(describeConfig(SPEC, loadConfig(SPEC, { REDIS_URL: url }))).toMatchObject({
+    REDIS_URL: 'redis+sentinel://u:***@a,b/main?sentinel_password=***',
+  });
+});
+
+test('a wrong value is told without the passwords in it', () => {
+  const spec = {
+    url: required('REDIS_URL', {
+      help: '',
+      check() {
+        throw new TypeError('wrong');
+      },
+    }),
+  };
+  expect(() => loadConfig(spec, { REDIS_URL: 'redis://u:hunter2@a' })).toThrow(
+    'REDIS_URL: wrong (it is "redis://u:***@a")',
+  );
+  expect(() => loadConfig(spec, { REDIS_URL: 'redis+sentinel://a/main?sentinel_pasword=hunter2' })).toThrow(
+    'REDIS_URL: wrong (it is "redis+sentinel://a/main?sentinel_pasword=***")',
+  );
 });
 
 test('a span of time is a whole number and a unit, seconds where there is none', () => {

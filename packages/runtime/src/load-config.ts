@@ -39,7 +39,9 @@ export function loadConfig<Spec extends ConfigSpec>(
       values[key] = variable.parse(text === '' ? undefined : text);
     } catch (error) {
       const shown =
-        variable.secret || text === undefined || text === '' ? '' : ` (it is ${JSON.stringify(text)})`;
+        variable.secret || text === undefined || text === ''
+          ? ''
+          : ` (it is ${JSON.stringify(maskPasswords(text))})`;
       problems.push(`${variable.name}: ${(error as Error).message}${shown}`);
     }
   }
@@ -65,8 +67,11 @@ export function describeConfig<Spec extends ConfigSpec>(
   );
 }
 
+/** Those of URLs' users, and whatever a parameter holds: the name of one that is wrong may be a password's, misspelt. */
 export function maskPasswords(text: string): string {
-  return text.replaceAll(/(\/\/[^/@:\s]*):[^@/\s]*@/g, '$1:***@');
+  return text
+    .replaceAll(/(\/\/[^/@:\s]*):[^@/\s]*@/g, '$1:***@')
+    .replaceAll(/([?&][^=&\s]*=)[^&\s]*/g, '$1***');
 }
 
 interface Common<T> {

@@ -14,6 +14,8 @@ export interface ReceivedRequest {
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
   readonly webhookId: string | undefined;
+  /** Of the connection's other end; 0 where that was gone at once, and with TLS. */
+  readonly remotePort: number;
   /** How many requests with this webhook-id have come, this one included. */
   readonly nth: number;
   /** The common name of the client's certificate, where it showed one. */
@@ -71,16 +73,18 @@ export async function startReceiver(
 ): Promise<Receiver> {
   const ledger: LedgerEntry[] = [];
   const seen = new Map<string, number>();
-  const sockets = new Set<Socket>();
+  // By their other ends' ports, which a socket that was reset does not tell any more.
+  const sockets = new Map<Socket, number>();
   const waiting = new Set<{ requests: number; resolve: () => void }>();
   let connectionsTotal = 0;
 
   const serve = (incoming: IncomingMessage, response: ServerResponse) => {
     const chunks: Buffer[] = [];
+    const remotePort = sockets.get(incoming.socket) ?? 0;
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
     incoming.on('error', () => undefined);
     incoming.on('end', () => {
-      const request = toRequest(incoming, Buffer.concat(chunks), seen);
+      const request = toRequest(incoming, remotePort, Buffer.concat(chunks), seen);
       const answer = script(request);
       ledger.push({ request, did: typeof answer === 'string' ? answer : answer.status });
       carryOut(answer, incoming, response);
@@ -98,7 +102,7 @@ export async function startReceiver(
   server.on('tlsClientError', () => undefined);
   server.on('connection', (socket) => {
     connectionsTotal += 1;
-    sockets.add(socket);
+    sockets.set(socket, socket.remotePort ?? 0);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => undefined);
   });
@@ -118,14 +122,19 @@ export async function startReceiver(
       return promise;
     },
     async close() {
-      for (const socket of sockets) socket.destroy();
+      for (const socket of sockets.keys()) socket.destroy();
       server.close();
       await once(server, 'close');
     },
   };
 }
 
-function toRequest(incoming: IncomingMessage, body: Buffer, seen: Map<string, number>): ReceivedRequest {
+function toRequest(
+  incoming: IncomingMessage,
+  remotePort: number,
+  body: Buffer,
+  seen: Map<string, number>,
+): ReceivedRequest {
   const webhookId = incoming.headers['webhook-id']?.toString();
   const nth = (seen.get(webhookId ?? '') ?? 0) + 1;
   seen.set(webhookId ?? '', nth);
@@ -135,6 +144,7 @@ function toRequest(incoming: IncomingMessage, body: Buffer, seen: Map<string, nu
     headers: incoming.headers,
     body,
     webhookId,
+    remotePort,
     nth,
     clientName: clientNameOf(incoming.socket),
   };

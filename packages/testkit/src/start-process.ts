@@ -1,7 +1,8 @@
-/** A real process of ours, its logs, and its end. A process that a test leaves behind ends with the test's. */
+/** A real process of ours, its logs, and its end. A process that a test leaves behind ends with the test's, however that ends. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { processEnvironment } from './process-environment.ts';
 
 export interface StartedProcess {
   readonly logs: readonly Record<string, unknown>[];
@@ -17,6 +18,9 @@ export interface StartedProcess {
   kill(): Promise<void>;
 }
 
+/** Of Node.js: it ends when whoever started it is gone, though that was killed. */
+export const END_WITH_PARENT = ['--import', new URL('./end-with-parent.ts', import.meta.url).href] as const;
+
 // One listener for all of them: a test may start many.
 const alive = new Set<ChildProcess>();
 process.on('exit', () => {
@@ -30,9 +34,9 @@ export function startProcess(entry: string, environment: Record<string, string>)
     fits: (log: Record<string, unknown>) => boolean;
     resolve: (log: Record<string, unknown>) => void;
   }>();
-  const child: ChildProcess = spawn(process.execPath, [entry], {
+  const child: ChildProcess = spawn(process.execPath, [...END_WITH_PARENT, entry], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'] ?? '', ...environment },
+    env: { ...processEnvironment(), ...environment },
   });
   alive.add(child);
   const exited = once(child, 'close').then(([code, signal]) => {

@@ -1,13 +1,13 @@
 /** A real Prometheus on loopback, with data of its own that is gone afterwards. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { freePort } from '@hookfleet/embedded-redis';
 import { eventually } from './eventually.ts';
 import { locatePrometheus } from './locate-prometheus.ts';
+import { makeTemporaryDirectory } from './temporary-directory.ts';
 
 export interface PrometheusSeries {
   readonly metric: Readonly<Record<string, string>>;
@@ -41,15 +41,15 @@ export async function promtool(...args: string[]): Promise<string> {
 /** `configFile` may name its rule files relative to itself. */
 export async function startPrometheus(configFile: string): Promise<TestPrometheus> {
   const { prometheus } = await locatePrometheus();
-  const directory = await mkdtemp(join(tmpdir(), 'hookfleet-prometheus-'));
+  const directory = await makeTemporaryDirectory('prometheus');
   const url = `http://127.0.0.1:${await freePort()}`;
-  const logFile = join(directory, 'prometheus.log');
+  const logFile = join(directory.path, 'prometheus.log');
   const log = await open(logFile, 'w');
   const child: ChildProcess = spawn(
     prometheus,
     [
       `--config.file=${configFile}`,
-      `--storage.tsdb.path=${join(directory, 'data')}`,
+      `--storage.tsdb.path=${join(directory.path, 'data')}`,
       `--web.listen-address=${url.slice('http://'.length)}`,
     ],
     { stdio: ['ignore', log.fd, log.fd] },
@@ -65,7 +65,7 @@ export async function startPrometheus(configFile: string): Promise<TestPrometheu
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
     if (child.exitCode === null && child.signalCode === null) await exited;
     clearTimeout(timer);
-    await rm(directory, { recursive: true, force: true });
+    await directory.remove();
   }
 
   async function api(path: string): Promise<unknown> {

@@ -1,21 +1,19 @@
 /** Real Redis for a test: its own data, gone afterwards. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type EmbeddedRedis, freePort, startRedis } from '@hookfleet/embedded-redis';
 import { Redis } from 'ioredis';
 import { eventually } from './eventually.ts';
+import { makeTemporaryDirectory } from './temporary-directory.ts';
 
 export async function startTestRedis(
   options: { appendFsync?: 'always' | 'no'; extraArguments?: string[] } = {},
 ): Promise<EmbeddedRedis> {
-  const directory = await mkdtemp(join(tmpdir(), 'hookfleet-redis-'));
-  const redis = await startRedis({ directory, appendFsync: 'no', ...options });
+  const directory = await makeTemporaryDirectory('redis');
+  const redis = await startRedis({ directory: directory.path, appendFsync: 'no', ...options });
   return {
     ...redis,
     async stop() {
       await redis.stop();
-      await rm(directory, { recursive: true, force: true });
+      await directory.remove();
     },
   };
 }

@@ -1,5 +1,6 @@
 /** `hookfleet campaign`: hold a campaign, go on, call it off; its rate, priority and deadline. */
-import { CAMPAIGN_PRIORITIES, type CampaignControls } from '@hookfleet/contract';
+import type { CampaignControls } from '@hookfleet/contract';
+import { CAMPAIGN_PRIORITIES } from '@hookfleet/contract/vocabulary';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { pathOf } from '../api.ts';
 import { type CommandContext, type FleetOptions, openFleet, withFleetOptions } from '../command-context.ts';

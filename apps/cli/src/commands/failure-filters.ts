@@ -1,5 +1,5 @@
 /** Which of a campaign's failures: the same flags for looking at them and for replaying them. */
-import { OUTCOME_EVENTS, OUTCOME_REASONS } from '@hookfleet/contract';
+import { OUTCOME_EVENTS, OUTCOME_REASONS } from '@hookfleet/contract/vocabulary';
 import { type Command, Option } from 'commander';
 import { parseTime } from './flag-values.ts';
 

@@ -1,5 +1,5 @@
 /** What flags may hold, read once for all commands. Each throws InvalidArgumentError, which commander tells with the flag's name. */
-import { parseDurationMs } from '@hookfleet/runtime';
+import { parseDurationMs } from '@hookfleet/runtime/load-config';
 import { InvalidArgumentError } from 'commander';
 
 export function parsePositiveInteger(text: string): number {

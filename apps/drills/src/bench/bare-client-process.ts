@@ -1,11 +1,9 @@
 /** The ceiling of a worker: its HTTP client in a bare loop, so many requests in flight over connections that are kept. */
-import http from 'node:http';
-import got from 'got';
-import { Agent, request } from 'undici';
-import { benchChild } from './child.ts';
+import { type BareClient, openBareClient } from './bare-client.ts';
+import { drillChild } from '../drill-child.ts';
 
 export interface BareClientSettings {
-  readonly client: 'got' | 'undici';
+  readonly client: BareClient;
   readonly url: string;
   readonly body: string;
   readonly inFlight: number;
@@ -16,20 +14,8 @@ export interface BareClientRun {
   readonly cpuMicros: number;
 }
 
-const { client, url, body, inFlight } = benchChild<BareClientSettings>();
-const headers = { 'content-type': 'application/json' };
-const agent = new http.Agent({ keepAlive: true, maxSockets: inFlight, maxFreeSockets: inFlight });
-const dispatcher = new Agent({ connections: inFlight, pipelining: 1 });
-const withGot = got.extend({ agent: { http: agent }, retry: { limit: 0 }, headers });
-
-async function once(): Promise<void> {
-  if (client === 'got') {
-    await withGot.post(url, { body });
-    return;
-  }
-  const response = await request(url, { method: 'POST', headers, body, dispatcher });
-  await response.body.dump();
-}
+const { client, url, body, inFlight } = drillChild<BareClientSettings>();
+const post = openBareClient(client, url, inFlight);
 
 process.on('message', async (requests: number) => {
   let left = requests;
@@ -38,7 +24,7 @@ process.on('message', async (requests: number) => {
   const loop = async () => {
     while (left > 0) {
       left -= 1;
-      await once();
+      await post(body);
     }
   };
   await Promise.all(Array.from({ length: inFlight }, loop));

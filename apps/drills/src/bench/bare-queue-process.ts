@@ -1,13 +1,14 @@
 /** BullMQ by itself: jobs added in bulk, and a worker that does nothing, or one bare request, with each. */
-import { Agent, request } from 'undici';
 import { Queue, Worker } from 'bullmq';
-import { benchChild } from './child.ts';
+import { type BareClient, openBareClient } from './bare-client.ts';
+import { drillChild } from '../drill-child.ts';
 
 export interface BareQueueSettings {
   readonly redis: { readonly host: string; readonly port: number };
   readonly concurrency: number;
   /** Where each job's data is posted; nothing is sent without it. */
   readonly url?: string;
+  readonly client?: BareClient;
 }
 
 export type BareQueueTask =
@@ -16,18 +17,11 @@ export type BareQueueTask =
   | { readonly do: 'trickle'; readonly perSecond: number; readonly seconds: number; readonly data: string }
   | { readonly do: 'work'; readonly jobs: number };
 
-const { redis, concurrency, url } = benchChild<BareQueueSettings>();
+const { redis, concurrency, url, client = 'undici' } = drillChild<BareQueueSettings>();
 const connection = { ...redis, maxRetriesPerRequest: null };
 const queue = new Queue('bare', { connection });
-const dispatcher = new Agent({ connections: concurrency });
+const post = url === undefined ? async () => undefined : openBareClient(client, url, concurrency);
 const options = { removeOnComplete: true } as const;
-
-async function post(data: string): Promise<void> {
-  if (url === undefined) return;
-  const body = data.replace('"sentAt":0', `"sentAt":${performance.timeOrigin + performance.now()}`);
-  const response = await request(url, { method: 'POST', body, dispatcher });
-  await response.body.dump();
-}
 
 async function add(jobs: number, data: string, perCall: number): Promise<void> {
   for (let left = jobs; left > 0; left -= perCall)
@@ -43,12 +37,14 @@ async function add(jobs: number, data: string, perCall: number): Promise<void> {
 /** Jobs carry the time at which they were added: it is what the receiver measures from. */
 async function trickle(perSecond: number, seconds: number, data: string): Promise<void> {
   const startedAt = performance.now();
+  const adding: Promise<unknown>[] = [];
   for (let i = 0; i < perSecond * seconds; i += 1) {
     const waitMs = startedAt + (i * 1_000) / perSecond - performance.now();
     if (waitMs > 1) await new Promise((resolve) => setTimeout(resolve, waitMs));
     const body = data.replace('"sentAt":0', `"sentAt":${performance.timeOrigin + performance.now()}`);
-    void queue.add('bare', { body }, options);
+    adding.push(queue.add('bare', { body }, options));
   }
+  await Promise.all(adding);
 }
 
 async function work(jobs: number): Promise<void> {
@@ -69,10 +65,8 @@ async function work(jobs: number): Promise<void> {
 process.on('message', async (task: BareQueueTask) => {
   const startedAt = performance.now();
   if (task.do === 'add') await add(task.jobs, task.data, task.perCall);
-  else if (task.do === 'trickle') {
-    const total = task.perSecond * task.seconds;
-    await Promise.all([work(total), trickle(task.perSecond, task.seconds, task.data)]);
-  } else await work(task.jobs);
+  else if (task.do === 'trickle') await trickle(task.perSecond, task.seconds, task.data);
+  else await work(task.jobs);
   process.send?.({ seconds: (performance.now() - startedAt) / 1_000 });
 });
 process.send?.('ready');

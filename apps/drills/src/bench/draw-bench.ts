@@ -28,7 +28,7 @@ const BARS = 420;
 /** Rates alone: bars of other units could not be compared with them. */
 export function benchChart(figures: readonly Figure[]): string {
   const rates = figures.filter(({ unit }) => unit === '/s');
-  const most = Math.max(...rates.map(({ median }) => median));
+  const most = Math.max(10, ...rates.map(({ median }) => median));
   // The fastest is a hundred times as fast as the slowest: a logarithm shows both.
   const lengthOf = (value: number) => (Math.log10(Math.max(1, value)) / Math.log10(most)) * BARS;
   const bars = rates.map(({ name, median }, i) => {

@@ -2,9 +2,9 @@
 import { startTestRedis } from '@hookfleet/testkit';
 import type { BareClientRun, BareClientSettings } from './bare-client-process.ts';
 import type { BareQueueTask } from './bare-queue-process.ts';
-import { startBenchChild } from './child.ts';
-import type { Received } from './receiver-process.ts';
+import { startDrillChild } from '../drill-child.ts';
 import { BODY } from './samples.ts';
+import { startReceiver } from './start-receiver.ts';
 
 /** As many as one worker has in flight where nothing slows it down. */
 const IN_FLIGHT = 200;
@@ -13,10 +13,12 @@ export async function measureBareClient(
   client: BareClientSettings['client'],
   requests: number,
 ): Promise<BareClientRun> {
-  const receiver = await startBenchChild<Received>('receiver-process.ts', {});
-  const { url } = await receiver.ask({});
+  const { receiver, url } = await startReceiver();
   const settings: BareClientSettings = { client, url, body: BODY, inFlight: IN_FLIGHT };
-  const loop = await startBenchChild<BareClientRun>('bare-client-process.ts', settings);
+  const loop = await startDrillChild<BareClientRun>(
+    new URL('./bare-client-process.ts', import.meta.url),
+    settings,
+  );
   try {
     await loop.ask(Math.ceil(requests / 10));
     return await loop.ask(requests);
@@ -30,10 +32,13 @@ export async function measureBareClient(
 export async function measureEmptyQueue(jobs: number): Promise<number> {
   const redis = await startTestRedis();
   const { hostname: host, port } = new URL(redis.url);
-  const child = await startBenchChild<{ seconds: number }>('bare-queue-process.ts', {
-    redis: { host, port: Number(port) },
-    concurrency: IN_FLIGHT,
-  });
+  const child = await startDrillChild<{ seconds: number }>(
+    new URL('./bare-queue-process.ts', import.meta.url),
+    {
+      redis: { host, port: Number(port) },
+      concurrency: IN_FLIGHT,
+    },
+  );
   const add = (count: number): BareQueueTask => ({ do: 'add', jobs: count, data: BODY, perCall: 1_000 });
   try {
     await child.ask(add(1_000));

@@ -1,12 +1,19 @@
-/** From the call that enqueues a webhook to its arrival, at a steady rate; and the same of a bare job with a bare request. */
+/**
+ * From the call that enqueues a webhook to its arrival, at a steady rate: half of what a worker delivers that does
+ * nothing else. The time of the call is part of it, so it is more than that from accepted to received. And the same of a
+ * bare job with a bare request, at the same rate, added by one process and sent by another.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Agent, request } from 'undici';
 import { startTestRedis } from '@hookfleet/testkit';
+import { Agent, request } from 'undici';
 import { startDrillFleet } from '../drill-fleet.ts';
-import type { BareQueueTask } from './bare-queue-process.ts';
-import { startBenchChild } from './child.ts';
+import { openRedisMeter } from '../redis-cost.ts';
+import type { BareClient } from './bare-client.ts';
+import type { BareQueueSettings, BareQueueTask } from './bare-queue-process.ts';
+import { type DrillChild, startDrillChild } from '../drill-child.ts';
 import type { Received } from './receiver-process.ts';
 import { BODY, PAYLOAD, SIGNING_SECRET } from './samples.ts';
+import { startReceiver } from './start-receiver.ts';
 
 export interface LatencyFigures {
   readonly p50: number;
@@ -14,14 +21,22 @@ export interface LatencyFigures {
 }
 
 export interface LatencyOptions {
+  readonly client: BareClient;
   readonly perSecond: number;
   readonly seconds: number;
 }
 
-export async function measureLatency({ perSecond, seconds }: LatencyOptions): Promise<LatencyFigures> {
-  const receiver = await startBenchChild<Received>('receiver-process.ts', {});
-  const { url } = await receiver.ask({});
-  const fleet = await startDrillFleet({ workers: 1 });
+const WARM_UP_SECONDS = 2;
+const TIMEOUT_MS = 60_000;
+
+export async function measureLatency({
+  client,
+  perSecond,
+  seconds,
+}: LatencyOptions): Promise<LatencyFigures & { readonly redisMicros: number }> {
+  const { receiver, url } = await startReceiver();
+  const fleet = await startDrillFleet({ workers: 1, environment: { HOOKFLEET_HTTP_CLIENT: client } });
+  const meter = await openRedisMeter(fleet.redisUrl);
   const dispatcher = new Agent({ connections: 50 });
   const send = async () => {
     const sentAt = performance.timeOrigin + performance.now();
@@ -37,43 +52,51 @@ export async function measureLatency({ perSecond, seconds }: LatencyOptions): Pr
       dispatcher,
     });
     await response.body.dump();
+    if (response.statusCode !== 202) throw new Error(`a call was answered with ${response.statusCode}`);
   };
   try {
     await fleet.call('PUT', '/v1/channels/bench', { url, signingSecrets: [SIGNING_SECRET] });
-    await paced(perSecond, 1, send);
-    await untilReceived(receiver, perSecond);
+    await paced(perSecond, WARM_UP_SECONDS, send);
+    await untilReceived(receiver, perSecond * WARM_UP_SECONDS);
+    await meter.lap();
     await paced(perSecond, seconds, send);
-    return percentiles(await untilReceived(receiver, perSecond * (seconds + 1)));
+    const latenciesMs = await untilReceived(receiver, perSecond * (WARM_UP_SECONDS + seconds));
+    const { cpuMicros } = await meter.lap();
+    return { ...percentiles(latenciesMs), redisMicros: cpuMicros / (perSecond * seconds) };
   } finally {
     await dispatcher.close();
+    meter.close();
     await fleet.stop();
     await receiver.stop();
   }
 }
 
-export async function measureBareLatency({ perSecond, seconds }: LatencyOptions): Promise<LatencyFigures> {
-  const receiver = await startBenchChild<Received>('receiver-process.ts', {});
-  const { url } = await receiver.ask({});
+export async function measureBareLatency({
+  client,
+  perSecond,
+  seconds,
+}: LatencyOptions): Promise<LatencyFigures> {
+  const { receiver, url } = await startReceiver();
   const redis = await startTestRedis();
   const { hostname: host, port } = new URL(redis.url);
-  const child = await startBenchChild<unknown>('bare-queue-process.ts', {
-    redis: { host, port: Number(port) },
-    concurrency: 200,
-    url,
-  });
-  const trickle = (forSeconds: number): BareQueueTask => ({
-    do: 'trickle',
-    perSecond,
-    seconds: forSeconds,
-    data: BODY,
-  });
+  const settings: BareQueueSettings = { redis: { host, port: Number(port) }, concurrency: 200, url, client };
+  const adder = await startDrillChild<unknown>(new URL('./bare-queue-process.ts', import.meta.url), settings);
+  const worker = await startDrillChild<unknown>(
+    new URL('./bare-queue-process.ts', import.meta.url),
+    settings,
+  );
+  const run = async (forSeconds: number) => {
+    const trickle: BareQueueTask = { do: 'trickle', perSecond, seconds: forSeconds, data: BODY };
+    const work: BareQueueTask = { do: 'work', jobs: perSecond * forSeconds };
+    await Promise.all([worker.ask(work), adder.ask(trickle)]);
+    return (await receiver.ask({})).latenciesMs;
+  };
   try {
-    await child.ask(trickle(1));
-    await receiver.ask({});
-    await child.ask(trickle(seconds));
-    return percentiles((await receiver.ask({})).latenciesMs);
+    await run(WARM_UP_SECONDS);
+    return percentiles(await run(seconds));
   } finally {
-    await child.stop();
+    await adder.stop();
+    await worker.stop();
     await redis.stop();
     await receiver.stop();
   }
@@ -90,21 +113,20 @@ async function paced(perSecond: number, seconds: number, send: () => Promise<voi
   await Promise.all(sending);
 }
 
-async function untilReceived(
-  receiver: Awaited<ReturnType<typeof startBenchChild<Received>>>,
-  webhooks: number,
-): Promise<number[]> {
+async function untilReceived(receiver: DrillChild<Received>, webhooks: number): Promise<number[]> {
   const all: number[] = [];
+  const deadline = performance.now() + TIMEOUT_MS;
   for (;;) {
     const { count, latenciesMs } = await receiver.ask({});
     all.push(...latenciesMs);
     if (count >= webhooks) return all;
+    if (performance.now() > deadline) throw new Error(`${count} of ${webhooks} were received`);
     await sleep(100);
   }
 }
 
 function percentiles(latenciesMs: readonly number[]): LatencyFigures {
-  const sorted = [...latenciesMs].sort((a, b) => a - b);
+  const sorted = latenciesMs.toSorted((a, b) => a - b);
   const at = (share: number) => sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN;
   return { p50: at(0.5), p99: at(0.99) };
 }

@@ -1,5 +1,6 @@
 /** PUT, GET and DELETE /v1/channels/{channelConfigId}; GET /v1/channels. Pause and resume: packages/operations. */
 import { Channel, Problem } from '@hookfleet/contract';
+import type { KnownChannels } from '@hookfleet/intake';
 import {
   addChannelPauseRoutes,
   ChannelParams,
@@ -10,7 +11,6 @@ import {
 import { type Channels, type Circuits, type FleetEvents, laneOf } from '@hookfleet/queue';
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
-import type { KnownChannels } from '../known-channels.ts';
 
 type Params = { Params: Static<typeof ChannelParams> };
 

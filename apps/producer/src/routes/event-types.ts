@@ -1,10 +1,10 @@
 /** PUT, GET and DELETE /v1/event-types/{name}; GET /v1/event-types. */
 import { EVENT_TYPES_MAX, EventName, EventType, Problem } from '@hookfleet/contract';
+import type { KnownEventTypes } from '@hookfleet/intake';
 import { ProblemError } from '@hookfleet/http-api';
 import { type EventTypes, parseEventType, type StoredEventType } from '@hookfleet/queue';
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
-import type { KnownEventTypes } from '../known-event-types.ts';
 
 const Params = Type.Object({ name: EventName });
 

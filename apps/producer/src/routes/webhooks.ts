@@ -2,86 +2,53 @@
 import { Readable } from 'node:stream';
 import {
   BULK_WEBHOOKS_MAX,
-  type FieldError,
-  OUTCOME_EVENTS,
-  OUTCOME_REASONS,
   Problem,
-  TimingsMs,
+  type TraceContext,
+  traceFields,
   Webhook,
+  WebhookStatus,
 } from '@hookfleet/contract';
-import { invalidInput, ProblemError } from '@hookfleet/http-api';
-import { WEBHOOK_STATES, type WebhooksOut, type WebhookToEnqueue } from '@hookfleet/queue';
+import { invalidInput, ProblemError, traceOfCall } from '@hookfleet/http-api';
+import { type Enqueued, WEBHOOK_BYTES_MAX, type WebhookIntake } from '@hookfleet/intake';
+import type { WebhooksOut } from '@hookfleet/queue';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
-import type { KnownChannels } from '../known-channels.ts';
 import { NdjsonTooLargeError, ndjsonLines } from '../ndjson.ts';
-import { toEnqueue, WEBHOOK_BYTES_MAX } from '../to-enqueue.ts';
 
 /** Of a bulk call's body. */
 export const BULK_BYTES_MAX = 32 * 1024 * 1024;
 // A webhook's envelope around its 1 MiB body, and what JSON's escapes may add to it.
 const SINGLE_BYTES_MAX = WEBHOOK_BYTES_MAX + 128 * 1024;
 const NDJSON_LINE_BYTES_MAX = 2 * SINGLE_BYTES_MAX;
-// Beyond so many faults, a bulk call is not read any further.
-const FAULTS_MAX = 100;
 
 const Accepted = Type.Object({ id: Type.String() });
 const AcceptedBulk = Type.Object({ ids: Type.Array(Type.String()) });
 
-const WebhookStatus = Type.Object({
-  id: Type.String(),
-  campaignId: Type.String(),
-  messageId: Type.String(),
-  channelConfigId: Type.Optional(Type.String()),
-  state: Type.Enum([...WEBHOOK_STATES]),
-  acceptedAt: Type.String({ format: 'date-time' }),
-  deliverAt: Type.Optional(Type.String({ format: 'date-time' })),
-  nextAttemptAt: Type.Optional(Type.String({ format: 'date-time' })),
-  batchId: Type.Optional(
-    Type.String({ description: "The batch that it was sent in: its attempts are the batch's." }),
-  ),
-  recipients: Type.Optional(Type.Integer({ description: 'Of a batch.' })),
-  attempts: Type.Array(
-    Type.Object({
-      attempt: Type.Integer(),
-      event: Type.Enum([...OUTCOME_EVENTS]),
-      reason: Type.Optional(Type.Enum([...OUTCOME_REASONS])),
-      statusCode: Type.Optional(Type.Integer()),
-      durationMs: Type.Number(),
-      occurredAt: Type.String({ format: 'date-time' }),
-      workerId: Type.String(),
-      final: Type.Boolean(),
-      responseBody: Type.Optional(Type.String()),
-      timingsMs: TimingsMs,
-    }),
-  ),
-});
-
 const WebhookParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 64 }) });
 
 export interface WebhookRoutesOptions {
-  readonly webhooks: WebhooksOut;
-  readonly channels: KnownChannels;
+  readonly intake: WebhookIntake;
+  readonly webhooks: Pick<WebhooksOut, 'find'>;
   readonly onEnqueued: (count: number) => void;
-  readonly now: () => number;
 }
 
 export function addWebhookRoutes(
   app: FastifyInstance,
-  { webhooks, channels, onEnqueued, now }: WebhookRoutesOptions,
+  { intake, webhooks, onEnqueued }: WebhookRoutesOptions,
 ): void {
-  async function enqueue(
-    request: FastifyRequest,
-    accepted: readonly WebhookToEnqueue[],
-    pathOf: (at: number) => string,
-  ): Promise<string[]> {
-    const errors = await channels.check(accepted, pathOf);
-    if (errors.length > 0) throw invalidInput(errors);
-    const ids = await webhooks.enqueue(accepted);
+  /** The ids of what was enqueued; throws what is at fault. */
+  function idsOf(enqueued: Enqueued, { log }: FastifyRequest, trace: TraceContext | undefined): string[] {
+    if ('errors' in enqueued) throw invalidInput(enqueued.errors);
+    const { ids, webhooks: accepted } = enqueued;
     onEnqueued(ids.length);
     const campaignIds = [...new Set(accepted.map(({ campaignId }) => campaignId))].slice(0, 10);
-    request.log.info(
-      { webhooks: ids.length, campaignIds, ...(ids.length === 1 && { webhookId: ids[0] }) },
+    log.info(
+      {
+        webhooks: ids.length,
+        campaignIds,
+        ...(ids.length === 1 && { webhookId: ids[0] }),
+        ...traceFields(trace),
+      },
       'webhooks.enqueued',
     );
     return ids;
@@ -92,7 +59,7 @@ export function addWebhookRoutes(
     {
       bodyLimit: SINGLE_BYTES_MAX,
       config: { needs: 'enqueue' },
-      // The body is checked by toEnqueue, once: the schema here is what the documentation shows.
+      // The body is checked by the intake, once: the schema here is what the documentation shows.
       validatorCompiler: () => () => true,
       schema: {
         summary: 'Enqueue one webhook',
@@ -101,9 +68,8 @@ export function addWebhookRoutes(
       },
     },
     async (request, reply) => {
-      const checked = toEnqueue(request.body, '', now());
-      if ('errors' in checked) throw invalidInput(checked.errors);
-      const [id] = await enqueue(request, [checked.webhook], () => 'channelConfigId');
+      const trace = traceOfCall(request);
+      const [id] = idsOf(await intake.enqueueOne(request.body, trace), request, trace);
       return reply.code(202).send({ id });
     },
   );
@@ -127,8 +93,8 @@ export function addWebhookRoutes(
       },
       async (request, reply) => {
         const items = request.body instanceof Readable ? fromNdjson(request.body) : fromArray(request.body);
-        const accepted = await checkAll(items, now());
-        const ids = await enqueue(request, accepted, (at) => `webhooks[${at}].channelConfigId`);
+        const trace = traceOfCall(request);
+        const ids = idsOf(await intake.enqueueBulk(items, trace), request, trace);
         return reply.code(202).send({ ids });
       },
     );
@@ -153,38 +119,6 @@ export function addWebhookRoutes(
       return found;
     },
   );
-}
-
-/** Everything in order, or all that is at fault: nothing of a call with a fault is enqueued. */
-async function checkAll(
-  items: AsyncIterable<unknown> | Iterable<unknown>,
-  nowMs: number,
-): Promise<WebhookToEnqueue[]> {
-  const accepted: WebhookToEnqueue[] = [];
-  const errors: FieldError[] = [];
-  let at = 0;
-  for await (const item of items) {
-    if (at >= BULK_WEBHOOKS_MAX) {
-      errors.unshift({
-        field: 'webhooks',
-        type: 'TOO_LONG',
-        detail: `must NOT have more than ${BULK_WEBHOOKS_MAX} items`,
-      });
-      break;
-    }
-    const path = `webhooks[${at}]`;
-    const checked =
-      item instanceof SyntaxError
-        ? { errors: [{ field: path, type: 'INVALID_VALUE', detail: 'is no JSON' }] }
-        : toEnqueue(item, path, nowMs);
-    if ('errors' in checked) errors.push(...checked.errors);
-    else accepted.push(checked.webhook);
-    at += 1;
-    if (errors.length >= FAULTS_MAX) break;
-  }
-  if (at === 0) errors.push({ field: 'webhooks', type: 'REQUIRED', detail: 'holds no webhook' });
-  if (errors.length > 0) throw invalidInput(errors.slice(0, FAULTS_MAX));
-  return accepted;
 }
 
 function fromArray(body: unknown): unknown[] {

@@ -6,24 +6,35 @@
   KEYS[3]  the lot's data: webhook id → the webhook
   KEYS[4]  the lot's state: "head", "size" (webhooks in a batch at most), "maxWaitMs", "bytes"
   KEYS[5]  webhooks in the shard's lots
+  KEYS[6]  calls of late, by their time
 
   ARGV[1]  lot
   ARGV[2]  what its webhooks have in common
   ARGV[3]  webhooks in a batch at most
   ARGV[4]  milliseconds that the first of a batch waits at most
+  ARGV[5]  the call: a name of its own
   then for each webhook two arguments: its id, the webhook
 
   Returns { webhooks that wait, their bytes, milliseconds until the first has waited long enough }. A webhook that is
-  here already, or in a batch of this lot that is not yet in the queue, stays as it is.
+  here already, or in a batch of this lot that is not yet in the queue, stays as it is. So does everything where the call
+  was made before: a connection that loses a reply sends its command again, maybe when the webhooks have left.
 ]]
+-- Longer than a connection that was lost takes to come back with what it has left to send.
+local REMEMBERED_MS = 600000
+
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now - REMEMBERED_MS)
+local isFirstCall = redis.call('ZADD', KEYS[6], 'NX', now, ARGV[5]) == 1
+redis.call('PEXPIRE', KEYS[6], REMEMBERED_MS)
 local fresh, bytes = 0, 0
-for i = 5, #ARGV, 2 do
-  if redis.call('HSETNX', KEYS[3], ARGV[i], ARGV[i + 1]) == 1 then
-    redis.call('RPUSH', KEYS[2], string.format('%.0f %s', now, ARGV[i]))
-    fresh = fresh + 1
-    bytes = bytes + #ARGV[i + 1]
+if isFirstCall then
+  for i = 6, #ARGV, 2 do
+    if redis.call('HSETNX', KEYS[3], ARGV[i], ARGV[i + 1]) == 1 then
+      redis.call('RPUSH', KEYS[2], string.format('%.0f %s', now, ARGV[i]))
+      fresh = fresh + 1
+      bytes = bytes + #ARGV[i + 1]
+    end
   end
 end
 if fresh > 0 then

@@ -7,7 +7,7 @@ import {
   type Outcome,
   recipientsOf,
 } from '@hookfleet/contract';
-import type { LoggedAttempt } from '@hookfleet/queue';
+import type { LoggedAttempt } from './attempt-log.ts';
 
 export function outcomeFromLog(
   shard: number,

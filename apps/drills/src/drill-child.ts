@@ -1,22 +1,26 @@
-/** A program of the benchmark in a process of its own, so that its processor time is its own: it answers questions over IPC. */
+/** A drill's program in a process of its own, so that its processor time and memory are its own: it answers questions over IPC. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { END_WITH_PARENT } from '@hookfleet/testkit';
 
-export interface BenchChild<Answer> {
+export interface DrillChild<Answer> {
   /** Sends a question, and resolves to its answer. One at a time. */
   ask(question: unknown): Promise<Answer>;
   readonly pid: number;
   stop(): Promise<void>;
 }
 
-/** `file`: beside this one. It is handed `settings` as its first argument, and says when it is ready. */
-export async function startBenchChild<Answer>(file: string, settings: object): Promise<BenchChild<Answer>> {
+/** The program is handed `settings` as its first argument, and says when it is ready. */
+export async function startDrillChild<Answer>(program: URL, settings: object): Promise<DrillChild<Answer>> {
   const child: ChildProcess = fork(
-    fileURLToPath(new URL(file, import.meta.url)),
+    fileURLToPath(program),
     [JSON.stringify(settings)],
     // What it prints is for whoever looks for a mistake.
-    { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], execArgv: ['--disable-warning=ExperimentalWarning'] },
+    {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      execArgv: ['--disable-warning=ExperimentalWarning', ...END_WITH_PARENT],
+    },
   );
   const endWithUs = () => child.kill('SIGKILL');
   process.on('exit', endWithUs);
@@ -27,7 +31,7 @@ export async function startBenchChild<Answer>(file: string, settings: object): P
   const answer = async (): Promise<Answer> => {
     const message = once(child, 'message').then(([value]) => value as Answer);
     const died = ended.then((code) => {
-      throw new Error(`${file} ended with ${String(code)}`);
+      throw new Error(`${program.pathname} ended with ${String(code)}`);
     });
     return Promise.race([message, died]);
   };
@@ -47,6 +51,6 @@ export async function startBenchChild<Answer>(file: string, settings: object): P
 }
 
 /** For the child: its settings, and how it answers. */
-export function benchChild<Settings>(): Settings {
+export function drillChild<Settings>(): Settings {
   return JSON.parse(process.argv[2] ?? '{}') as Settings;
 }

@@ -1,0 +1,87 @@
+/**
+ * A fleet under load on a master of Redis that fails, again and again, and a replica that three sentinels put in its
+ * place: what that loses, with the settings that narrow it and without.
+ */
+import { startTestSentinel } from '@hookfleet/testkit';
+import { REDIS_PASSWORD, SENTINEL_PASSWORD, startFleetMembers } from '../chaos/fleet-members.ts';
+import { type FleetReport, loadFleet } from '../chaos/load-fleet.ts';
+import { startDestination } from '../chaos/receive-load.ts';
+import { planFailovers } from './failover-plan.ts';
+import { injectFailovers } from './inject-failovers.ts';
+import { type FailoverReckoning, reckonFailovers } from './reckon-failovers.ts';
+
+export interface FailoverSettings {
+  /** HOOKFLEET_WAIT_REPLICAS. */
+  readonly waitReplicas: number;
+  /** `min-replicas-to-write` of Redis. */
+  readonly minReplicas: number;
+}
+
+export interface FailoverOptions extends FailoverSettings {
+  readonly seed: number;
+  readonly webhooksPerSecond: number;
+  readonly failovers: number;
+  readonly onProgress: (text: string) => void;
+}
+
+export interface FailoverReport extends FleetReport {
+  readonly reckoning: FailoverReckoning;
+  readonly evidence: readonly string[];
+  readonly longestRefusalMs: number;
+  /** Whether what the settings promise has been kept. */
+  readonly isKept: boolean;
+}
+
+export const FAILOVER_SHORT = { webhooksPerSecond: 200, failovers: 4 } as const;
+export const FAILOVER_LONG = { webhooksPerSecond: 300, failovers: 20 } as const;
+
+// More than any plan takes: the load ends when it does.
+const WEBHOOKS_MAX = 500_000;
+
+export async function runFailovers(options: FailoverOptions): Promise<FailoverReport> {
+  const { seed, failovers, webhooksPerSecond, waitReplicas, minReplicas, onProgress } = options;
+  const redis = await startTestSentinel({
+    password: REDIS_PASSWORD,
+    sentinelPassword: SENTINEL_PASSWORD,
+    minReplicasToWrite: minReplicas,
+  });
+  try {
+    const destination = await startDestination();
+    try {
+      const members = await startFleetMembers(
+        destination.network.port,
+        async () => ({ redisUrl: redis.url, close: async () => undefined }),
+        { environment: { producer: { HOOKFLEET_WAIT_REPLICAS: String(waitReplicas) } } },
+      );
+      const fleet = { ...members, redis };
+      try {
+        const loaded = new AbortController();
+        const { accounts, longestRefusalMs, fleetReport } = await loadFleet(fleet, destination, {
+          webhooks: WEBHOOKS_MAX,
+          webhooksPerSecond,
+          ended: loaded.signal,
+          onProgress,
+          // Also where it fails: the load must not go on.
+          meanwhile: () =>
+            injectFailovers(redis, planFailovers(seed, failovers), onProgress).finally(() => loaded.abort()),
+        });
+        const { reckoning, evidence } = reckonFailovers(accounts);
+        const { uncleanEnds, secretsShown } = fleetReport;
+        const isLossAllowed = waitReplicas === 0;
+        return {
+          ...fleetReport,
+          reckoning,
+          evidence: [...fleet.uncleanEnds, ...evidence],
+          longestRefusalMs: Math.round(longestRefusalMs),
+          isKept: (isLossAllowed || reckoning.lost === 0) && uncleanEnds === 0 && secretsShown === 0,
+        };
+      } finally {
+        await fleet.stop();
+      }
+    } finally {
+      await destination.close();
+    }
+  } finally {
+    await redis.stop();
+  }
+}

@@ -1,0 +1,40 @@
+/** What a call may end in. Anything else that is thrown is the caller's own: an aborted signal's reason, a source's error. */
+import type { FieldError, Problem } from './contract-types.ts';
+
+/** The call was refused, and nothing of it was enqueued: another try would be refused too. */
+export class RefusedError extends Error {
+  override readonly name = 'RefusedError';
+  /** As the API tells it (RFC 9457). 400: fields are at fault; 401, 403: the API key. */
+  readonly problem: Problem;
+  /** Each field at fault, as in `destination.url`. */
+  readonly errors: readonly FieldError[];
+
+  constructor(problem: Problem) {
+    const errors = problem.errors ?? [];
+    const named = errors
+      .slice(0, 3)
+      .map(({ field, detail }) => ` ${field === '' ? 'the whole' : field}: ${detail}.`);
+    const others = errors.length > 3 ? ` And ${errors.length - 3} more.` : '';
+    super(`${problem.detail ?? problem.title}${named.join('')}${others}`);
+    this.problem = problem;
+    this.errors = errors;
+  }
+}
+
+/**
+ * No answer came in time, or none but that hookfleet is away: whether the call was carried out is not known. It was
+ * tried until its deadline. With an idempotencyKey of your own (an event: an id) make it again whenever you like.
+ */
+export class UnavailableError extends Error {
+  override readonly name = 'UnavailableError';
+  /** Milliseconds that the other side asked to wait for before another try. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(
+    message: string,
+    options: { readonly cause?: unknown; readonly retryAfterMs?: number | undefined } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}

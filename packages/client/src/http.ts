@@ -1,0 +1,132 @@
+/** The client over HTTP, by a producer: with fetch, and no dependency. */
+import type { Client, ClientOptions } from './client.ts';
+import type { Problem, WebhookStatus } from './contract-types.ts';
+import { createClient } from './create-client.ts';
+import { RefusedError, UnavailableError } from './errors.ts';
+import type { Transport } from './transport.ts';
+
+export * from './index.ts';
+
+export interface HttpOptions extends ClientOptions {
+  /** Of the producer, or of what stands before several, as in http://127.0.0.1:8080. */
+  readonly url: string;
+  /** One of HOOKFLEET_API_KEYS that may enqueue, and read for `find`. */
+  readonly apiKey?: string | undefined;
+  /** Milliseconds that one try may take: 10,000 when absent. */
+  readonly tryMs?: number | undefined;
+}
+
+const TRY_MS = 10_000;
+
+/** Opens no connection yet. Throws a TypeError for options that can't be used. */
+export function connectHttp(options: HttpOptions): Client {
+  const { url, apiKey, tryMs = TRY_MS } = options;
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+    throw new TypeError('url must be an http or https URL');
+  if (!(tryMs > 0)) throw new TypeError('tryMs must be a number above 0');
+  const base = url.replace(/\/+$/, '');
+
+  /** Undefined for what isn't there. */
+  async function call<T>(
+    method: 'GET' | 'POST',
+    path: string,
+    signal: AbortSignal,
+    body?: string,
+  ): Promise<T | undefined> {
+    const { response, text } = await answerOf(`${base}${path}`, tryMs, signal, {
+      method,
+      // To follow one would send webhooks to somebody whom the caller did not name.
+      redirect: 'manual',
+      headers: {
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(apiKey !== undefined && { authorization: `Bearer ${apiKey}` }),
+      },
+      ...(body !== undefined && { body }),
+    });
+    const told = parsed(response, text);
+    if (response.ok && told !== undefined) return told as T;
+    if (method === 'GET' && response.status === 404 && told !== undefined) return undefined;
+    const problem = problemOf(response, told);
+    if (!mayWorkLater(response.status)) throw new RefusedError(problem);
+    throw new UnavailableError(problem.detail ?? problem.title, { retryAfterMs: retryAfterMs(response) });
+  }
+
+  async function post<T>(path: string, body: string, signal: AbortSignal): Promise<T> {
+    return (await call<T>('POST', path, signal, body)) as T;
+  }
+
+  const transport: Transport = {
+    async enqueue(webhook, signal) {
+      return (await post<{ id: string }>('/v1/webhooks', webhook, signal)).id;
+    },
+    async enqueueBulk(webhooks, signal) {
+      const body = `{"webhooks":[${webhooks.join(',')}]}`;
+      return (await post<{ ids: string[] }>('/v1/webhooks/bulk', body, signal)).ids;
+    },
+    async report(event, signal) {
+      return (await post<{ ignored: string[] }>('/v1/events', event, signal)).ignored;
+    },
+    async reportBulk(events, signal) {
+      const body = `{"events":[${events.join(',')}]}`;
+      return (await post<{ ignored: string[] }>('/v1/events', body, signal)).ignored;
+    },
+    find: (id, signal) => call<WebhookStatus>('GET', `/v1/webhooks/${encodeURIComponent(id)}`, signal),
+    // fetch keeps its connections by itself, and lets go of those that idle.
+    close: async () => undefined,
+  };
+  return createClient(transport, options);
+}
+
+/** Throws UnavailableError where there is no answer within `tryMs`. */
+async function answerOf(
+  url: string,
+  tryMs: number,
+  signal: AbortSignal,
+  init: RequestInit,
+): Promise<{ readonly response: Response; readonly text: string }> {
+  const ending = new AbortController();
+  const onAbort = () => ending.abort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  const timer = setTimeout(onAbort, tryMs);
+  try {
+    const response = await fetch(url, { ...init, signal: ending.signal });
+    return { response, text: await response.text() };
+  } catch (error) {
+    const { cause, message } = error as Error & { readonly cause?: Error };
+    const reason = ending.signal.aborted ? `no answer within ${tryMs} ms` : cause?.message || message;
+    throw new UnavailableError(reason, { cause: error });
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Undefined for what is no JSON: not hookfleet's, but of something in between. */
+function parsed(response: Response, text: string): unknown {
+  if (!/^application\/(?:problem\+)?json\b/.test(response.headers.get('content-type') ?? ''))
+    return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function problemOf({ status, statusText }: Response, told: unknown): Problem {
+  const title = statusText === '' ? 'Error' : statusText;
+  if (typeof told === 'object' && told !== null) return { type: 'about:blank', title, ...told, status };
+  return { type: 'about:blank', title, status, detail: `${status} ${title} is no answer of hookfleet's.` };
+}
+
+/** Overload, and faults of the other side or of what stands before it: with keys, repeating is safe. */
+function mayWorkLater(status: number): boolean {
+  return status === 408 || status === 425 || status === 429 || status >= 500;
+}
+
+/** Seconds, or a date (RFC 9110, 10.2.3). */
+function retryAfterMs({ headers }: Response): number | undefined {
+  const value = headers.get('retry-after');
+  if (value === null) return undefined;
+  const ms = /^\d+$/.test(value) ? Number(value) * 1_000 : Date.parse(value) - Date.now();
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}

@@ -1,0 +1,25 @@
+/** What both ways have in common: the errors that calls end in, and the types. */
+export type {
+  BulkItem,
+  BulkOptions,
+  BulkResult,
+  CallOptions,
+  Client,
+  ClientOptions,
+  Enqueued,
+  Reported,
+  Source,
+} from './client.ts';
+export type {
+  AttemptStatus,
+  Authentication,
+  CustomEvent,
+  Destination,
+  FieldError,
+  Identifier,
+  Problem,
+  RetryPolicy,
+  Webhook,
+  WebhookStatus,
+} from './contract-types.ts';
+export { RefusedError, UnavailableError } from './errors.ts';

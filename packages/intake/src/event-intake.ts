@@ -1,0 +1,146 @@
+/** Custom events on their way to the results queue: all of a call are checked and taken, or none. */
+import { BULK_EVENTS_MAX, type FieldError, type TraceContext } from '@hookfleet/contract';
+import type { EventsOut, EventToReport } from '@hookfleet/queue';
+import type { KnownEventTypes } from './known-event-types.ts';
+import type { KnownReferences } from './known-references.ts';
+import { type CheckedEvent, checkEvent, resolveReferences } from './to-report.ts';
+
+// Beyond so many faults, a call is not read any further. Properties that are left out are named up to as many.
+const NAMED_MAX = 100;
+
+export type Reported =
+  | {
+      readonly events: readonly EventToReport[];
+      /** Properties that are not activated and were left out, by their path: each once for an event's type. */
+      readonly ignored: string[];
+    }
+  | { readonly errors: FieldError[] };
+
+export interface EventIntake {
+  /** `trace`: what the call belongs to, where it is sampled. */
+  reportOne(value: unknown, trace?: TraceContext): Promise<Reported>;
+  /** Up to BULK_EVENTS_MAX. */
+  reportBulk(values: readonly unknown[], trace?: TraceContext): Promise<Reported>;
+}
+
+export interface EventIntakeOptions {
+  readonly events: Pick<EventsOut, 'report'>;
+  readonly eventTypes: Pick<KnownEventTypes, 'of' | 'refresh'>;
+  readonly references: KnownReferences;
+  readonly now: () => number;
+}
+
+export function createEventIntake({ events, eventTypes, references, now }: EventIntakeOptions): EventIntake {
+  async function check(items: readonly Item[]): Promise<AllChecked> {
+    const context = { typeOf: eventTypes.of, nowMs: now() };
+    const first = checkAll(items, context);
+    if ('placed' in first || !first.errors.some(isNotActivated)) return first;
+    // An event that is not activated may have been so a moment ago, elsewhere.
+    await eventTypes.refresh();
+    return checkAll(items, context);
+  }
+
+  /** Also tells which campaigns the references stand for that came beside their ids. */
+  async function resolve(
+    placed: readonly Placed[],
+  ): Promise<{ readonly events: EventToReport[] } | { readonly errors: FieldError[] }> {
+    const told = new Map(
+      placed.flatMap(({ checked: { campaignId, campaignReference } }): [string, string][] =>
+        campaignId === undefined || campaignReference === undefined ? [] : [[campaignReference, campaignId]],
+      ),
+    );
+    const asked = new Set(
+      placed.flatMap(({ checked: { campaignId, campaignReference } }) =>
+        campaignId === undefined && campaignReference !== undefined && !told.has(campaignReference)
+          ? campaignReference
+          : [],
+      ),
+    );
+    const byReference = placed.some(({ checked }) => checked.channelReference !== undefined);
+    const [campaigns, channels] = await Promise.all([
+      references.campaigns(asked),
+      byReference ? references.channels() : new Map<string, string>(),
+    ]);
+    const known = { campaigns: new Map([...campaigns, ...told]), channels };
+    const resolved = placed.map(({ path, checked }) => ({ path, ...resolveReferences(checked, known) }));
+    const errors = resolved.flatMap((one) => ('errors' in one ? below(one.path, one.errors) : []));
+    if (errors.length > 0) return { errors: errors.slice(0, NAMED_MAX) };
+    await references.learn(told);
+    return { events: resolved.flatMap((one) => ('event' in one ? one.event : [])) };
+  }
+
+  async function report(items: readonly Item[], trace: TraceContext | undefined): Promise<Reported> {
+    const checked = await check(items);
+    if ('errors' in checked) return checked;
+    const resolved = await resolve(checked.placed);
+    if ('errors' in resolved) return resolved;
+    await events.report(resolved.events, trace);
+    return { events: resolved.events, ignored: ignoredOf(checked.placed) };
+  }
+
+  return {
+    reportOne: (value, trace) => report([{ path: '', value }], trace),
+    async reportBulk(values, trace) {
+      if (values.length === 0)
+        return { errors: [{ field: 'events', type: 'REQUIRED', detail: 'holds no event' }] };
+      if (values.length > BULK_EVENTS_MAX) {
+        const detail = `must NOT have more than ${BULK_EVENTS_MAX} items`;
+        return { errors: [{ field: 'events', type: 'TOO_LONG', detail }] };
+      }
+      return report(
+        values.map((value, at) => ({ path: `events[${at}]`, value })),
+        trace,
+      );
+    },
+  };
+}
+
+interface Item {
+  /** Where it stands in the call, as in events[3]; empty for the call itself. */
+  readonly path: string;
+  readonly value: unknown;
+}
+
+interface Placed {
+  readonly path: string;
+  readonly checked: CheckedEvent;
+}
+
+type AllChecked = { readonly placed: Placed[] } | { readonly errors: FieldError[] };
+
+/** Everything in order, or all that is at fault. */
+function checkAll(items: readonly Item[], context: Parameters<typeof checkEvent>[1]): AllChecked {
+  const placed: Placed[] = [];
+  const errors: FieldError[] = [];
+  for (const { path, value } of items) {
+    const result = checkEvent(value, context);
+    if ('errors' in result) errors.push(...below(path, result.errors));
+    else placed.push({ path, checked: result.checked });
+    if (errors.length >= NAMED_MAX) break;
+  }
+  return errors.length > 0 ? { errors: errors.slice(0, NAMED_MAX) } : { placed };
+}
+
+function isNotActivated({ field, type }: FieldError): boolean {
+  return type === 'UNKNOWN_VALUE' && /(?:^|\.)event$/.test(field);
+}
+
+function below(path: string, errors: readonly FieldError[]): FieldError[] {
+  if (path === '') return [...errors];
+  return errors.map((error) => ({
+    ...error,
+    field: error.field === '' ? path : `${path}.${error.field}`,
+  }));
+}
+
+/** Each property once for an event's type: a thousand events with the same one tell no more than the first. */
+function ignoredOf(placed: readonly Placed[]): string[] {
+  const seen = new Map<string, string>();
+  for (const { path, checked } of placed) {
+    for (const field of checked.ignored) {
+      const key = `${checked.event.event} ${field.replace(/\[\d+\]/g, '[]')}`;
+      if (!seen.has(key)) seen.set(key, path === '' ? field : `${path}.${field}`);
+    }
+  }
+  return [...seen.values()].slice(0, NAMED_MAX);
+}

@@ -1,0 +1,10 @@
+/**
+ * From what a caller wrote to what stands in the queue, or the fields at fault: the same over HTTP and for a client that
+ * writes straight to Redis. Knows no HTTP; answers faults as values, and rejects with Redis' errors.
+ */
+export { createEventIntake, type EventIntake, type Reported } from './event-intake.ts';
+export { createKnownChannels, type KnownChannels } from './known-channels.ts';
+export { type KnownEventTypes, startKnownEventTypes } from './known-event-types.ts';
+export { createKnownReferences } from './known-references.ts';
+export { WEBHOOK_BYTES_MAX } from './to-enqueue.ts';
+export { createWebhookIntake, type Enqueued, type WebhookIntake } from './webhook-intake.ts';

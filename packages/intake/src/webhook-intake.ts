@@ -1,0 +1,81 @@
+/** Webhooks on their way to the queue: all of a call are checked, then all of them are enqueued, or none. */
+import { BULK_WEBHOOKS_MAX, type FieldError, type TraceContext } from '@hookfleet/contract';
+import type { WebhooksOut, WebhookToEnqueue } from '@hookfleet/queue';
+import type { KnownChannels } from './known-channels.ts';
+import { toEnqueue } from './to-enqueue.ts';
+
+// Beyond so many faults, a call is not read any further.
+const FAULTS_MAX = 100;
+
+export type Enqueued =
+  | { readonly ids: string[]; readonly webhooks: readonly WebhookToEnqueue[] }
+  | { readonly errors: FieldError[] };
+
+export interface WebhookIntake {
+  /** `trace`: what the call belongs to, where it is sampled. */
+  enqueueOne(value: unknown, trace?: TraceContext): Promise<Enqueued>;
+  /** Up to BULK_WEBHOOKS_MAX. A SyntaxError among them stands for a text that was no JSON. */
+  enqueueBulk(values: AsyncIterable<unknown> | Iterable<unknown>, trace?: TraceContext): Promise<Enqueued>;
+}
+
+export interface WebhookIntakeOptions {
+  readonly webhooks: Pick<WebhooksOut, 'enqueue'>;
+  readonly channels: Pick<KnownChannels, 'check'>;
+  readonly now: () => number;
+}
+
+export function createWebhookIntake({ webhooks, channels, now }: WebhookIntakeOptions): WebhookIntake {
+  async function enqueue(
+    checked: readonly WebhookToEnqueue[],
+    trace: TraceContext | undefined,
+    pathOf: (at: number) => string,
+  ): Promise<Enqueued> {
+    const errors = await channels.check(checked, pathOf);
+    if (errors.length > 0) return { errors };
+    const traced = trace === undefined ? checked : checked.map((webhook) => ({ ...webhook, trace }));
+    return { ids: await webhooks.enqueue(traced), webhooks: checked };
+  }
+
+  return {
+    async enqueueOne(value, trace) {
+      const checked = toEnqueue(value, '', now());
+      return 'errors' in checked ? checked : enqueue([checked.webhook], trace, () => 'channelConfigId');
+    },
+    async enqueueBulk(values, trace) {
+      const checked = await checkAll(values, now());
+      if ('errors' in checked) return checked;
+      return enqueue(checked.webhooks, trace, (at) => `webhooks[${at}].channelConfigId`);
+    },
+  };
+}
+
+/** Everything in order, or all that is at fault. */
+async function checkAll(
+  values: AsyncIterable<unknown> | Iterable<unknown>,
+  nowMs: number,
+): Promise<{ readonly webhooks: WebhookToEnqueue[] } | { readonly errors: FieldError[] }> {
+  const webhooks: WebhookToEnqueue[] = [];
+  const errors: FieldError[] = [];
+  let at = 0;
+  for await (const value of values) {
+    if (at >= BULK_WEBHOOKS_MAX) {
+      errors.unshift({
+        field: 'webhooks',
+        type: 'TOO_LONG',
+        detail: `must NOT have more than ${BULK_WEBHOOKS_MAX} items`,
+      });
+      break;
+    }
+    const path = `webhooks[${at}]`;
+    const checked =
+      value instanceof SyntaxError
+        ? { errors: [{ field: path, type: 'INVALID_VALUE', detail: 'is no JSON' }] }
+        : toEnqueue(value, path, nowMs);
+    if ('errors' in checked) errors.push(...checked.errors);
+    else webhooks.push(checked.webhook);
+    at += 1;
+    if (errors.length >= FAULTS_MAX) break;
+  }
+  if (at === 0) errors.push({ field: 'webhooks', type: 'REQUIRED', detail: 'holds no webhook' });
+  return errors.length > 0 ? { errors: errors.slice(0, FAULTS_MAX) } : { webhooks };
+}

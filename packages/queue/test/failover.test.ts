@@ -1,0 +1,129 @@
+/**
+ * A master of Redis that is killed, and its replica that takes its place: what asynchronous replication loses of what
+ * was accepted, and what waiting for the replica keeps.
+ */
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import {
+  eventually,
+  startTcpProxy,
+  startTestCluster,
+  startTestRedis,
+  type TcpProxy,
+} from '@hookfleet/testkit';
+import { Redis } from 'ioredis';
+import {
+  connectRedis,
+  createReplicaWait,
+  createSecretBox,
+  disconnectRedis,
+  isRedisUnavailable,
+  openWebhooksOut,
+  type RedisConnection,
+  type WebhooksOut,
+} from '../src/index.ts';
+import { webhook } from './setup-queue.ts';
+
+const WEBHOOKS = Array.from({ length: 20 }, (_, i) => webhook({ idempotencyKey: String(i) }));
+
+let master: Awaited<ReturnType<typeof startTestRedis>>;
+let replica: Awaited<ReturnType<typeof startTestRedis>>;
+/** Between the two. */
+let link: TcpProxy;
+const connections: RedisConnection[] = [];
+/** Between a client and the master. */
+let clientLink: TcpProxy;
+
+beforeEach(async () => {
+  // A replica gets its first copy at once, and not when others may have come to share it.
+  const atOnce = { extraArguments: ['--repl-diskless-sync-delay', '0'] };
+  [master, replica] = await Promise.all([startTestRedis(atOnce), startTestRedis(atOnce)]);
+  [link, clientLink] = await Promise.all([startTcpProxy(master), startTcpProxy(master)]);
+  const admin = new Redis(replica.url);
+  await admin.replicaof('127.0.0.1', link.port);
+  await eventually(async () => expect(await admin.info('replication')).toContain('master_link_status:up'));
+  admin.disconnect();
+});
+
+afterEach(async () => {
+  for (const connection of connections.splice(0)) disconnectRedis(connection);
+  await Promise.all([link.close(), clientLink.close()]);
+  await Promise.all([master.stop(), replica.stop()]);
+});
+
+/** As a producer has it. */
+async function connected(url: string): Promise<RedisConnection> {
+  const connection = connectRedis({ url, name: 'out', temper: 'failFast', onError: () => undefined });
+  connections.push(connection);
+  await eventually(() => connection.ping());
+  return connection;
+}
+
+async function openOut(url: string, replicas: number): Promise<WebhooksOut> {
+  const connection = await connected(url);
+  const options = { connection, prefix: 'hookfleet', shards: 1 };
+  return openWebhooksOut({
+    ...options,
+    bundleSize: 5,
+    idempotencyRetentionMs: 60_000,
+    untilReplicated: createReplicaWait({ ...options, replicas }),
+    secrets: createSecretBox([]),
+    priorityOf: () => 'normal',
+    onError: () => undefined,
+  });
+}
+
+/** How many of the webhooks the replica knows, once the master is dead and it has taken over. */
+async function keptByReplica(ids: readonly string[]): Promise<number> {
+  await master.kill();
+  // What is on its way dies with the link.
+  link.cut();
+  const admin = new Redis(replica.url);
+  await admin.replicaof('NO', 'ONE');
+  admin.disconnect();
+  const out = await openOut(replica.url, 0);
+  const found = await Promise.all(ids.map((id) => out.find(id)));
+  await out.close();
+  return found.filter((one) => one !== undefined).length;
+}
+
+test('without waiting, all is lost that a replica which lags had not got yet', async () => {
+  const out = await openOut(master.url, 0);
+  link.stall();
+  const ids = await out.enqueue(WEBHOOKS);
+  expect(await keptByReplica(ids)).toBe(0);
+});
+
+test('where replicas are waited for, a call is refused while they lag, and what was accepted is kept', async () => {
+  const out = await openOut(master.url, 1);
+  const goOn = link.stall();
+  const startedAt = performance.now();
+  const refusal = await out.enqueue(WEBHOOKS).catch((error: Error) => error);
+  expect(performance.now() - startedAt).toBeLessThan(2_000);
+  expect(refusal).toBeInstanceOf(Error);
+  expect(isRedisUnavailable(refusal as Error)).toBe(true);
+  goOn();
+  // The caller makes the call again, under the same keys.
+  const ids = await eventually(() => out.enqueue(WEBHOOKS));
+  expect(await keptByReplica(ids)).toBe(WEBHOOKS.length);
+});
+
+test('what was written over a connection that is lost before its replicas have answered is not told to be kept', async () => {
+  const connection = await connected(`redis://127.0.0.1:${clientLink.port}`);
+  const wait = createReplicaWait({ connection, prefix: 'hookfleet', shards: 1, replicas: 1 });
+  await wait.begin()([0]);
+  const before = wait.begin();
+  await connection.set('written', 'before');
+  clientLink.cut();
+  await eventually(() => connection.ping());
+  await expect(before([0])).rejects.toThrow('NOREPLICAS');
+  await wait.begin()([0]);
+});
+
+test('in a cluster, the replicas of each shard are waited for', async () => {
+  const cluster = await startTestCluster();
+  const connection = await connected(cluster.url);
+  const wait = createReplicaWait({ connection, prefix: 'hookfleet', shards: 3, replicas: 1 });
+  // It has masters alone.
+  for (const shard of [0, 1, 2]) await expect(wait.begin()([shard])).rejects.toThrow('NOREPLICAS 0 of 1');
+  await cluster.stop();
+});
