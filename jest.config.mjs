@@ -17,6 +17,7 @@ export default {
   },
   setupFiles: ['<rootDir>/packages/testkit/src/property-seed.ts'],
   testMatch: ['<rootDir>/{apps,packages}/*/{src,test}/**/*.test.ts'],
+  testSequencer: '<rootDir>/packages/testkit/src/long-tests-first.ts',
   testTimeout: 30_000,
   maxWorkers: 2,
 };
