@@ -25,9 +25,6 @@ export interface GotAgents {
   destroy(): void;
 }
 
-// Connections kept per destination while nothing is sent.
-const FREE_SOCKETS_MAX = 64;
-
 type Callback = (error: Error | null, stream: Duplex) => void;
 
 export function createGotAgents({
@@ -39,7 +36,7 @@ export function createGotAgents({
   const options = {
     keepAlive: true,
     maxSockets: connectionsPerDestinationMax,
-    maxFreeSockets: FREE_SOCKETS_MAX,
+    maxFreeSockets: connectionsPerDestinationMax,
     scheduling: 'lifo',
     timeout: IDLE_CONNECTION_MS,
   } as const;
