@@ -140,7 +140,7 @@ test('who waits long for a lane is sent away, and the lane is congested until it
 });
 
 test('who waits when the process stops, waits no longer, and a slot given back twice is one slot', async () => {
-  const slots = createAttemptSlots(1);
+  const slots = createAttemptSlots(1, () => 0);
   const release = await slots.acquire('a', CAN_LEAVE);
   const stopping = new AbortController();
   const waiting = slots.acquire('a', { signal: stopping.signal, evictable: true, isRetry: false });

@@ -14,8 +14,11 @@
  *
  * A lane is congested where it has used up its window or share and is stuck: who waits for it here should leave then,
  * for they hold the room of others. A lane that is only busy frees its slots soon. It stays congested until it has
- * room again, or is as quick as a busy one.
+ * room again, or is as quick as a busy one. Time is the process's own, which stands still while it is held up: a worker
+ * that has no time left is no reason to park what it could send.
  */
+import type { AttentionClock } from './attention-clock.ts';
+
 export interface AttemptSlots {
   /**
    * Resolves to the slot's release. `aborted` where the signal aborts first; `evicted` where the lane is congested and
@@ -74,10 +77,7 @@ interface Lane {
   isCongested: boolean;
 }
 
-export function createAttemptSlots(
-  slotsMax: number,
-  now: () => number = performance.now.bind(performance),
-): AttemptSlots {
+export function createAttemptSlots(slotsMax: number, now: AttentionClock['now']): AttemptSlots {
   const lanes = new Map<string, Lane>();
   // Those with waiters, in the order in which they are served next.
   const turns = new Set<string>();

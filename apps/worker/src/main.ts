@@ -21,6 +21,7 @@ import {
 } from '@hookfleet/runtime';
 import { loadTracingConfig, startTracing, TRACING_VARIABLES } from '@hookfleet/tracing';
 import { createAttemptSlots } from './attempt-slots.ts';
+import { startAttentionClock } from './attention-clock.ts';
 import { checkEgress } from './check-egress.ts';
 import { loadWorkerConfig, WORKER_VARIABLES } from './config.ts';
 import { createConsumptionCheck } from './consumption-check.ts';
@@ -64,7 +65,9 @@ await startApplication('worker', async () => {
   const shardOptions = { connection, prefix: config.keyPrefix, shards: config.shards };
 
   const registry = createMetricsRegistry();
-  const slots = createAttemptSlots(config.concurrency);
+  const attention = startAttentionClock();
+  lifecycle.onClose('attention clock', () => attention.stop());
+  const slots = createAttemptSlots(config.concurrency, attention.now);
   const metrics = createWorkerMetrics(registry, slots.inFlight, config.concurrency);
   const workerId = `${hostname()}:${process.pid}`;
   const heartbeat = startWorkerHeartbeat({

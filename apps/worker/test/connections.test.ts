@@ -65,6 +65,17 @@ describe.each(CLIENTS)('with %s', (client) => {
     requests.close();
   });
 
+  test('so many as were needed at once are kept for the next wave', async () => {
+    const connectionsMax = 100;
+    const requests = setupRequests({ client, connectionsMax });
+    for (let wave = 0; wave < 3; wave += 1) {
+      const all = Array.from({ length: connectionsMax }, () => requests.send({ url: receiver.url }));
+      expect(new Set((await Promise.all(all)).map(cameBack))).toEqual(new Set([200]));
+    }
+    expect(receiver.connectionsTotal()).toBe(connectionsMax);
+    requests.close();
+  });
+
   test('one after the other they use the same connection', async () => {
     const requests = setupRequests({ client });
     for (let i = 0; i < 5; i += 1) expect(cameBack(await requests.send({ url: receiver.url }))).toBe(200);

@@ -8,6 +8,7 @@ import {
   type RedisConnection,
 } from '@hookfleet/queue';
 import { createAttemptSlots } from '../src/attempt-slots.ts';
+import { startAttentionClock } from '../src/attention-clock.ts';
 import type { HttpClientName } from '../src/open-http-client.ts';
 import type { ProxySettings } from '../src/proxy-settings.ts';
 import { startDelivering } from '../src/start-delivering.ts';
@@ -50,14 +51,15 @@ export async function startWorker(
   const outcomes: Outcome[] = [];
   const errors: Error[] = [];
   const circuitChanges: string[] = [];
-  const closers: (() => unknown)[] = [() => disconnectRedis(connection)];
+  const attention = startAttentionClock();
+  const closers: (() => unknown)[] = [() => disconnectRedis(connection), () => attention.stop()];
   await startDelivering({
     connection,
     prefix,
     shards,
     workerId: 'test',
     secrets: createSecretBox(encryptionKeys),
-    slots: createAttemptSlots(concurrency),
+    slots: createAttemptSlots(concurrency, attention.now),
     config: {
       attemptRetentionMs: 3_600_000,
       attemptTimeoutMs: 1_000,
