@@ -29,9 +29,17 @@ export function createDeliverWithGot(agents: GotAgents): Deliver {
   /** What got is told with each request, it checks and copies with each: so a got for each method and deadline. */
   function clientOf(method: AttemptRequest['method'], timeoutMs: number): Got {
     const kind = `${method} ${timeoutMs}`;
-    const known = clients.get(kind);
-    if (known !== undefined) return known;
-    const client = got.extend({
+    const client = clients.get(kind) ?? newClient(method, timeoutMs);
+    // Put in again: those that were not asked for in the longest time go first. Many are for what a token's fetching left
+    // of a deadline, and asked for once.
+    clients.delete(kind);
+    clients.set(kind, client);
+    if (clients.size > CLIENTS_MAX) clients.delete(clients.keys().next().value as string);
+    return client;
+  }
+
+  function newClient(method: AttemptRequest['method'], timeoutMs: number): Got {
+    return got.extend({
       method,
       agent: agents.direct,
       request: requestLean,
@@ -46,9 +54,6 @@ export function createDeliverWithGot(agents: GotAgents): Deliver {
         request: timeoutMs,
       },
     });
-    if (clients.size === CLIENTS_MAX) clients.clear();
-    clients.set(kind, client);
-    return client;
   }
 
   const send: Send = ({ url, method, headers, body, timeoutMs, tls }, connection) => {
