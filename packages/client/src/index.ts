@@ -10,16 +10,5 @@ export type {
   Reported,
   Source,
 } from './client.ts';
-export type {
-  AttemptStatus,
-  Authentication,
-  CustomEvent,
-  Destination,
-  FieldError,
-  Identifier,
-  Problem,
-  RetryPolicy,
-  Webhook,
-  WebhookStatus,
-} from './contract-types.ts';
+export type * from './contract-types.ts';
 export { RefusedError, UnavailableError } from './errors.ts';
