@@ -148,7 +148,7 @@ export function createDeliverWithGot(agents: GotAgents): Deliver {
 
 /**
  * Node's request with what we use of got's options. got passes forty, most of them undefined, and Node copies all of them
- * three times on the way to a connection that is open already: a tenth of what an attempt costs.
+ * three times on the way to a connection that is open already.
  */
 function requestLean(
   url: URL,
