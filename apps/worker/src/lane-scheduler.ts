@@ -31,6 +31,8 @@ export interface LaneSchedulerOptions {
   readonly circuits: Circuits;
   readonly slots: Pick<AttemptSlots, 'isCongested' | 'waitingOf' | 'evictCongested'>;
   readonly limitsOf: (lane: string) => Promise<LaneLimits>;
+  /** Resolves when the campaigns' controls are known as they are now. */
+  readonly refreshControls: () => Promise<void>;
   /** Called by the one worker that made the change. */
   readonly onCircuitChanged: (lane: string, state: CircuitState, why: string) => void;
   readonly onError: (error: Error, context: Record<string, unknown>) => void;
@@ -68,7 +70,7 @@ const CHANGE_TRIES = 3;
 const UNCHANGED = Promise.resolve();
 
 export function createLaneScheduler(options: LaneSchedulerOptions): LaneScheduler {
-  const { lanes, circuits, slots, limitsOf, onCircuitChanged, onError, now } = options;
+  const { lanes, circuits, slots, limitsOf, refreshControls, onCircuitChanged, onError, now } = options;
   let known: ReadonlyMap<string, Circuit> = new Map();
   const health = new Map<string, Health>();
   /** Lanes with something parked, as far as this worker knows, and how much more their attempts allow. */
@@ -180,7 +182,11 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
   }
 
   async function lookAround(): Promise<void> {
-    known = await circuits.all();
+    const latest = await circuits.all();
+    // A campaign is called off before what its pause held is let go: who sees the lane open must know that first, or
+    // would send what it releases.
+    await refreshControls();
+    known = latest;
     for (const lane of await lanes.claimDue(LANES_PER_TICK)) {
       if (!credits.has(lane)) credits.set(lane, 0);
       release(lane);

@@ -127,6 +127,7 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
         ? channels.limitsOf(lane)
         : Promise.resolve(campaignLimits(controls.of(campaignId)));
     },
+    refreshControls: controls.refresh,
     onCircuitChanged(lane, state, why) {
       options.onCircuitChanged(lane, state, why);
       fleetEvents

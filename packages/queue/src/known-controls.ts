@@ -10,6 +10,8 @@ export interface KnownControls {
   of(campaignId: string): StoredControls;
   /** Is the campaign called off, or its deadline past? */
   isCancelled(campaignId: string): boolean;
+  /** Resolves when what is known is no older than the call. Rejects with Redis' error. */
+  refresh(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -59,6 +61,7 @@ export async function startKnownControls(options: KnownControlsOptions): Promise
   return {
     of: (campaignId) => controls.get(campaignId) ?? {},
     isCancelled: (campaignId) => isOff(controls.get(campaignId), now()),
+    refresh,
     async stop() {
       clearInterval(timer);
       await refreshing;
