@@ -74,7 +74,7 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
   const shardOptions = { connection, prefix, shards, onError };
   const { attemptTimeoutMs, lockDurationMs, stalledIntervalMs } = config;
 
-  const { deliver, close } = openHttpClient(config.httpClient, {
+  const { deliver, close } = await openHttpClient(config.httpClient, {
     guard: createEgressGuard(config.egressAllow),
     connectionsPerDestinationMax: config.concurrency,
     proxies: config,

@@ -14,7 +14,7 @@ describe.each(CLIENTS)('with %s', (client) => {
 
   beforeEach(async () => {
     receiver = await startReceiver(() => answer);
-    requests = setupRequests({ client, attemptTimeoutMs: 10_000 });
+    requests = await setupRequests({ client, attemptTimeoutMs: 10_000 });
   });
 
   afterEach(async () => {
