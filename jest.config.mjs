@@ -15,6 +15,7 @@ export default {
       { jsc: { target: 'es2024', parser: { syntax: 'typescript' } }, module: { type: 'es6' } },
     ],
   },
+  globalSetup: '<rootDir>/packages/testkit/src/build-applications.ts',
   setupFiles: ['<rootDir>/packages/testkit/src/property-seed.ts'],
   testMatch: ['<rootDir>/{apps,packages}/*/{src,test}/**/*.test.ts'],
   testSequencer: '<rootDir>/packages/testkit/src/long-tests-first.ts',

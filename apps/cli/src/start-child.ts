@@ -3,9 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { open, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { fileURLToPath } from 'node:url';
-
-export type Application = 'producer' | 'worker' | 'aggregator';
+import { type Application, buildApplication } from '@hookfleet/build';
 
 export interface ChildOptions {
   readonly application: Application;
@@ -30,10 +28,11 @@ const POLL_INTERVAL_MS = 50;
 /** Rejects with the last lines of the log where the process ends, or isn't ready in time. */
 export async function startChild(options: ChildOptions): Promise<Child> {
   const { application, port, environment, logFile } = options;
+  const entry = await buildApplication(application);
   const log = await open(logFile, 'w');
   const child = spawn(
     process.execPath,
-    ['--import', new URL('end-with-parent.ts', import.meta.url).href, entryOf(application)],
+    ['--import', new URL('end-with-parent.ts', import.meta.url).href, entry],
     {
       // Of a process group of its own: Ctrl-C reaches the command, which then stops the fleet in order.
       detached: true,
@@ -60,10 +59,6 @@ export async function startChild(options: ChildOptions): Promise<Child> {
       await ended;
     },
   };
-}
-
-export function entryOf(application: Application): string {
-  return fileURLToPath(new URL(`../../${application}/src/main.ts`, import.meta.url));
 }
 
 async function untilReady(child: ChildProcess, url: string): Promise<void> {

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { builtFileOf } from '@hookfleet/build';
 import { processEnvironment } from './process-environment.ts';
 
 export interface StartedProcess {
@@ -27,17 +28,29 @@ process.on('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
 });
 
-export function startProcess(entry: string, environment: Record<string, string>): StartedProcess {
+/**
+ * An application of this workspace runs as it does in production: as its build, which build-applications.ts brought up to
+ * date. `isBuilt: false` runs its sources.
+ */
+export function startProcess(
+  entry: string,
+  environment: Record<string, string>,
+  { isBuilt = true } = {},
+): StartedProcess {
   const logs: Record<string, unknown>[] = [];
   const lines: string[] = [];
   const waiting = new Set<{
     fits: (log: Record<string, unknown>) => boolean;
     resolve: (log: Record<string, unknown>) => void;
   }>();
-  const child: ChildProcess = spawn(process.execPath, [...END_WITH_PARENT, entry], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...processEnvironment(), ...environment },
-  });
+  const child: ChildProcess = spawn(
+    process.execPath,
+    [...END_WITH_PARENT, isBuilt ? builtFileOf(entry) : entry],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...processEnvironment(), ...environment },
+    },
+  );
   alive.add(child);
   const exited = once(child, 'close').then(([code, signal]) => {
     alive.delete(child);
