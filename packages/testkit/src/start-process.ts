@@ -19,8 +19,20 @@ export interface StartedProcess {
   kill(): Promise<void>;
 }
 
-/** Of Node.js: it ends when whoever started it is gone, though that was killed. */
-export const END_WITH_PARENT = ['--import', new URL('./end-with-parent.ts', import.meta.url).href] as const;
+const PARENT_CHECK_MS = 500;
+
+/**
+ * Options of Node.js for a process that ends when the one that started it is gone, even if that was killed. It is no file:
+ * a TypeScript one would load Node's compiler, which is a fifth of an application's start.
+ */
+export const END_WITH_PARENT = [
+  '--import',
+  `data:text/javascript,${encodeURIComponent(`
+    const parent = process.ppid;
+    setInterval(() => {
+      if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL');
+    }, ${PARENT_CHECK_MS}).unref();`)}`,
+] as const;
 
 // One listener for all of them: a test may start many.
 const alive = new Set<ChildProcess>();
