@@ -1,3 +1,4 @@
+/** An aggregator that counts nothing while results wait reports itself as unhealthy. */
 import { expect, test } from '@jest/globals';
 import { createConsumptionCheck, STUCK_AFTER_MS } from './consumption-check.ts';
 

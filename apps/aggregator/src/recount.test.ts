@@ -1,3 +1,4 @@
+/** A recount from the logs finds every counter that differs. */
 import { expect, test } from '@jest/globals';
 import type { LoggedAttempt, LoggedWebhook } from '@hookfleet/queue';
 import { addLogged, auditedOf, differencesOf, NOTHING } from './recount.ts';

@@ -1,3 +1,4 @@
+/** The steps of a time series follow the calendar of its time zone, and cover its range once. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { planSeries, stepOf } from './plan-series.ts';

@@ -1,3 +1,4 @@
+/** The CLI reports each problem of a Redis, and none for a healthy one. */
 import { expect, test } from '@jest/globals';
 import type { RedisFacts } from '@hookfleet/queue';
 import { redisFindings } from './findings.ts';

@@ -1,3 +1,4 @@
+/** The fleet screen shows load, queues and lanes, and fits the terminal. */
 import { expect, test } from '@jest/globals';
 import { stripVTControlCharacters } from 'node:util';
 import { type FleetView, fleetScreen } from './fleet-screen.ts';

@@ -1,3 +1,4 @@
+/** Durations, counts and shares are readable as text. */
 import { expect, test } from '@jest/globals';
 import { count, duration, percentage } from './numbers-as-text.ts';
 

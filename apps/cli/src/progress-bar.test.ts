@@ -1,3 +1,4 @@
+/** A progress bar shows the share that is done, the rate and the time left. */
 import { expect, test } from '@jest/globals';
 import { progressBar, progressLine } from './progress-bar.ts';
 

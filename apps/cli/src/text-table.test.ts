@@ -1,3 +1,4 @@
+/** A text table aligns its columns, and escapes control characters. */
 import { expect, test } from '@jest/globals';
 import { printable, textTable } from './text-table.ts';
 

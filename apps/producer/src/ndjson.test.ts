@@ -1,3 +1,4 @@
+/** NDJSON lines are read whole from any chunks, within their size limits. */
 import { Readable } from 'node:stream';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';

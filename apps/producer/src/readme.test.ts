@@ -1,3 +1,4 @@
+/** The documents list every variable, limit, state and event of the producer. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import {

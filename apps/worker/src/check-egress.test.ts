@@ -1,3 +1,4 @@
+/** The egress policy blocks private addresses, also behind names, unless they are allowed. */
 import { expect, test } from '@jest/globals';
 import { checkEgress } from './check-egress.ts';
 

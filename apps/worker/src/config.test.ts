@@ -1,3 +1,4 @@
+/** The worker accepts only the HTTP clients that it knows. */
 import { expect, test } from '@jest/globals';
 import { loadWorkerConfig } from './config.ts';
 

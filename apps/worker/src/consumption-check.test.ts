@@ -1,3 +1,4 @@
+/** A worker that takes nothing while webhooks wait reports itself as unhealthy. */
 import { expect, test } from '@jest/globals';
 import { createConsumptionCheck, STUCK_AFTER_MS } from './consumption-check.ts';
 

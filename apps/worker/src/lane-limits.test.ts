@@ -1,3 +1,4 @@
+/** A channel's limits become the limits of its lane. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { isLimited, laneLimits, NO_LIMITS } from './lane-limits.ts';

@@ -1,3 +1,4 @@
+/** The scheduler reads the controls of a lane's campaign after the lane opens again. */
 import { expect, test } from '@jest/globals';
 import { type Circuit, campaignLane } from '@hookfleet/queue';
 import { eventually } from '@hookfleet/testkit';

@@ -1,3 +1,4 @@
+/** Proxy settings are validated, and NO_PROXY bypasses the proxy for its addresses. */
 import { expect, test } from '@jest/globals';
 import { createProxyBypass, parseNoProxy, parseProxyUrl } from './proxy-settings.ts';
 

@@ -1,3 +1,4 @@
+/** The README lists every environment variable of the worker. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { variableRows } from '@hookfleet/runtime';

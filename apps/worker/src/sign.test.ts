@@ -1,3 +1,4 @@
+/** Receivers can verify every signature, also during a rotation of secrets. */
 import { createPublicKey, generateKeyPairSync, type KeyObject, verify } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';

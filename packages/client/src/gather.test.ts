@@ -1,3 +1,4 @@
+/** Items are grouped in order within the limits, and a slow source delays no group. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { gather } from './gather.ts';

@@ -1,3 +1,4 @@
+/** A call is retried until it succeeds, its deadline passes or its caller aborts it. */
 import { expect, test } from '@jest/globals';
 import { RefusedError, UnavailableError } from './errors.ts';
 import { jitterMs, withRetries } from './with-retries.ts';

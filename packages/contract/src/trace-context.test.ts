@@ -1,3 +1,4 @@
+/** Trace context is read as the W3C standard says, and invalid context is ignored. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import {

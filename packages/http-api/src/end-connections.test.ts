@@ -1,3 +1,4 @@
+/** A server that closes answers the requests in progress, and does not wait for idle connections. */
 import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
 import { expect, test } from '@jest/globals';

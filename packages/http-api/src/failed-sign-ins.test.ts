@@ -1,3 +1,4 @@
+/** Repeated failed sign-ins block an address for a minute, in bounded memory. */
 import { expect, test } from '@jest/globals';
 import { createFailedSignIns } from './failed-sign-ins.ts';
 

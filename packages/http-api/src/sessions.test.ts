@@ -1,3 +1,4 @@
+/** A session cookie cannot be forged, read by scripts or sent by other sites. */
 import { expect, test } from '@jest/globals';
 import type { Role } from '@hookfleet/runtime';
 import { createSessions } from './sessions.ts';

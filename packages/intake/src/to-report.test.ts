@@ -1,3 +1,4 @@
+/** A custom event keeps its activated properties, and each wrong property is reported by its path. */
 import { expect, test } from '@jest/globals';
 import {
   compileValidator,

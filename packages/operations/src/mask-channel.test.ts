@@ -1,3 +1,4 @@
+/** A channel is shown without any of its secrets. */
 import { expect, test } from '@jest/globals';
 import { maskChannel } from './mask-channel.ts';
 

@@ -1,3 +1,4 @@
+/** Capacity for bundles is released when webhooks are returned, and nobody waits after a stop. */
 import { expect, test } from '@jest/globals';
 import { createBundleCapacity } from './bundle-capacity.ts';
 

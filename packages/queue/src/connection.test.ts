@@ -1,3 +1,4 @@
+/** Errors that mean that Redis is unavailable are recognized. */
 import { expect, test } from '@jest/globals';
 import { isRedisUnavailable } from './connection.ts';
 

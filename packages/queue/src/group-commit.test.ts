@@ -1,3 +1,4 @@
+/** Items are written in groups, each exactly once, and a failed write fails only its own group. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createGroupCommit } from './group-commit.ts';

@@ -1,3 +1,4 @@
+/** Positions of a campaign are consecutive, and a run ends before its marks grow too large. */
 import { expect, test } from '@jest/globals';
 import { createPositionAllocator } from './positions.ts';
 

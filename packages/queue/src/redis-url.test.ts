@@ -1,3 +1,4 @@
+/** Every documented form of REDIS_URL is understood, and every other form is refused. */
 import { expect, test } from '@jest/globals';
 import { parseRedisUrl } from './redis-url.ts';
 

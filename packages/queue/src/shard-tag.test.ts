@@ -1,3 +1,4 @@
+/** Shards spread evenly over the masters of a Redis Cluster. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { startTestRedis } from '@hookfleet/testkit';
 import { Redis } from 'ioredis';

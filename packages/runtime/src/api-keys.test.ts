@@ -1,3 +1,4 @@
+/** Only configured API keys are accepted, each with the rights that its prefix gives. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { bindProblems, createApiKeyCheck, fingerprintOf, parseApiKey, ROLES } from './api-keys.ts';

@@ -1,3 +1,4 @@
+/** All configuration errors are reported at once, and no secret is ever logged. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import {

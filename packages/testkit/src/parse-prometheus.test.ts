@@ -1,3 +1,4 @@
+/** The metrics parser accepts and refuses the same text as Prometheus. */
 import { expect, test } from '@jest/globals';
 import { parsePrometheus, sampleValue } from './parse-prometheus.ts';
 

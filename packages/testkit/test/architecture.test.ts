@@ -158,6 +158,13 @@ test('imports within a package run in no circle', () => {
   expect(circles).toEqual([]);
 });
 
+test('every test file begins with one comment that says what it proves', () => {
+  const testFiles = sources.filter(({ file }) => file.endsWith('.test.ts'));
+  expect(testFiles.length).toBeGreaterThan(100);
+  const silent = testFiles.filter(({ text }) => !/^\/\*\*\s+(?:\* )?\w/.test(text));
+  expect(silent.map(({ file }) => file)).toEqual([]);
+});
+
 test('the top level holds what was agreed, and what tools need there', () => {
   const found = readdirSync(ROOT).filter((name) => !name.startsWith('.'));
   expect(found.filter((name) => !TOP_LEVEL.includes(name))).toEqual([]);

@@ -1,3 +1,4 @@
+/** Tracing is configured by the standard OTEL variables, and invalid values are refused by name. */
 import { expect, test } from '@jest/globals';
 import { loadTracingConfig } from './tracing-config.ts';
 

@@ -1,3 +1,4 @@
+/** The profile report shows calls, time and share of each Lua script. */
 import { expect, test } from '@jest/globals';
 import { profileTable } from './draw-profile.ts';
 

@@ -1,3 +1,4 @@
+/** The words of a command choose the measurements to run; a profile runs only on request. */
 import { expect, test } from '@jest/globals';
 import { chosenBy, MEASUREMENTS } from './measurements.ts';
 

@@ -1,3 +1,4 @@
+/** A seed always gives the same plan of faults, and the plan uses every kind of fault. */
 import { expect, test } from '@jest/globals';
 import { FAULT_KINDS, planFaults } from './fault-plan.ts';
 

@@ -1,3 +1,4 @@
+/** The soak reports memory that is not released, and ignores memory that is. */
 import { expect, test } from '@jest/globals';
 import { processLeaks } from './find-leaks.ts';
 import type { Phase, SoakSample } from './watch-fleet.ts';
