@@ -1,4 +1,4 @@
-/** The scheduler reads the controls of a lane's campaign after the lane opens again. */
+/** What the lane scheduler knows of circuits, and in which order it learns it. */
 import { expect, test } from '@jest/globals';
 import { type Circuit, campaignLane } from '@hookfleet/queue';
 import { eventually } from '@hookfleet/testkit';
@@ -28,6 +28,7 @@ test('a lane that is open again is seen only with the controls of after, for its
       throw error;
     },
     now: Date.now,
+    lookEveryMs: 20,
   });
   const mustWait = () => scheduler.mustWait(lane, NO_LIMITS, true);
   await eventually(() => expect(mustWait()).toBe(true));

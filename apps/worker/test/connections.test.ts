@@ -87,7 +87,6 @@ describe.each(CLIENTS)('with %s', (client) => {
     const requests = await setupRequests({ client, resolve: resolver() });
     const sent = await requests.send({ ...named('hangs.test'), timeoutMs: 150 });
     expect(cameBack(sent)).toBe('timeout');
-    expect(sent.durationMs).toBeLessThan(1_500);
     expect(sent.answer.phases).toEqual({});
     requests.close();
   });
@@ -103,7 +102,6 @@ describe.each(CLIENTS)('with %s', (client) => {
     const mute = await startMute(answer);
     const sent = await requests.send({ url: `${scheme}://127.0.0.1:${mute.port}/`, timeoutMs: 150 });
     expect(cameBack(sent)).toBe(expected);
-    expect(sent.durationMs).toBeLessThan(1_500);
     await mute.ended;
     mute.server.close();
     requests.close();

