@@ -49,15 +49,24 @@ describe('promtool', () => {
 
   test('notices an alert that fires too late', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'hookfleet-rules-'));
-    for (const path of [...filesIn('prometheus/rules'), 'prometheus/tests/alerts.yaml']) {
-      const text = textOf(path)
-        .replaceAll('../rules/', '')
-        .replace('backlog_seconds) > 600', 'backlog_seconds) > 2000');
+    for (const path of filesIn('prometheus/rules'))
       await writeFile(
-        join(directory, path.endsWith('tests/alerts.yaml') ? 'tests.yaml' : (path.split('/').at(-1) ?? '')),
-        text,
+        join(directory, path.split('/').at(-1) ?? ''),
+        textOf(path).replace('backlog_seconds) > 600', 'backlog_seconds) > 2000'),
       );
-    }
+    // Its own tests alone: promtool takes a second for the rest.
+    const [{ tests, rule_files, ...settings }] = documentsOf('prometheus/tests/alerts.yaml');
+    const ofBacklog = tests.filter(({ alert_rule_test = [] }: Parsed) =>
+      alert_rule_test.some(({ alertname }: Parsed) => alertname === 'HookfleetBacklog'),
+    );
+    await writeFile(
+      join(directory, 'tests.yaml'),
+      stringify({
+        ...settings,
+        rule_files: rule_files.map((path: string) => path.replace('../rules/', '')),
+        tests: ofBacklog,
+      }),
+    );
     await expect(promtool('test', 'rules', join(directory, 'tests.yaml'))).rejects.toThrow(
       /HookfleetBacklog/,
     );
