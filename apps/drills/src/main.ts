@@ -49,10 +49,10 @@ function parseReplicas(text: string): number {
 const BENCH_DIRECTORY = '.hookfleet/bench';
 
 const SHORT_SIZE = {
-  single: 1_000,
-  many: 10_000,
-  delivered: 3_000,
-  outcomes: 10_000,
+  single: 500,
+  many: 5_000,
+  delivered: 1_500,
+  outcomes: 5_000,
   latencySeconds: 2,
   backlog: { few: 1_000, many: 20_000 },
 };
