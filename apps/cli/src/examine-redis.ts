@@ -11,17 +11,23 @@ import { maskPasswords } from '@hookfleet/runtime';
 import { UsageError } from './exit-status.ts';
 import { type Finding, redisFindings } from './findings.ts';
 
+/** Throws a UsageError if `url` is no Redis URL: before anything is started. */
+export function checkRedisUrl(url: string | undefined): void {
+  if (url === undefined || url === '') return;
+  try {
+    parseRedisUrl(url);
+  } catch (error) {
+    throw new UsageError(`--redis or REDIS_URL: ${(error as Error).message}`);
+  }
+}
+
+/** `url` has passed checkRedisUrl. */
 export async function examineRedis(url: string | undefined): Promise<Finding[]> {
   if (url === undefined || url === '') {
     const mend = 'REDIS_URL or --redis names it; `hookfleet up` prints the address of the one that it starts';
     return [{ about: 'redis', state: 'unknown', found: 'not looked at: no address is set', mend }];
   }
   const about = `redis ${maskPasswords(url)}`;
-  try {
-    parseRedisUrl(url);
-  } catch (error) {
-    throw new UsageError(`--redis or REDIS_URL: ${(error as Error).message}`);
-  }
   const connection = connectRedis({
     url,
     name: 'hookfleet-doctor',
