@@ -11,6 +11,9 @@ import { maskPasswords } from '@hookfleet/runtime';
 import { UsageError } from './exit-status.ts';
 import { type Finding, redisFindings } from './findings.ts';
 
+// A person waits for the findings. A connection is given up after 2 s, so this is one try and some more.
+const REACHABLE_WITHIN_MS = 3_000;
+
 /** Throws a UsageError if `url` is no Redis URL: before anything is started. */
 export function checkRedisUrl(url: string | undefined): void {
   if (url === undefined || url === '') return;
@@ -36,7 +39,7 @@ export async function examineRedis(url: string | undefined): Promise<Finding[]> 
   });
   try {
     try {
-      await checkRedis(connection);
+      await checkRedis(connection, { reachableWithinMs: REACHABLE_WITHIN_MS });
     } catch (error) {
       // What is unfit is told below, with all else, by what it is.
       if (!(error instanceof RedisUnfitError)) throw error;
