@@ -72,7 +72,10 @@ export async function startFleet({
       () => stopAll('worker'),
     );
     const aggregatorStart = start('aggregator', aggregatorPort, 'aggregator');
-    const starts = [aggregatorStart, ...workerPorts.map((port, i) => start('worker', port, `worker-${i + 1}`))];
+    const starts = [
+      aggregatorStart,
+      ...workerPorts.map((port, i) => start('worker', port, `worker-${i + 1}`)),
+    ];
     // If one fails, the others are stopped once they have started.
     await Promise.allSettled(starts);
     await Promise.all(starts);

@@ -157,7 +157,11 @@ test('doctor finds nothing wrong with a healthy fleet, and sends nothing to a UR
     ok: true,
     findings: expect.arrayContaining([
       expect.objectContaining({ about: expect.stringMatching(/^redis \S+ version$/), state: 'ok' }),
-      expect.objectContaining({ about: 'workers', state: 'ok', found: expect.stringMatching(/^1, with 200 /) }),
+      expect.objectContaining({
+        about: 'workers',
+        state: 'ok',
+        found: expect.stringMatching(/^1, with 200 /),
+      }),
       expect.objectContaining({ about: `egress ${url}`, state: 'ok' }),
     ]),
   });
