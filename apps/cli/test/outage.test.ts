@@ -43,19 +43,15 @@ async function expectUnavailable(): Promise<void> {
   const response = await enqueue(fleet.producer, webhooksTo('http://127.0.0.1:9/', 'refused', 1));
   expect(response.status).toBe(503);
   expect((await fetch(`${fleet.worker.url}/healthz`)).status).toBe(200);
-  await eventually(async () => expect((await fetch(`${fleet.worker.url}/readyz`)).status).toBe(503), {
-    timeoutMs: 60_000,
-  });
+  await eventually(async () => expect((await fetch(`${fleet.worker.url}/readyz`)).status).toBe(503));
 }
 
 async function expectAllCounted(campaignId: string, messages: number, events: Record<string, number>) {
-  await eventually(
-    async () =>
-      expect(await totalsOf(fleet.aggregator, campaignId)).toMatchObject({
-        events,
-        messages: { accepted: messages, delivered: messages, failed: 0, pending: 0 },
-      }),
-    { timeoutMs: 60_000 },
+  await eventually(async () =>
+    expect(await totalsOf(fleet.aggregator, campaignId)).toMatchObject({
+      events,
+      messages: { accepted: messages, delivered: messages, failed: 0, pending: 0 },
+    }),
   );
 }
 
@@ -83,9 +79,8 @@ test('an idle fleet takes webhooks again after Redis was frozen for longer than 
   // The length of the outage is what is tested: no event ends it.
   await new Promise((resolve) => setTimeout(resolve, LONGER_THAN_DRAIN_DELAY_MS));
   redis.resume();
-  const ids = await eventually(
-    async () => accepted(await enqueue(fleet.producer, webhooksTo(receiver.url, 'idle', 60))),
-    { timeoutMs: 60_000 },
+  const ids = await eventually(async () =>
+    accepted(await enqueue(fleet.producer, webhooksTo(receiver.url, 'idle', 60))),
   );
   await expectAllCounted('idle', ids.length, { 'webhook.delivered': 60 });
   await receiver.close();
