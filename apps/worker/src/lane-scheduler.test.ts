@@ -1,4 +1,4 @@
-/** The scheduler reads the controls of a lane's campaign after the lane opens again. */
+/** What the lane scheduler knows of circuits, and in which order it learns it. */
 import { expect, test } from '@jest/globals';
 import { type Circuit, campaignLane } from '@hookfleet/queue';
 import { eventually } from '@hookfleet/testkit';

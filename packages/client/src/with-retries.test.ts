@@ -1,4 +1,4 @@
-/** A call is retried until it succeeds, its deadline passes or its caller aborts it. */
+/** A failed call is retried with jitter until its deadline, its Retry-After, or its caller ends it. */
 import { expect, test } from '@jest/globals';
 import { RefusedError, UnavailableError } from './errors.ts';
 import { jitterMs, withRetries } from './with-retries.ts';

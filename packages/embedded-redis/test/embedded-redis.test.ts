@@ -1,7 +1,7 @@
-/** A Redis of our own: real, persistent, safe to start again, and found without touching the system. */
+/** A Redis of our own: real, persistent, safe to start again, and found or fetched without touching the system. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -91,3 +91,14 @@ test('its log is in its directory, not on the terminal', async () => {
   await redis.stop();
   expect(await readFile(join(data, 'redis.log'), 'utf8')).toContain('Ready to accept connections');
 });
+
+test("where none is on the path it comes out of the distribution's package, though two ask at once", async () => {
+  const cacheDirectory = join(directory, 'cache');
+  const ask = () => locateRedis({ searchPath: '/nowhere', cacheDirectory });
+  const [server, other] = await Promise.all([ask(), ask()]);
+  expect(server).toEqual(other);
+  const redis = await startRedis({ directory: join(directory, 'fetched'), server });
+  await redis.stop();
+  // What was downloaded on the way is gone.
+  expect(await readdir(cacheDirectory)).toEqual(['redis']);
+}, 60_000);

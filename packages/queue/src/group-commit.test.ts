@@ -1,4 +1,4 @@
-/** Items are written in groups, each exactly once, and a failed write fails only its own group. */
+/** Items of many callers are written in groups: each once, within the bounds, and failures reach their own callers. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createGroupCommit } from './group-commit.ts';
