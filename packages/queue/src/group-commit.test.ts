@@ -1,4 +1,3 @@
-/** Items of many callers are written in groups: each once, within the bounds, and failures reach their own callers. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createGroupCommit } from './group-commit.ts';
