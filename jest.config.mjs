@@ -7,7 +7,7 @@ process.env.NODE_COMPILE_CACHE ??= fileURLToPath(
 );
 
 export default {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/packages/testkit/src/leak-check-environment.ts',
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '\\.ts$': [

@@ -1,4 +1,4 @@
-/** Errors that mean that Redis is unavailable are recognized. */
+/** How long connections to Redis wait, and which errors mean that Redis is away. */
 import { expect, test } from '@jest/globals';
 import { isRedisUnavailable } from './connection.ts';
 

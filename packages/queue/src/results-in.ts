@@ -34,6 +34,14 @@ export interface ResultsConsumer {
 // then is a job or two that were applied and not removed: another run of them changes nothing.
 const CLOSE_WITHIN_MS = 3_000;
 
+class ResultsWorker extends Worker {
+  /** For a worker that does not close: the check for stalled jobs, and the renewal of locks. */
+  async stopTimers(): Promise<void> {
+    await this.pause(true);
+    await this.lockManager.close();
+  }
+}
+
 const validateResults = compileValidator<Results>(Results);
 
 export function consumeResults(options: ConsumeResultsOptions): ResultsConsumer {
@@ -48,7 +56,7 @@ export function consumeResults(options: ConsumeResultsOptions): ResultsConsumer 
   };
 
   const workers = Array.from({ length: shards }, (_, shard) => {
-    const worker = new Worker(
+    const worker = new ResultsWorker(
       RESULTS_QUEUE,
       async (job) => {
         refuseLaterVersion('results', job.data, RESULTS_VERSION_WITH_EVENTS);
@@ -101,6 +109,8 @@ export function consumeResults(options: ConsumeResultsOptions): ResultsConsumer 
       while (!isClosed && active > 0);
       await Promise.race([Promise.all(addingAgain), sleep(CLOSE_WITHIN_MS, undefined, { ref: false })]);
       if (isClosed) return;
+      // BullMQ stops these timers only after its wait has ended: without this, they run until the process ends.
+      await Promise.all(workers.map((worker) => worker.stopTimers()));
       // Not awaited: it waits for the same.
       for (const worker of workers)
         worker.disconnect().catch((error: Error) => onError(error, { doing: 'leave the results queue' }));

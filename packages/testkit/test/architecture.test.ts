@@ -161,7 +161,7 @@ test('imports within a package run in no circle', () => {
 test('every test file begins with one comment that says what it proves', () => {
   const testFiles = sources.filter(({ file }) => file.endsWith('.test.ts'));
   expect(testFiles.length).toBeGreaterThan(100);
-  const silent = testFiles.filter(({ text }) => !/^\/\*\*\s+(?:\* )?\w/.test(text));
+  const silent = testFiles.filter(({ text }) => !/^\/\*\*\s+(?:\* )?\S/.test(text));
   expect(silent.map(({ file }) => file)).toEqual([]);
 });
 
