@@ -9,6 +9,11 @@ import type { RedisConnection } from './connection.ts';
 const VERSION_MIN = [6, 2] as const;
 const REACHABLE_WITHIN_MS = 10_000;
 
+export interface CheckRedisOptions {
+  /** How long to wait for Redis to answer. Default: 10 s. */
+  readonly withinMs?: number;
+}
+
 /** Redis answers, but must not be used as it is set. The message names each wrong setting and its mend. */
 export class RedisUnfitError extends Error {
   override readonly name = 'RedisUnfitError';
@@ -20,11 +25,14 @@ export class RedisUnreachableError extends Error {
 }
 
 /**
- * Waits up to 10 s for Redis to answer, then checks its version and its maxmemory-policy, on every master.
+ * Waits for Redis to answer, then checks its version and its maxmemory-policy, on every master.
  * Throws RedisUnfitError or RedisUnreachableError.
  */
-export async function checkRedis(connection: RedisConnection): Promise<void> {
-  await untilReady(connection);
+export async function checkRedis(
+  connection: RedisConnection,
+  { withinMs = REACHABLE_WITHIN_MS }: CheckRedisOptions = {},
+): Promise<void> {
+  await untilReady(connection, withinMs);
   const nodes = connection instanceof Cluster ? connection.nodes('master') : [connection];
   const problems = (await Promise.all(nodes.map(problemsOf))).flat();
   if (problems.length > 0) throw new RedisUnfitError([...new Set(problems)].join('; '));
@@ -56,7 +64,7 @@ export function parseInfo(text: string): Map<string, string> {
   );
 }
 
-async function untilReady(connection: RedisConnection): Promise<void> {
+async function untilReady(connection: RedisConnection, withinMs: number): Promise<void> {
   if (connection.status === 'ready') return;
   let lastError: Error | undefined;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -66,10 +74,10 @@ async function untilReady(connection: RedisConnection): Promise<void> {
   const timer = setTimeout(() => {
     reject(
       new RedisUnreachableError(
-        `Redis did not answer within ${REACHABLE_WITHIN_MS / 1000} s: ${lastError?.message || 'no connection'}`,
+        `Redis did not answer within ${withinMs / 1000} s: ${lastError?.message || 'no connection'}`,
       ),
     );
-  }, REACHABLE_WITHIN_MS);
+  }, withinMs);
   connection.once('ready', resolve);
   connection.on('error', remember);
   try {
