@@ -98,7 +98,7 @@ test.each([
     expect(await reader.totals('killed-before')).toBeUndefined();
 
     const after = await setup.startAggregator(prefix, true);
-    // It goes on with what the first one left, and its next connection's calls are held once they have counted.
+    // It counts what the first one left. Of its next job it loses Redis' answer, and is killed.
     await expectCountedOnce('killed-before');
     const isLost = setup.proxy.loseReplyAfter(sha);
     await add(prefix, 'killed-after');
