@@ -98,7 +98,8 @@ test("without one on the path it is unpacked from the distribution's package, al
   await mkdir(join(content, 'DEBIAN'), { recursive: true });
   await mkdir(join(content, 'usr/bin'), { recursive: true });
   await mkdir(tools);
-  const control = 'Package: redis-tools\nVersion: 1\nArchitecture: all\nMaintainer: a test\nDescription: a test\n';
+  const control =
+    'Package: redis-tools\nVersion: 1\nArchitecture: all\nMaintainer: a test\nDescription: a test\n';
   await writeFile(join(content, 'DEBIAN/control'), control);
   await writeFile(join(content, 'usr/bin/redis-check-rdb'), '#!/bin/sh\n', { mode: 0o755 });
   // The real one needs a network: the release check has it.

@@ -21,7 +21,10 @@ test('a producer gives a command up well within the two seconds in which it answ
   const { commandTimeout, enableOfflineQueue, maxRetriesPerRequest } = optionsOf('failFast');
   expect(commandTimeout).toBeLessThanOrEqual(1_500);
   // A command is neither kept for later nor sent again: one command, one time limit.
-  expect({ enableOfflineQueue, maxRetriesPerRequest }).toEqual({ enableOfflineQueue: false, maxRetriesPerRequest: 0 });
+  expect({ enableOfflineQueue, maxRetriesPerRequest }).toEqual({
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+  });
 });
 
 test.each([

@@ -47,7 +47,8 @@ export async function startTestCluster(): Promise<TestCluster> {
     );
     await admin.call('CLUSTER', 'SET-CONFIG-EPOCH', i + 1);
     // Each meets each: what they learn of others by gossip alone takes seconds.
-    for (const other of nodes.slice(0, i)) await other.admin.call('CLUSTER', 'MEET', '127.0.0.1', node.port, busPort);
+    for (const other of nodes.slice(0, i))
+      await other.admin.call('CLUSTER', 'MEET', '127.0.0.1', node.port, busPort);
   }
   await eventually(
     async () => {
