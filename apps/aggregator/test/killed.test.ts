@@ -1,37 +1,25 @@
 /**
- * An aggregator dies between any two of its Redis calls, or its connection between a command and its reply: another
- * one goes on, and each outcome is counted once. Real processes, a real Redis, and a proxy that stops the network.
+ * A real aggregator is killed as it counts, before and after Redis has counted: another one goes on, and each outcome
+ * and each custom event is counted once. The release check kills it between any two of its calls (release-check/).
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { openResultsOut } from '@hookfleet/queue';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { openEventsOut, openResultsOut } from '@hookfleet/queue';
 import { eventually } from '@hookfleet/testkit';
 import { createCampaignReader } from '../src/read-campaigns.ts';
 import { acceptanceOf, outcomeOf, range } from './results-of.ts';
 import { type KillsSetup, setupKills } from './setup-kills.ts';
 
-const EXPECTED = {
-  events: { 'webhook.delivered': 30, 'webhook.bounced': 10 },
-  reasons: { http_5xx: 10 },
-  messages: { accepted: 40, delivered: 30, failed: 0, cancelled: 0, pending: 10 },
-};
-
 let setup: KillsSetup;
-// Each test has its own: jobs that the one before left stalled are not its.
-let prefix: string;
 
 beforeAll(async () => {
   setup = await setupKills();
 });
 
-beforeEach(() => {
-  prefix = `test-${randomUUID()}`;
-});
-
 afterAll(() => setup.close());
 
-async function addResults(campaignId: string): Promise<void> {
+async function addResults(prefix: string, campaignId: string): Promise<void> {
   const results = openResultsOut({ connection: setup.connection, prefix, shards: 1 });
   await results.add(0, {
     acceptances: [acceptanceOf(campaignId, 0, 40)],
@@ -44,58 +32,88 @@ async function addResults(campaignId: string): Promise<void> {
   await results.close();
 }
 
-async function expectCountedOnce(campaignId: string): Promise<void> {
-  const reader = createCampaignReader(setup.connection, prefix);
-  await eventually(async () => expect(await reader.totals(campaignId)).toMatchObject(EXPECTED), {
-    timeoutMs: 15_000,
-  });
+/** Twenty events with an id and twenty without, in one job. */
+async function addEvents(prefix: string, campaignId: string): Promise<void> {
+  const events = openEventsOut({ connection: setup.connection, prefix, shards: 1 });
+  await events.report(
+    range(0, 40).map((i) => ({
+      campaignId,
+      event: 'whatsapp.read',
+      ...(i < 20 && { id: `id-${i}` }),
+      occurredAt: Date.now(),
+      numbers: { price: i },
+    })),
+  );
+  await events.close();
 }
 
-/** How many pieces an aggregator sends to Redis from taking a results job to having finished it. */
-async function piecesOfAJob(): Promise<number> {
-  const aggregator = await setup.startAggregator(prefix, true);
-  let pieces = 0;
-  setup.proxy.onRequest(() => {
-    pieces += 1;
-    return true;
-  });
-  await addResults('undisturbed');
-  await aggregator.waitForLog(({ msg }) => msg === 'results.counted');
-  await expectCountedOnce('undisturbed');
-  const counted = pieces;
-  await aggregator.kill();
-  setup.proxy.onRequest(undefined);
-  // One more: the call after the counting, which finishes the job.
-  return counted + 1;
-}
+const scriptOf = (file: string) => readFileSync(new URL(`../src/${file}`, import.meta.url), 'utf8');
 
-test('killed between any two of its Redis calls, an aggregator leaves each outcome counted once', async () => {
-  const pieces = await piecesOfAJob();
-  expect(pieces).toBeGreaterThanOrEqual(4);
-  await setup.killBetweenCalls(prefix, pieces, { write: addResults, expectCountedOnce });
-  // Some thirty processes one after the other: on a machine that is busy with others they take minutes.
-}, 240_000);
+test.each([
+  {
+    what: 'outcome',
+    add: addResults,
+    script: scriptOf('apply-results.lua'),
+    totals: {
+      events: { 'webhook.delivered': 30, 'webhook.bounced': 10 },
+      reasons: { http_5xx: 10 },
+      messages: { accepted: 40, delivered: 30, failed: 0, cancelled: 0, pending: 10 },
+    },
+  },
+  {
+    what: 'event',
+    add: addEvents,
+    script: scriptOf('apply-events.lua'),
+    totals: {
+      events: { 'whatsapp.read': 40 },
+      properties: { 'whatsapp.read': { price: { count: 40, sum: (39 * 40) / 2 } } },
+    },
+  },
+])(
+  'an aggregator that is killed before or after Redis counts, leaves each $what counted once',
+  async ({ add, script, totals }) => {
+    const prefix = `test-${randomUUID()}`;
+    const reader = createCampaignReader(setup.connection, prefix);
+    const expectCountedOnce = (campaignId: string) =>
+      eventually(async () => expect(await reader.totals(campaignId)).toMatchObject(totals), {
+        timeoutMs: 60_000,
+      });
+    const sha = createHash('sha1').update(script).digest('hex');
 
-test('a connection that is cut after a command was sent and before its reply, changes no count', async () => {
-  const lua = readFileSync(new URL('../src/apply-results.lua', import.meta.url), 'utf8');
-  const counting = createHash('sha1').update(lua).digest('hex');
-  const aggregator = await setup.startAggregator(prefix, true);
-  // Once undisturbed, so that Redis knows the script and the next call is an EVALSHA.
-  await addResults('before-the-cut');
-  await expectCountedOnce('before-the-cut');
-  for (const [i, campaignId] of ['cut-1', 'cut-2', 'cut-3'].entries()) {
-    const lost = setup.proxy.loseReplyAfter(counting);
-    await addResults(campaignId);
-    await lost;
-    await expectCountedOnce(campaignId);
-    // The command is sent again on the next connection, and the results are added again. Neither counts anything.
-    await eventually(() => {
-      const repeats = aggregator.logs.filter(
-        ({ msg, ...counted }) => msg === 'results.counted' && counted['repeats'] === 40,
-      );
-      expect(repeats.length).toBeGreaterThanOrEqual(2 * (i + 1));
-      expect(repeats.filter(({ outcomes }) => outcomes !== 0)).toEqual([]);
+    const before = await setup.startAggregator(prefix, true);
+    // Once undisturbed, so that Redis knows the script and the next call is an EVALSHA.
+    await add(prefix, 'undisturbed');
+    await expectCountedOnce('undisturbed');
+    const held = Promise.withResolvers<void>();
+    setup.proxy.onRequest((piece) => {
+      if (!piece.includes(sha)) return true;
+      held.resolve();
+      return false;
     });
-  }
-  expect(await aggregator.stop()).toEqual({ code: 0, signal: null });
-});
+    await add(prefix, 'killed-before');
+    await held.promise;
+    await before.kill();
+    setup.proxy.onRequest(undefined);
+    setup.proxy.cut();
+    expect(await reader.totals('killed-before')).toBeUndefined();
+
+    const after = await setup.startAggregator(prefix, true);
+    // It counts what the first one left. Of its next job it loses Redis' answer, and is killed.
+    await expectCountedOnce('killed-before');
+    const isLost = setup.proxy.loseReplyAfter(sha);
+    await add(prefix, 'killed-after');
+    await isLost;
+    await after.kill();
+    await expectCountedOnce('killed-after');
+
+    const last = await setup.startAggregator(prefix, false);
+    // Another run of both jobs counts nothing: it says so.
+    await last.waitForLog(({ msg }) => msg === 'results.counted');
+    await add(prefix, 'afterwards');
+    await expectCountedOnce('afterwards');
+    for (const campaignId of ['undisturbed', 'killed-before', 'killed-after'])
+      expect(await reader.totals(campaignId)).toMatchObject(totals);
+    expect(await last.stop()).toEqual({ code: 0, signal: null });
+  },
+  240_000,
+);

@@ -43,6 +43,8 @@ export interface AppOptions {
   readonly webhooks: WebhooksOut;
   readonly channels: Channels;
   readonly channelTests: ChannelTestsOut;
+  /** How long a worker may take until it begins a channel's test. */
+  readonly channelTestPickupMs?: number | undefined;
   readonly circuits: Circuits;
   readonly controls: CampaignControlsStore;
   readonly priorityChanges: Pick<PriorityChanges, 'changed'>;
@@ -97,7 +99,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     onEnqueued: metrics.enqueued,
   });
   addChannelRoutes(app, { channels, circuits, events: fleetEvents, known, now });
-  addChannelTestRoute(app, { channels, channelTests });
+  addChannelTestRoute(app, { channels, channelTests, pickupMs: options.channelTestPickupMs });
   addCampaignControlRoutes(app, { controls, circuits, priorityChanges, events: fleetEvents, now });
   addReplayRoutes(app, deadLetters);
   addEventTypeRoutes(app, { eventTypes, known: knownEventTypes });

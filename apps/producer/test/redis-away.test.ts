@@ -1,4 +1,7 @@
-/** The first and fifth promise while Redis is away: 503 within 2 s, and nothing that was accepted is lost. */
+/**
+ * While Redis is away, calls get 503 without waiting for it, and nothing that was accepted is lost. The release check
+ * measures that the answer comes within 2 s (release-check/).
+ */
 import { expect, test } from '@jest/globals';
 import { connectRedis, disconnectRedis } from '@hookfleet/queue';
 import { eventually, startTestRedis } from '@hookfleet/testkit';
@@ -16,21 +19,20 @@ test.each<[string, (redis: TestRedis) => Promise<void> | void, (redis: TestRedis
   ['is gone', (redis) => redis.kill(), (redis) => redis.restart()],
   ['answers nothing', (redis) => redis.suspend(), (redis) => redis.resume()],
   ['is out of memory', (redis) => outOfMemory(redis, '1'), (redis) => outOfMemory(redis, '0')],
-])('while Redis %s calls get 503 within 2 s, and afterwards all is as it was', async (_, begin, end) => {
+])('while Redis %s calls get 503, and afterwards all is as it was', async (_, begin, end) => {
   const redis = await startTestRedis({ appendFsync: 'always' });
   const producer = await setupProducer(redis.url);
   const accepted = await producer.call('POST', '/v1/webhooks/bulk', { webhooks: [webhook(), webhook()] });
   expect(accepted.status).toBe(202);
 
   await begin(redis);
-  for (const call of [
-    () => producer.call('POST', '/v1/webhooks', webhook()),
-    () => producer.call('POST', '/v1/webhooks/bulk', { webhooks: [webhook()] }),
-    () => producer.call('POST', '/v1/webhooks', webhook({ idempotencyKey: 'k' })),
-  ]) {
-    const startedAt = performance.now();
-    const { status, headers, json } = await call();
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+  // Redis is not back before all are answered.
+  const answers = await Promise.all([
+    producer.call('POST', '/v1/webhooks', webhook()),
+    producer.call('POST', '/v1/webhooks/bulk', { webhooks: [webhook()] }),
+    producer.call('POST', '/v1/webhooks', webhook({ idempotencyKey: 'k' })),
+  ]);
+  for (const { status, headers, json } of answers) {
     expect(status).toBe(503);
     expect(headers.get('retry-after')).toBe('1');
     expect(json).toMatchObject({ status: 503, title: 'Service Unavailable' });

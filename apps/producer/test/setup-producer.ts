@@ -33,6 +33,7 @@ export interface ProducerOptions {
   readonly bodyBytesHeldMax?: number;
   readonly now?: () => number;
   readonly encryptionKeys?: readonly string[];
+  readonly channelTestPickupMs?: number;
 }
 
 export interface Answer {
@@ -98,6 +99,7 @@ export async function setupProducer(
     webhooks,
     channels: openChannels({ connection, prefix, secrets }),
     channelTests,
+    channelTestPickupMs: options.channelTestPickupMs,
     circuits: openCircuits({ connection, prefix }),
     controls: openCampaignControls({ connection, prefix }),
     priorityChanges,

@@ -92,15 +92,15 @@ describe.each(CLIENTS)('with %s', (client) => {
   });
 
   test.each([
-    ['a handshake', 'https', '', 'timeout'],
-    ['an answer', 'http', '', 'timeout'],
-    ['headers', 'http', 'HTTP/1.1 200 OK\r\nx-a: b\r\n', 'timeout'],
-    ['a body', 'http', 'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf', 200],
+    ['a handshake', 'https', '', 'timeout', 150],
+    ['an answer', 'http', '', 'timeout', 150],
+    ['headers', 'http', 'HTTP/1.1 200 OK\r\nx-a: b\r\n', 'timeout', 150],
+    ['a body', 'http', 'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf', 200, 1_000],
   ])('%s that never comes to its end is ended by the deadline, with its connection', async (...row) => {
-    const [, scheme, answer, expected] = row;
+    const [, scheme, answer, expected, timeoutMs] = row;
     const requests = await setupRequests({ client });
     const mute = await startMute(answer);
-    const sent = await requests.send({ url: `${scheme}://127.0.0.1:${mute.port}/`, timeoutMs: 150 });
+    const sent = await requests.send({ url: `${scheme}://127.0.0.1:${mute.port}/`, timeoutMs });
     expect(cameBack(sent)).toBe(expected);
     await mute.ended;
     mute.server.close();

@@ -24,7 +24,8 @@ export async function setupRequests({
   client = 'got',
   allow = ['127.0.0.0/8'],
   proxies = {},
-  attemptTimeoutMs = 2_000,
+  // So long that a test hangs if an attempt does not end by what the test gives it.
+  attemptTimeoutMs = 600_000,
   now = Date.now,
   connectionsMax = 50,
   resolve,

@@ -8,7 +8,7 @@ import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 
-const run = promisify(execFile);
+const runFile = promisify(execFile);
 
 export interface UnpackOptions {
   /** Folder in the cache. */
@@ -26,6 +26,10 @@ export interface UnpackedProgram {
   /** Where its libraries are, where the system doesn't have them. */
   readonly libraryPath: string;
 }
+
+/** The program is searched on the path that this process has now. */
+const run = (file: string, given: readonly string[], options: { cwd?: string; timeout?: number } = {}) =>
+  runFile(file, given, { ...options, env: process.env });
 
 const DOWNLOAD_TIMEOUT_MS = 120_000;
 

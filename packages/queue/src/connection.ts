@@ -37,18 +37,26 @@ export interface ConnectOptions {
   /** Shown by CLIENT LIST. */
   readonly name: string;
   readonly temper: 'patient' | 'failFast';
+  /** A connection that is silent for so long, with a command on its way, is given up. Default: by its temper. */
+  readonly silenceMaxMs?: number;
   /** Called on each failure to connect; the connection keeps trying. */
   readonly onError: (error: Error) => void;
 }
 
-export function connectRedis({ url, name, temper, onError }: ConnectOptions): RedisConnection {
+export function connectRedis({
+  url,
+  name,
+  temper,
+  silenceMaxMs = SILENCE_MAX_MS[temper],
+  onError,
+}: ConnectOptions): RedisConnection {
   const target = parseRedisUrl(url);
   const options = {
     connectionName: name,
     connectTimeout: CONNECT_TIMEOUT_MS,
     disconnectTimeout: DISCONNECT_TIMEOUT_MS,
     keepAlive: 10_000,
-    socketTimeout: SILENCE_MAX_MS[temper],
+    socketTimeout: silenceMaxMs,
     noDelay: true,
     maxRetriesPerRequest: temper === 'patient' ? null : 0,
     retryStrategy: reconnectDelayMs,

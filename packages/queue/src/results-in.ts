@@ -20,6 +20,8 @@ export interface ConsumeResultsOptions extends ShardOptions {
   /** Must be safe to repeat: a job is applied again when its worker died or its reply was lost. */
   readonly apply: (results: Results) => Promise<void>;
   readonly onError: (error: Error, context: Record<string, unknown>) => void;
+  /** How long a stop waits for Redis. Default: 3 s. */
+  readonly closeWithinMs?: number;
 }
 
 export interface ResultsConsumer {
@@ -45,7 +47,7 @@ class ResultsWorker extends Worker {
 const validateResults = compileValidator<Results>(Results);
 
 export function consumeResults(options: ConsumeResultsOptions): ResultsConsumer {
-  const { connection, prefix, shards, onError } = options;
+  const { connection, prefix, shards, onError, closeWithinMs = CLOSE_WITHIN_MS } = options;
   let lastProgressAt = Date.now();
   let active = 0;
   const losses = lossesOf(connection);
@@ -105,9 +107,9 @@ export function consumeResults(options: ConsumeResultsOptions): ResultsConsumer 
     async stop() {
       const closed = Promise.all(workers.map((worker) => worker.close())).then(() => true);
       let isClosed = false;
-      do isClosed = await Promise.race([closed, sleep(CLOSE_WITHIN_MS, false, { ref: false })]);
+      do isClosed = await Promise.race([closed, sleep(closeWithinMs, false, { ref: false })]);
       while (!isClosed && active > 0);
-      await Promise.race([Promise.all(addingAgain), sleep(CLOSE_WITHIN_MS, undefined, { ref: false })]);
+      await Promise.race([Promise.all(addingAgain), sleep(closeWithinMs, undefined, { ref: false })]);
       if (isClosed) return;
       // BullMQ stops these timers only after its wait has ended: without this, they run until the process ends.
       await Promise.all(workers.map((worker) => worker.stopTimers()));

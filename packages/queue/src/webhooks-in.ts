@@ -57,6 +57,8 @@ export interface ConsumeWebhooksOptions extends ShardOptions {
   readonly webhooksMax: number;
   readonly lockDurationMs: number;
   readonly stalledIntervalMs: number;
+  /** Seconds for which a fetch blocks on an empty queue. */
+  readonly drainDelayS?: number;
   readonly process: (run: BundleRun) => Promise<BundleRunEnd>;
   /** The shard's queue was found empty. */
   readonly onDrained: (shard: number) => void;
@@ -72,7 +74,7 @@ export interface WebhooksConsumer {
 }
 
 export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsumer {
-  const { connection, prefix, shards, lockDurationMs, onError } = options;
+  const { connection, prefix, shards, lockDurationMs, drainDelayS = DRAIN_DELAY_S, onError } = options;
   const losses = lossesOf(connection);
   const stopping = new AbortController();
   const capacity = createBundleCapacity(options.webhooksMax);
@@ -87,7 +89,7 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
       prefix: shardPrefix(prefix, shard),
       lockDuration: lockDurationMs,
       stalledInterval: options.stalledIntervalMs,
-      drainDelay: DRAIN_DELAY_S,
+      drainDelay: drainDelayS,
       // We bound starts ourselves: past BullMQ's bound a job would fail without anyone recording it.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
     });
@@ -238,7 +240,7 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
     async stop() {
       stopping.abort();
       while (underWay.size > 0) await Promise.all(underWay);
-      // By force: a fetch that blocks on an empty queue would hold the stop for DRAIN_DELAY_S. No job is hurt by it.
+      // By force: a fetch that blocks on an empty queue would hold the stop for drainDelayS. No job is hurt by it.
       await Promise.all(workers.map((worker) => worker.close(true)));
       await Promise.all(loops);
       // What was fetched while the stop began goes back.

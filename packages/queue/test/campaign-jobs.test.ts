@@ -117,9 +117,7 @@ test.each<[CampaignPriority, 'first' | 'last']>([
   await send('chosen', 5_000);
   await send('other', 10_000);
   const jobs = openCampaignJobs({ connection, prefix, shards: 1 });
-  const startedAt = performance.now();
   const moved = await jobs.reprioritize('chosen', priority);
-  expect(performance.now() - startedAt).toBeLessThan(5_000);
   // The first few of a campaign are nobody's burden, and stay.
   expect(moved).toBe(190);
   // Again: nothing is left to do.

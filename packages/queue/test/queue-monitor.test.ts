@@ -18,8 +18,10 @@ test('jobs, their age, and the time to drain them, counted in webhooks and over 
   const redis = await startTestRedis();
   const connection = connect(redis.url);
   const shards = { connection, prefix: 'test', shards: 2 };
+  // The clock stands, unless the test moves it.
+  const startMs = Date.now();
   let skewMs = 0;
-  const monitor = createQueueMonitor(shards, () => Date.now() + skewMs);
+  const monitor = createQueueMonitor(shards, () => startMs + skewMs);
   expect(await monitor.sample()).toMatchObject({ backlogSeconds: 0, attemptsPerSecond: 0, atRest: true });
 
   const out = openWebhooksOut({
@@ -63,8 +65,10 @@ test('the backlog leaves out what no worker could send: behind a circuit, or hel
   const redis = await startTestRedis({ extraArguments: ['--maxmemory', '50000000'] });
   const connection = connect(redis.url);
   const shards = { connection, prefix: 'test', shards: 1 };
+  // The clock stands, unless the test moves it.
+  const startMs = Date.now();
   let skewMs = 0;
-  const monitor = createQueueMonitor(shards, () => Date.now() + skewMs);
+  const monitor = createQueueMonitor(shards, () => startMs + skewMs);
   const lanes = openLanes({ ...shards, retentionMs: 60_000, leaseMs: 60_000 });
   const circuits = openCircuits(shards);
   const [busy, failing, paused] = ['1', '2', '3'].map((id) => laneOf(id, 'http://x.test')) as string[];
@@ -111,8 +115,10 @@ test('after a quiet hour the first webhooks show how fast the fleet is, not how 
   const redis = await startTestRedis();
   const connection = connect(redis.url);
   const shards = { connection, prefix: 'test', shards: 1 };
+  // The clock stands, unless the test moves it.
+  const startMs = Date.now();
   let skewMs = 0;
-  const monitor = createQueueMonitor(shards, () => Date.now() + skewMs);
+  const monitor = createQueueMonitor(shards, () => startMs + skewMs);
   for (; skewMs < 3_600_000; skewMs += 600_000) await monitor.sample();
 
   const out = openWebhooksOut({

@@ -70,6 +70,7 @@ test.each([
       lockDurationMs: 30_000,
       stalledIntervalMs: 30_000,
       onError: () => undefined,
+      closeWithinMs: 500,
       async apply() {
         begin();
         await ended;
@@ -89,7 +90,7 @@ test.each([
     disconnectRedis(connection);
     await redis.stop();
   },
-  15_000,
+  60_000,
 );
 
 /** Some client waits on an empty queue. */

@@ -24,7 +24,7 @@ test('all of them come to the new master', async () => {
       async () => {
         for (const one of connections) expect(await one.role()).toContain('master');
       },
-      { timeoutMs: 15_000 },
+      { timeoutMs: 60_000 },
     );
   } finally {
     connections.forEach(disconnectRedis);

@@ -38,7 +38,6 @@ export async function startTestCluster(): Promise<TestCluster> {
       return { node, busPort, admin: new Redis(node.url) };
     }),
   );
-  const [seed] = nodes;
   for (const [i, { admin, node, busPort }] of nodes.entries()) {
     await admin.call(
       'CLUSTER',
@@ -47,7 +46,9 @@ export async function startTestCluster(): Promise<TestCluster> {
       Math.ceil(((i + 1) * SLOTS) / MASTERS) - 1,
     );
     await admin.call('CLUSTER', 'SET-CONFIG-EPOCH', i + 1);
-    if (i > 0) await seed?.admin.call('CLUSTER', 'MEET', '127.0.0.1', node.port, busPort);
+    // Each meets each: what they learn of others by gossip alone takes seconds.
+    for (const other of nodes.slice(0, i))
+      await other.admin.call('CLUSTER', 'MEET', '127.0.0.1', node.port, busPort);
   }
   await eventually(
     async () => {

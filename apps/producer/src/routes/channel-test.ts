@@ -24,11 +24,13 @@ const validateRequest = compileValidator<ChannelTestRequest>(ChannelTestRequest)
 export interface ChannelTestRouteOptions {
   readonly channels: Pick<Channels, 'get'>;
   readonly channelTests: ChannelTestsOut;
+  /** How long a worker may take until it begins the test. */
+  readonly pickupMs?: number | undefined;
 }
 
 export function addChannelTestRoute(
   app: FastifyInstance,
-  { channels, channelTests }: ChannelTestRouteOptions,
+  { channels, channelTests, pickupMs = PICKUP_MS }: ChannelTestRouteOptions,
 ): void {
   // A stop doesn't wait for a destination that may take a minute.
   const stopping = new AbortController();
@@ -54,7 +56,7 @@ export function addChannelTestRoute(
       if ('errors' in checked) throw invalidInput(checked.errors);
       const channel = await channels.get(channelConfigId);
       if (channel === undefined) throw new ProblemError(404, `There is no channel ${channelConfigId}.`);
-      const timeoutMs = Math.min(channel.timeoutMs ?? ATTEMPT_TIMEOUT_MS, ATTEMPT_TIMEOUT_MAX_MS) + PICKUP_MS;
+      const timeoutMs = Math.min(channel.timeoutMs ?? ATTEMPT_TIMEOUT_MS, ATTEMPT_TIMEOUT_MAX_MS) + pickupMs;
       const test = { channelConfigId, ...contentOf(checked.value, channelConfigId) };
       const result = await channelTests.run(test, timeoutMs, stopping.signal);
       log.info({ channelConfigId, event: result?.outcome.event }, 'channel.tested');
