@@ -17,7 +17,13 @@ import {
 import { stringify } from 'yaml';
 import { desiredWorkers } from './desired-workers.ts';
 import { APPLICATIONS, DOCKER, documentsOf, filesIn, type Parsed, textOf } from './docker-files.ts';
-import { enqueue, type FleetProcess, startWatchedFleet, totalsOf, type WatchedFleet } from './watched-fleet.ts';
+import {
+  enqueue,
+  type FleetProcess,
+  startWatchedFleet,
+  totalsOf,
+  type WatchedFleet,
+} from './watched-fleet.ts';
 
 const rules: Parsed[] = filesIn('prometheus/rules').flatMap((path) =>
   documentsOf(path).flatMap(({ groups }) => groups.flatMap((group: Parsed) => group.rules)),

@@ -33,8 +33,7 @@ export async function measureCount(outcomes: number): Promise<number> {
       const count = await meter.delivered('bench');
       const atMs = performance.now();
       if (count < outcomes * 0.05) from = { count, atMs };
-      if (count >= outcomes * 0.95)
-        return ((count - from.count) / (atMs - from.atMs)) * 1_000;
+      if (count >= outcomes * 0.95) return ((count - from.count) / (atMs - from.atMs)) * 1_000;
       await sleep(10);
     }
   } finally {

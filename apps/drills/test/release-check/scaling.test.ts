@@ -114,7 +114,10 @@ test('twice the load asks for more workers, which share it at once, and then for
     await settlesAt(() => desiredWorkers(fleet.prometheus, 1), 1, 6_000);
 
     perSecond *= 2;
-    await eventually(async () => expect(await desiredWorkers(fleet.prometheus, 1)).toBeGreaterThan(1), SLOWLY);
+    await eventually(
+      async () => expect(await desiredWorkers(fleet.prometheus, 1)).toBeGreaterThan(1),
+      SLOWLY,
+    );
     // The autoscaler doubles at most.
     const second = await fleet.start('worker', WORKER);
     // As soon as it is up it does its share: of ten at most, more than half.
