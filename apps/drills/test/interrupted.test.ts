@@ -12,7 +12,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { eventually, processEnvironment } from '@hookfleet/testkit';
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 120_000;
 const GONE_WITHIN_MS = 60_000;
 
 /** The drill makes its directories in it. */
@@ -108,5 +108,5 @@ test.each([
       { timeoutMs: GONE_WITHIN_MS },
     );
   },
-  180_000,
+  240_000,
 );

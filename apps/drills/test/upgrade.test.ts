@@ -34,7 +34,7 @@ beforeAll(async () => {
     startFleetProcess('producer', redis.url),
     startFleetProcess('aggregator', redis.url),
   ]);
-}, 30_000);
+}, 120_000);
 
 afterAll(async () => {
   await Promise.all([producer?.stop(), aggregator?.stop()]);
@@ -154,7 +154,7 @@ test('what waited is delivered and counted: jobs, retries, lanes, lots, and what
         failed: 0,
         pending: 0,
       }),
-    { timeoutMs: 20_000 },
+    { timeoutMs: 60_000 },
   );
   expect(await worker.stop()).toEqual({ code: 0, signal: null });
 }, 120_000);

@@ -34,6 +34,8 @@ export interface WatchedFleet {
 
 // A second between scrapes: the alerts' times are tested by promtool, on a clock of its own.
 const SCRAPE_INTERVAL = '1s';
+// A guard against hanging alone.
+const SCRAPED_WITHIN = { timeoutMs: 120_000 };
 
 export async function startWatchedFleet(): Promise<WatchedFleet> {
   const redis = await startTestRedis();
@@ -91,7 +93,7 @@ export async function startWatchedFleet(): Promise<WatchedFleet> {
           ({ url }) => !up.some(({ metric }) => metric['instance'] === new URL(url).host),
         );
         if (missing.length > 0) throw new Error(`not scraped: ${missing.map(({ url }) => url).join()}`);
-      });
+      }, SCRAPED_WITHIN);
     },
     async stop() {
       await prometheus.stop();

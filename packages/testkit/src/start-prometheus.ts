@@ -23,7 +23,7 @@ export interface TestPrometheus {
   stop(): Promise<void>;
 }
 
-const START_TIMEOUT_MS = 20_000;
+const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
 
 /** What promtool printed. Rejects, with it, where promtool finds fault. */

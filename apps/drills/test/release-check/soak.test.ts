@@ -3,7 +3,7 @@
  * fleet itself has none of that size.
  */
 import { beforeAll, expect, test } from '@jest/globals';
-import { runSoak, type SoakReport } from '../src/soak/run-soak.ts';
+import { runSoak, type SoakReport } from '../../src/soak/run-soak.ts';
 
 // A small part of what the machine can do: other tests run beside this one.
 const PER_SECOND = 150;
@@ -12,18 +12,17 @@ let report: SoakReport;
 
 beforeAll(async () => {
   report = await runSoak({
-    warmUpMs: 5_000,
-    loadMs: 9_000,
-    restMs: 7_000,
-    // Six seconds of it settle, and growth is looked for in eight samples or more.
-    restAfterMs: 11_500,
-    sampleEveryMs: 500,
+    warmUpMs: 6_000,
+    loadMs: 24_000,
+    restMs: 10_000,
+    restAfterMs: 20_000,
+    sampleEveryMs: 1_000,
     campaignMs: 1_000,
     perSecond: PER_SECOND,
     lastWorkerOptions: `--import ${new URL('plant-leak.ts', import.meta.url).href}`,
     onProgress: () => undefined,
   });
-}, 240_000);
+}, 600_000);
 
 test('memory and sockets that a process does not give back are named with the process, and no other is named', () => {
   const inProcesses = report.leaks.filter(({ where }) => where !== 'Redis');

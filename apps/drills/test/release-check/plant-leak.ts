@@ -5,7 +5,7 @@
 import { subscribe } from 'node:diagnostics_channel';
 import { connect, type Socket } from 'node:net';
 
-// Enough of each to show within the nine seconds of the test's load.
+// Enough of each to show within the half minute of the test's load.
 const KEPT_EACH = 4_000;
 const REQUESTS_A_SOCKET = 15;
 
