@@ -12,6 +12,9 @@ import {
 
 const CONCURRENCY = 20;
 const WEBHOOKS = 400;
+const FAST_MS = 20;
+// Half of the attempt's timeout (RECOVERY of fleet-under-test.ts).
+const SLOW_MS = 1_000;
 
 jest.setTimeout(120_000);
 
@@ -33,12 +36,18 @@ afterAll(async () => {
 });
 
 async function endWorkerMidway(campaignId: string, end: (worker: ProcessUnderTest) => Promise<unknown>) {
-  const receiver = await startReceiver(() => ({ status: 200, delayMs: 20 }));
+  let isEnded = false;
+  // Once it has a quarter, the destination is slow until the worker has ended: every slot is then taken.
+  const receiver = await startReceiver(() => ({
+    status: 200,
+    delayMs: !isEnded && receiver.ledger.length >= WEBHOOKS / 4 ? SLOW_MS : FAST_MS,
+  }));
   const concurrency = { HOOKFLEET_CONCURRENCY: String(CONCURRENCY) };
   const worker = await startApplication('worker', redis.url, concurrency);
   const ids = await accepted(await enqueue(producer, webhooksTo(receiver.url, campaignId, WEBHOOKS)));
-  await receiver.received(WEBHOOKS / 4);
+  await receiver.received(WEBHOOKS / 4 + CONCURRENCY);
   await end(worker);
+  isEnded = true;
   const receivedByFirst = receiver.ledger.length;
   const other = await startApplication('worker', redis.url, concurrency);
   const totals = await eventually(async () => {
