@@ -1,5 +1,5 @@
 /** The audit through the real processes: agrees with a campaign that had trouble, and names a counter that is off. */
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { connectRedis, disconnectRedis, type RedisConnection } from '@hookfleet/queue';
 import { type Receiver, eventually, startReceiver, startTestRedis } from '@hookfleet/testkit';
 import {
@@ -10,6 +10,8 @@ import {
   totalsOf,
   webhooksTo,
 } from './fleet-under-test.ts';
+
+jest.setTimeout(120_000);
 
 let redis: Awaited<ReturnType<typeof startTestRedis>>;
 let receiver: Receiver;

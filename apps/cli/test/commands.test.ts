@@ -1,8 +1,10 @@
 /** The commands that talk to a fleet, against a real one: what they print, as text and as JSON, and how they end. */
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { eventually, freePort, type Receiver, startReceiver, startTestRedis } from '@hookfleet/testkit';
 import { type ProcessUnderTest, startApplication, type totalsOf } from './fleet-under-test.ts';
 import { type CommandOptions, type CommandResult, runCommand } from './run-command.ts';
+
+jest.setTimeout(120_000);
 
 const KEY = 'a-key-of-sixteen-characters';
 const VIEWER_KEY = 'another-key-for-viewers';

@@ -1,7 +1,9 @@
 /** Custom events through the real processes: two producers, two aggregators, one count. */
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { eventually, startTestRedis } from '@hookfleet/testkit';
 import { type ProcessUnderTest, startApplication, totalsOf } from './fleet-under-test.ts';
+
+jest.setTimeout(120_000);
 
 let redis: Awaited<ReturnType<typeof startTestRedis>>;
 let producers: ProcessUnderTest[];

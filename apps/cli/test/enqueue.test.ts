@@ -1,5 +1,5 @@
-/** `hookfleet enqueue` against a real producer, killed at any moment: every line once, whatever happened. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+/** `hookfleet enqueue` enqueues every line of a file once, also when it is killed or an answer is lost. */
+import { afterAll, afterEach, beforeAll, beforeEach, expect, jest, test } from '@jest/globals';
 import { once } from 'node:events';
 import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { eventually, freePort, startTcpProxy, startTestRedis } from '@hookfleet/testkit';
 import { type ProcessUnderTest, startApplication, totalsOf } from './fleet-under-test.ts';
 import { runCommand, startCommand } from './run-command.ts';
+
+jest.setTimeout(120_000);
 
 let redis: Awaited<ReturnType<typeof startTestRedis>>;
 let producer: ProcessUnderTest;
@@ -69,7 +71,7 @@ test('a run that is killed again and again goes on, and enqueues every line once
     (JSON.parse(await readFile(`${file}.enqueued`, 'utf8')) as { lines: number }).lines;
   let reached = 0;
   for (let kills = 0; kills < 3; kills += 1) {
-    const run = startCommand(['enqueue', file, '--batch-size', '5'], { environment: at(producer.url) });
+    const run = startCommand(['enqueue', file, '--batch-size', '1'], { environment: at(producer.url) });
     await eventually(async () => expect(await linesSent()).toBeGreaterThan(reached));
     run.child.kill('SIGKILL');
     expect(await run.ended).toMatchObject({ status: null });
@@ -131,7 +133,7 @@ test('lines that were added later are sent, lines that were changed stop it, and
   await eventually(async () => expect(await acceptedOf('growing')).toBe(5 + 7));
 });
 
-test('a refusal names the lines of the file; what was sent before them stays, and the mended file goes on', async () => {
+test('a refusal names the lines of the file; what was sent before them stays, and the fixed file goes on', async () => {
   const environment = at(producer.url);
   const lines = linesOf('mended', 5).split('\n').slice(0, 5);
   const wrong = JSON.stringify({ campaignId: 'mended', messageId: 'm', channelConfigId: 'absent' });

@@ -1,10 +1,12 @@
 /** Each process: SIGTERM drains and exits 0, a second signal leaves at once, a wrong configuration stops the start. */
 import { connect } from 'node:net';
 import { once } from 'node:events';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { startProcess, startReceiver, startTestRedis } from '@hookfleet/testkit';
 import { fileURLToPath } from 'node:url';
 import { accepted, enqueue, startApplication, webhooksTo } from './fleet-under-test.ts';
+
+jest.setTimeout(120_000);
 
 let redis: Awaited<ReturnType<typeof startTestRedis>>;
 

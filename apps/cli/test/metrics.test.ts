@@ -1,6 +1,6 @@
-/** /metrics of each process, read as Prometheus reads it, after a campaign whose numbers are known. */
+/** The metrics of each process, read as Prometheus reads them, agree with a campaign whose numbers are known. */
 import { totalmem } from 'node:os';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { eventually, parsePrometheus, type Receiver, sampleValue, startReceiver } from '@hookfleet/testkit';
 import {
   accepted,
@@ -12,10 +12,17 @@ import {
   webhooksTo,
 } from './fleet-under-test.ts';
 
+jest.setTimeout(120_000);
+
+// RECOVERY of fleet-under-test.ts: no attempt takes longer.
+const ATTEMPT_TIMEOUT_S = 2;
+
 let fleet: FleetUnderTest;
+let startedAtMs: number;
 let receiver: Receiver;
 
 beforeAll(async () => {
+  startedAtMs = Date.now();
   receiver = await startReceiver(({ nth, body }) => {
     const { number } = JSON.parse(body.toString()) as { number: number };
     if (number < 5) return { status: 404, delayMs: 10 };
@@ -50,7 +57,12 @@ test('a producer tells what it accepted', async () => {
 });
 
 test('a worker tells its attempts by event and reason, their durations, and the latency of deliveries', async () => {
-  const families = await metricsOf(fleet.worker);
+  // The aggregator may count an outcome before its worker gives the slot back.
+  const families = await eventually(async () => {
+    const found = await metricsOf(fleet.worker);
+    expect(sampleValue(found, 'hookfleet_in_flight')).toBe(0);
+    return found;
+  });
   expect(families.get('hookfleet_attempts_total')?.type).toBe('counter');
   const attempts = (labels: Record<string, string>) =>
     sampleValue(families, 'hookfleet_attempts_total', labels);
@@ -62,7 +74,7 @@ test('a worker tells its attempts by event and reason, their durations, and the 
   // The receiver waits 10 ms before each answer: in seconds, not in milliseconds.
   const seconds = sampleValue(families, 'hookfleet_attempt_duration_seconds_sum');
   expect(seconds).toBeGreaterThan(60 * 0.009);
-  expect(seconds).toBeLessThan(60);
+  expect(seconds).toBeLessThanOrEqual(60 * ATTEMPT_TIMEOUT_S);
   expect(families.get('hookfleet_delivery_latency_seconds')?.type).toBe('histogram');
   expect(sampleValue(families, 'hookfleet_delivery_latency_seconds_count')).toBe(45);
   const deadLetters = (reason: string) => sampleValue(families, 'hookfleet_dead_letters_total', { reason });
@@ -70,13 +82,18 @@ test('a worker tells its attempts by event and reason, their durations, and the 
   expect([deadLetters('http_4xx'), deadLetters('http_5xx'), deadLetters('gone')]).toEqual([5, 0, 0]);
   expect(sampleValue(families, 'hookfleet_concurrency')).toBe(200);
   expect(families.get('hookfleet_in_flight')?.type).toBe('gauge');
-  expect(sampleValue(families, 'hookfleet_in_flight')).toBe(0);
 });
 
 test('an aggregator tells the queues, the backlog, the campaigns, and that nothing is unaccounted for', async () => {
   const families = await eventually(async () => {
     const found = await metricsOf(fleet.aggregator);
-    expect(sampleValue(found, 'hookfleet_queue_jobs', { queue: 'webhooks', state: 'waiting' })).toBe(0);
+    // A sample of the queues may be a few seconds old, and of the middle of the campaign.
+    for (const queue of ['webhooks', 'results']) {
+      for (const state of ['waiting', 'active', 'delayed', 'failed'])
+        expect(sampleValue(found, 'hookfleet_queue_jobs', { queue, state })).toBe(0);
+      expect(sampleValue(found, 'hookfleet_queue_oldest_seconds', { queue })).toBe(0);
+    }
+    expect(sampleValue(found, 'hookfleet_backlog_seconds')).toBe(0);
     expect(
       sampleValue(found, 'hookfleet_campaign_events_total', {
         campaign_id: 'measured',
@@ -86,12 +103,6 @@ test('an aggregator tells the queues, the backlog, the campaigns, and that nothi
     return found;
   });
   expect(families.get('hookfleet_queue_jobs')?.type).toBe('gauge');
-  for (const queue of ['webhooks', 'results']) {
-    for (const state of ['waiting', 'active', 'delayed', 'failed'])
-      expect(sampleValue(families, 'hookfleet_queue_jobs', { queue, state })).toBe(0);
-    expect(sampleValue(families, 'hookfleet_queue_oldest_seconds', { queue })).toBe(0);
-  }
-  expect(sampleValue(families, 'hookfleet_backlog_seconds')).toBe(0);
   expect(families.get('hookfleet_campaign_events_total')?.type).toBe('counter');
   expect(families.get('hookfleet_unaccounted')?.type).toBe('gauge');
   expect(sampleValue(families, 'hookfleet_unaccounted')).toBe(0);
@@ -106,9 +117,9 @@ test('an aggregator tells how full Redis is, which circuits are not closed, and 
   expect(sampleValue(families, 'hookfleet_redis_memory_limit_bytes', { node })).toBe(totalmem());
   for (const state of ['open', 'paused'])
     expect(sampleValue(families, 'hookfleet_circuits', { state })).toBe(0);
-  const ageSeconds = Date.now() / 1000 - sampleValue(families, 'hookfleet_sampled_timestamp_seconds');
-  expect(ageSeconds).toBeGreaterThanOrEqual(0);
-  expect(ageSeconds).toBeLessThan(15);
+  const sampledAtMs = sampleValue(families, 'hookfleet_sampled_timestamp_seconds') * 1000;
+  expect(sampledAtMs).toBeGreaterThanOrEqual(startedAtMs);
+  expect(sampledAtMs).toBeLessThanOrEqual(Date.now());
 });
 
 test('every process tells the Node.js defaults', async () => {
@@ -117,9 +128,13 @@ test('every process tells the Node.js defaults', async () => {
 });
 
 test('logs hold the ids of the webhook and the campaign, no payload, and no secret', async () => {
-  const logs = [fleet.producer, fleet.worker, fleet.aggregator].flatMap(({ logs: lines }) => lines);
-  const attempts = logs.filter(({ msg }) => msg === 'attempt.recorded');
-  // Deliveries are told at debug: of 60 attempts these 15 were none.
+  const logsNow = () => [fleet.producer, fleet.worker, fleet.aggregator].flatMap(({ logs }) => logs);
+  // Deliveries are logged at debug: of 60 attempts these 15 were none. A line may come after its outcome is counted.
+  const attempts = await eventually(() => {
+    const found = logsNow().filter(({ msg }) => msg === 'attempt.recorded');
+    expect(found.length).toBeGreaterThanOrEqual(15);
+    return found;
+  });
   expect(attempts.length).toBe(15);
   for (const log of attempts) {
     expect(log).toMatchObject({
@@ -132,5 +147,5 @@ test('logs hold the ids of the webhook and the campaign, no payload, and no secr
       event: expect.any(String),
     });
   }
-  expect(JSON.stringify(logs)).not.toContain('"number"');
+  expect(JSON.stringify(logsNow())).not.toContain('"number"');
 });

@@ -1,5 +1,5 @@
 /** The command line's README, run as it is written, against a real fleet. */
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -11,6 +11,8 @@ import { promisify } from 'node:util';
 import { eventually, freePort, processEnvironment } from '@hookfleet/testkit';
 import { type FleetUnderTest, startFleet, totalsOf } from './fleet-under-test.ts';
 import { COMMAND, runCommand } from './run-command.ts';
+
+jest.setTimeout(120_000);
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 

@@ -2,9 +2,11 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { eventually, type Receiver, startReceiver } from '@hookfleet/testkit';
 import { type FleetUnderTest, startFleet, totalsOf } from './fleet-under-test.ts';
+
+jest.setTimeout(120_000);
 
 let fleet: FleetUnderTest;
 let receiver: Receiver;

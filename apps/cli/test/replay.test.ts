@@ -1,5 +1,5 @@
 /** Dead letters through the real processes: listed, replayed, counted once. */
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { type Answer, eventually, type Receiver, startReceiver, startTestRedis } from '@hookfleet/testkit';
 import {
   accepted,
@@ -9,6 +9,8 @@ import {
   totalsOf,
   webhooksTo,
 } from './fleet-under-test.ts';
+
+jest.setTimeout(120_000);
 
 let redis: Awaited<ReturnType<typeof startTestRedis>>;
 let receiver: Receiver;

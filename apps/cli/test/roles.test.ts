@@ -4,10 +4,12 @@
  * without the headers that browsers heed.
  */
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { fingerprintOf } from '@hookfleet/runtime';
 import { eventually, startTestRedis } from '@hookfleet/testkit';
 import { type ProcessUnderTest, startApplication } from './fleet-under-test.ts';
+
+jest.setTimeout(120_000);
 
 const KEYS = { enqueue: 'key-of-an-upstream', read: 'key-of-a-viewer-01', operate: 'key-of-an-operator' };
 const EVERYTHING = 'key-of-everything-';

@@ -3,7 +3,7 @@
  * becomes of the webhooks. And the test of a channel through the real producer and worker.
  */
 import { Authentication } from '@hookfleet/contract';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import {
   createAuthority,
   eventually,
@@ -12,6 +12,8 @@ import {
   startTestRedis,
 } from '@hookfleet/testkit';
 import { accepted, enqueue, type ProcessUnderTest, startApplication, totalsOf } from './fleet-under-test.ts';
+
+jest.setTimeout(120_000);
 
 // Of a form that is part of nothing else.
 const PLANTED = 'planted-5ecret';

@@ -5,7 +5,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { eventually, type Receiver, startReceiver, startTestRedis } from '@hookfleet/testkit';
 import {
   accepted,
@@ -16,6 +16,8 @@ import {
   totalsOf,
   webhooksTo,
 } from './fleet-under-test.ts';
+
+jest.setTimeout(120_000);
 
 const TRACEPARENT = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
 // prom-client loads the API, which is a vocabulary; the SDK is what works.

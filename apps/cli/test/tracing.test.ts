@@ -3,7 +3,7 @@
  * queue and attempts to the counter. Its caller is a stranger: what it writes into the headers is data.
  */
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import {
   type CollectedSpan,
   eventually,
@@ -13,6 +13,8 @@ import {
   type TraceCollector,
 } from '@hookfleet/testkit';
 import { type FleetUnderTest, startFleet, totalsOf } from './fleet-under-test.ts';
+
+jest.setTimeout(120_000);
 
 let fleet: FleetUnderTest;
 let receiver: Receiver;
