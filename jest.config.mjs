@@ -21,6 +21,6 @@ export default {
   // What takes too long for the gate: `npx -y pnpm release-check` runs it.
   testPathIgnorePatterns: ['/node_modules/', '/test/release-check/'],
   testSequencer: '<rootDir>/packages/testkit/src/long-tests-first.ts',
-  testTimeout: 30_000,
+  testTimeout: 120_000,
   maxWorkers: 2,
 };

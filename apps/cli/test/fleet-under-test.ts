@@ -19,15 +19,17 @@ export async function startApplication(
   application: Application,
   redisUrl: string,
   environment: Record<string, string> = {},
+  options: { readonly isBuilt?: boolean } = {},
 ): Promise<ProcessUnderTest> {
   const entry = fileURLToPath(new URL(`../../${application}/src/main.ts`, import.meta.url));
-  const started = startProcess(entry, {
+  const variables = {
     ...(application === 'producer' ? {} : RECOVERY),
     ...(application === 'worker' && { HOOKFLEET_EGRESS_ALLOW: '127.0.0.0/8' }),
     REDIS_URL: redisUrl,
     PORT: '0',
     ...environment,
-  });
+  };
+  const started = startProcess(entry, variables, options);
   const log = await started.waitForLog(({ msg }) => msg === `${application}.started`);
   return { ...started, url: String(log['url']) };
 }

@@ -49,11 +49,13 @@ type Fleet = Readonly<Record<Application, ProcessUnderTest>>;
 async function startFleet(name: string, environment: Record<string, string>) {
   const fileOf = (application: Application) => join(folder, `${name}-${application}`);
   const entries = APPLICATIONS.map(async (application) => {
-    const process = await startApplication(application, redis.url, {
+    const variables = {
       ...environment,
       NODE_OPTIONS: `--import=${new URL('list-loaded-modules.ts', import.meta.url).href}`,
       LOADED_MODULES_FILE: fileOf(application),
-    });
+    };
+    // A build is one module: only the sources show what is loaded.
+    const process = await startApplication(application, redis.url, variables, { isBuilt: false });
     started.push(process);
     return [application, process] as const;
   });
