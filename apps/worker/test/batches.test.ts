@@ -91,8 +91,10 @@ const outcomes = () => workers.flatMap((worker) => worker.outcomes);
 test.each([50, 1_000])(
   'a batch of %d leaves when it is full, and the rest when the wait ends',
   async (size) => {
-    await channel('31', { batch: { size, maxWaitMs: 400 } });
+    await channel('31', { batch: { size, maxWaitMs: 3_600_000 } });
     const ids = await send('31', size + 7);
+    await receiver.received(1);
+    await waitIsOver(7);
     await receiver.received(2);
     expect(sizes().sort((a, b) => a - b)).toEqual([7, size]);
     const messages = bodies().flatMap((body) => body.messages);
@@ -150,8 +152,11 @@ test('webhooks that come one by one share a batch, and none waits longer than th
 });
 
 test('a batch is cut before it outgrows a mebibyte', async () => {
-  await channel('large', { batch: { size: 50, maxWaitMs: 300 } });
+  await channel('large', { batch: { size: 50, maxWaitMs: 3_600_000 } });
   await send('large', 10, { body: () => JSON.stringify('x'.repeat(300_000)) });
+  // A mebibyte holds three: three batches leave, and the last webhook waits.
+  await receiver.received(3);
+  await waitIsOver(1);
   await receiver.received(4);
   expect(sizes().reduce((sum, size) => sum + size)).toBe(10);
   for (const { request } of receiver.ledger) expect(request.body.length).toBeLessThan(1_100_000);
@@ -216,6 +221,12 @@ async function lotsOf(): Promise<GatheringLot[]> {
   return lots;
 }
 
+/** When only the rest is left in the lots, its wait is over. */
+async function waitIsOver(rest: number): Promise<void> {
+  await eventually(async () => expect(await gathered()).toBe(rest));
+  for (const lot of await lotsOf()) await lot.pass(3_600_000);
+}
+
 /** Webhooks in the lots of both shards. */
 async function gathered(): Promise<number> {
   const counts = await Promise.all(
@@ -232,9 +243,11 @@ test('while it gathers, a webhook is found pending', async () => {
 });
 
 test('a batch that fails is one dead letter of its recipients; it is replayed whole', async () => {
-  await channel('dead', { batch: { size: 50, maxWaitMs: 100 } });
+  await channel('dead', { batch: { size: 50, maxWaitMs: 3_600_000 } });
   answer = (nth) => ({ status: nth === 1 ? 400 : 200 });
   const [id = ''] = await send('dead', 60);
+  await receiver.received(1);
+  await waitIsOver(10);
   const deadLetters = openDeadLetters({ connection, prefix, shards: 2 });
   try {
     await eventually(async () =>

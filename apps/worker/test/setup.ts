@@ -75,7 +75,8 @@ export async function startWorker(
       deadLetterRetentionMs: 7_200_000,
       egressAllow: allow,
       httpClient,
-      lockDurationMs: 2_000,
+      // No worker dies here: on a loaded machine a short lock would be lost, and its bundle run twice.
+      lockDurationMs: 60_000,
       stalledIntervalMs: 500,
       httpsProxy: undefined,
       httpProxy: undefined,
