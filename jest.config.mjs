@@ -15,8 +15,11 @@ export default {
       { jsc: { target: 'es2024', parser: { syntax: 'typescript' } }, module: { type: 'es6' } },
     ],
   },
+  globalSetup: '<rootDir>/packages/testkit/src/build-applications.ts',
   setupFiles: ['<rootDir>/packages/testkit/src/property-seed.ts'],
   testMatch: ['<rootDir>/{apps,packages}/*/{src,test}/**/*.test.ts'],
+  // What takes too long for the gate: `npx -y pnpm release-check` runs it.
+  testPathIgnorePatterns: ['/node_modules/', '/test/release-check/'],
   testSequencer: '<rootDir>/packages/testkit/src/long-tests-first.ts',
   testTimeout: 30_000,
   maxWorkers: 2,

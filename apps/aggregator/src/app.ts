@@ -24,7 +24,11 @@ import { addFleetRoutes } from './routes/fleet.ts';
 import { addSeriesRoutes } from './routes/series.ts';
 import { addStreamRoute } from './routes/stream.ts';
 
+export const OPENAPI_FILE = new URL('../openapi.json', import.meta.url);
+
 export interface AppOptions {
+  /** Collects the routes' schemas, for openapi.json. */
+  readonly isDescribed?: boolean;
   readonly logger: Logger;
   readonly apiKeys: readonly string[];
   readonly ops: OpsOptions;
@@ -70,6 +74,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   } = options;
   const app = await createApi({
     ...api,
+    openApiFile: OPENAPI_FILE,
     title: 'hookfleet aggregator',
     description: "Campaigns' statistics, and the calls of the dashboard.",
     bodyBytesMax: 64 * 1024,

@@ -3,11 +3,10 @@ import { createLogger, createMetricsRegistry } from '@hookfleet/runtime';
 import type { FastifyInstance } from 'fastify';
 import { buildApp } from './app.ts';
 
-export const OPENAPI_FILE = new URL('../openapi.json', import.meta.url);
-
 export function buildAppForDescription(): Promise<FastifyInstance> {
   const unused = () => Promise.reject(new Error('only described, never called'));
   return buildApp({
+    isDescribed: true,
     logger: createLogger({ app: 'aggregator', level: 'silent' }),
     apiKeys: [],
     ops: { registry: createMetricsRegistry(), healthy: {}, ready: {} },

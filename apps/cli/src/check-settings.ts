@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
+import { type Application, buildApplication } from '@hookfleet/build';
 import type { EgressReport } from './findings.ts';
-import { type Application, entryOf } from './start-child.ts';
 
 export interface SettingsReport {
   readonly application: Application;
@@ -18,7 +18,8 @@ export async function checkSettings(
   environment: Readonly<Record<string, string | undefined>>,
   urls: readonly string[] = [],
 ): Promise<SettingsReport> {
-  const child = spawn(process.execPath, [entryOf(application), '--check', ...urls], {
+  const entry = await buildApplication(application);
+  const child = spawn(process.execPath, [entry, '--check', ...urls], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: environment,
   });

@@ -49,10 +49,10 @@ export async function startFleet({
   try {
     const redisUrl = await openRedis();
     const shared = { ...environment, REDIS_URL: redisUrl };
-    const start = async (application: Child['application'], preferredPort: number, name: string) => {
+    const start = async (application: Child['application'], port: number, name: string) => {
       const child = await startChild({
         application,
-        port: await choosePort(preferredPort),
+        port,
         environment: shared,
         logFile: join(logDirectory, `${name}.log`),
       });
@@ -60,14 +60,27 @@ export async function startFleet({
       onStarted(name, child.url);
       return child;
     };
-    // What counts is up before what is counted, and what delivers before what accepts.
-    const aggregator = await start('aggregator', AGGREGATOR_PORT, 'aggregator');
-    closers.push(() => aggregator.stop());
-    const started: Child[] = [];
-    closers.push(() => Promise.all(started.map((worker) => worker.stop())));
-    for (let i = 0; i < workers; i += 1)
-      started.push(await start('worker', FIRST_WORKER_PORT + i, `worker-${i + 1}`));
-    const producer = await start('producer', PRODUCER_PORT, 'producer');
+    // What delivers and what counts start at the same time. Both are up before the producer accepts anything.
+    const aggregatorPort = await choosePort(AGGREGATOR_PORT);
+    const workerPorts: number[] = [];
+    for (let i = 0; i < workers; i += 1) workerPorts.push(await choosePort(FIRST_WORKER_PORT + i));
+    const stopAll = (application: Child['application']) =>
+      Promise.all(children.filter((one) => one.application === application).map((one) => one.stop()));
+    // Workers stop before the aggregator, which counts what they record at their end.
+    closers.push(
+      () => stopAll('aggregator'),
+      () => stopAll('worker'),
+    );
+    const aggregatorStart = start('aggregator', aggregatorPort, 'aggregator');
+    const starts = [
+      aggregatorStart,
+      ...workerPorts.map((port, i) => start('worker', port, `worker-${i + 1}`)),
+    ];
+    // If one fails, the others are stopped once they have started.
+    await Promise.allSettled(starts);
+    await Promise.all(starts);
+    const aggregator = await aggregatorStart;
+    const producer = await start('producer', await choosePort(PRODUCER_PORT), 'producer');
     closers.push(() => producer.stop());
     return {
       redisUrl,

@@ -3,9 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { open, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { fileURLToPath } from 'node:url';
-
-export type Application = 'producer' | 'worker' | 'aggregator';
+import { type Application, buildApplication } from '@hookfleet/build';
 
 export interface ChildOptions {
   readonly application: Application;
@@ -27,20 +25,25 @@ export interface Child {
 const READY_WITHIN_MS = 30_000;
 const POLL_INTERVAL_MS = 50;
 
+/**
+ * Preloaded into each process of the fleet: it drains when the command that started it is gone, even if that was killed.
+ * It is no file: a TypeScript one would load Node's compiler.
+ */
+const DRAIN_WITH_PARENT = `data:text/javascript,${encodeURIComponent(`
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+  process.channel?.unref();`)}`;
+
 /** Rejects with the last lines of the log where the process ends, or isn't ready in time. */
 export async function startChild(options: ChildOptions): Promise<Child> {
   const { application, port, environment, logFile } = options;
+  const entry = await buildApplication(application);
   const log = await open(logFile, 'w');
-  const child = spawn(
-    process.execPath,
-    ['--import', new URL('end-with-parent.ts', import.meta.url).href, entryOf(application)],
-    {
-      // Of a process group of its own: Ctrl-C reaches the command, which then stops the fleet in order.
-      detached: true,
-      stdio: ['ignore', log.fd, log.fd, 'ipc'],
-      env: { ...environment, HOST: '127.0.0.1', PORT: String(port) },
-    },
-  );
+  const child = spawn(process.execPath, ['--import', DRAIN_WITH_PARENT, entry], {
+    // Of a process group of its own: Ctrl-C reaches the command, which then stops the fleet in order.
+    detached: true,
+    stdio: ['ignore', log.fd, log.fd, 'ipc'],
+    env: { ...environment, HOST: '127.0.0.1', PORT: String(port) },
+  });
   await log.close();
   const ended = once(child, 'exit').then(([code, signal]) => `${application} ended with ${code ?? signal}`);
   const url = `http://127.0.0.1:${port}`;
@@ -60,10 +63,6 @@ export async function startChild(options: ChildOptions): Promise<Child> {
       await ended;
     },
   };
-}
-
-export function entryOf(application: Application): string {
-  return fileURLToPath(new URL(`../../${application}/src/main.ts`, import.meta.url));
 }
 
 async function untilReady(child: ChildProcess, url: string): Promise<void> {

@@ -1,160 +1,37 @@
 /**
- * The dashboard in a real browser, over the real fleet: a campaign that partly fails is watched, its numbers held
- * against the API, its failures replayed; by keyboard, on a phone, in the dark, and without anything from elsewhere.
- * Screenshots are left in .hookfleet/screenshots, for people to look at.
+ * The dashboard in a real browser: a campaign that partly fails is watched, its numbers are those of the API, its
+ * failures are replayed; by keyboard, on a phone, in the dark, and without anything from other hosts.
  */
 import { readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import type { CampaignTotals } from '@hookfleet/contract';
-import { type Answer, eventually, type Receiver, startReceiver, startTestRedis } from '@hookfleet/testkit';
-import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
-import { startChromium } from './chromium.ts';
-import { type ProcessUnderTest, startApplication } from './fleet-under-test.ts';
+import { expect, test } from '@jest/globals';
+import { eventually } from '@hookfleet/testkit';
+import type { Locator } from 'playwright-core';
+import {
+  CAMPAIGN,
+  checkViews,
+  dashboardUrl,
+  FAILING,
+  fixDestination,
+  HOSTILE,
+  newContext,
+  open,
+  PHONE,
+  screenshot,
+  startSending,
+  totals,
+  useDashboard,
+  VIEWER_KEY,
+  violationsOf,
+  visit,
+  WEBHOOKS,
+} from './dashboard-under-test.ts';
 
-const OPERATOR_KEY = 'a-key-of-an-operator';
-const VIEWER_KEY = 'a-key-of-a-viewer';
-const AUTHORIZATION = { authorization: `Bearer ${OPERATOR_KEY}` };
-const SCREENSHOTS = fileURLToPath(new URL('../../../.hookfleet/screenshots/', import.meta.url));
-const DESKTOP = { width: 1280, height: 900 };
-const PHONE = { width: 360, height: 780 };
-
-const CAMPAIGN = 'spring-sale';
-// An id is other people's input, and may look like anything.
-const HOSTILE = '<img/src=x/onerror=document.title="pwned">';
-const WEBHOOKS = 400;
-const FAILING = 40;
-
-let redis: Awaited<ReturnType<typeof startTestRedis>>;
-let receiver: Receiver;
-let fleet: { producer: ProcessUnderTest; worker: ProcessUnderTest; aggregator: ProcessUnderTest };
-let browser: Browser;
-let isMended = false;
-
-// A browser beside a fleet on a machine that others use too.
-jest.setTimeout(90_000);
-
-beforeAll(async () => {
-  await mkdir(SCREENSHOTS, { recursive: true });
-  redis = await startTestRedis();
-  receiver = await startReceiver(answer);
-  const keys = { HOOKFLEET_API_KEYS: `${OPERATOR_KEY},read:${VIEWER_KEY}` };
-  const [producer, worker, aggregator] = await Promise.all([
-    startApplication('producer', redis.url, keys),
-    startApplication('worker', redis.url, keys),
-    startApplication('aggregator', redis.url, keys),
-  ]);
-  fleet = { producer, worker, aggregator };
-  browser = await startChromium();
-  for (const id of ['crm', 'loyalty'])
-    await produce('PUT', `/v1/channels/${id}`, { url: receiver.url, retry: { delaysMs: [50], jitter: 0 } });
-  await produce('POST', '/v1/webhooks/bulk', {
-    webhooks: webhooks(HOSTILE, 10, () => ({ messageId: '=cmd()', channelConfigId: 'loyalty' })),
-  });
-  await startSending();
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await Promise.all(Object.values(fleet ?? {}).map((one) => one.stop()));
-  await receiver?.close();
-  await redis?.stop();
-});
-
-/** The first of a run fail: some for good, some once. */
-function answer({ body, nth }: { body: Buffer; nth: number }): Answer {
-  const { number } = JSON.parse(String(body)) as { number: number };
-  if (isMended || number >= FAILING) return { status: 200 };
-  if (number % 4 === 0) return nth === 1 ? { status: 503, body: 'later' } : { status: 200 };
-  return { status: 422, body: '{"error":"<b>recipient</b> unknown","field":"email"}' };
-}
-
-function webhooks(campaignId: string, count: number, more: (i: number) => object) {
-  return Array.from({ length: count }, (_, i) => ({ campaignId, payload: { number: i }, ...more(i) }));
-}
-
-async function produce(method: string, path: string, body: object): Promise<void> {
-  const response = await fetch(`${fleet.producer.url}${path}`, {
-    method,
-    headers: { ...AUTHORIZATION, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  expect(response.status).toBeLessThan(300);
-}
-
-const startSending = () =>
-  produce('POST', '/v1/webhooks/bulk', {
-    webhooks: webhooks(CAMPAIGN, WEBHOOKS, (i) => ({
-      messageId: ['welcome', 'reminder', 'last-call'][i % 3],
-      channelConfigId: i % 2 === 0 ? 'crm' : 'loyalty',
-    })),
-  });
-
-async function totals(): Promise<CampaignTotals> {
-  const response = await fetch(`${fleet.aggregator.url}/v1/campaigns/${CAMPAIGN}`, {
-    headers: AUTHORIZATION,
-  });
-  return (await response.json()) as CampaignTotals;
-}
-
-interface Visit {
-  readonly context: BrowserContext;
-  readonly page: Page;
-  /** What went wrong in the page: errors, refusals of the content security policy, requests of other hosts. */
-  readonly faults: string[];
-}
-
-async function visit(options: Parameters<Browser['newContext']>[0] = {}, key = OPERATOR_KEY): Promise<Visit> {
-  const context = await browser.newContext({ viewport: DESKTOP, reducedMotion: 'reduce', ...options });
-  const page = await context.newPage();
-  const faults: string[] = [];
-  page.on('pageerror', (error) => faults.push(String(error)));
-  page.on('console', (message) => {
-    // That nobody is signed in yet is asked for, and answered with 401.
-    if (message.type() === 'error' && !message.text().includes('401')) faults.push(message.text());
-  });
-  page.on('request', (request) => {
-    if (!request.url().startsWith(fleet.aggregator.url) && !request.url().startsWith('blob:'))
-      faults.push(request.url());
-  });
-  await page.goto(fleet.aggregator.url);
-  await page.getByLabel('API key').fill(key);
-  await page.keyboard.press('Enter');
-  await page.getByRole('heading', { name: 'Campaigns' }).waitFor();
-  return { context, page, faults };
-}
-
-async function open(page: Page, campaignId: string): Promise<void> {
-  await page.getByRole('link', { name: campaignId, exact: true }).click();
-  await page.getByRole('heading', { level: 1, name: campaignId }).waitFor();
-}
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-/** Violations of WCAG 2.2 AA and of good practice, as axe finds them. Evaluated past the page's policy. */
-async function violationsOf(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  const { violations } = await page.evaluate<AxeResults>(
-    `axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })`,
-  );
-  return violations.map(
-    ({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`,
-  );
-}
-
-interface AxeResults {
-  readonly violations: { id: string; impact: string; nodes: { html: string }[] }[];
-}
-
-const screenshot = (page: Page, name: string, fullPage = true) =>
-  page.screenshot({ path: `${SCREENSHOTS}${name}.png`, fullPage });
+useDashboard();
 
 test('a wrong key does not sign in, and says so', async () => {
-  const context = await browser.newContext({ viewport: DESKTOP });
+  const context = await newContext();
   const page = await context.newPage();
-  await page.goto(fleet.aggregator.url);
+  await page.goto(dashboardUrl());
   await page.getByLabel('API key').fill('a-key-of-nobody-at-all');
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('alert').filter({ hasText: 'none of the API keys' }).waitFor();
@@ -217,7 +94,7 @@ test('a campaign is watched as it grows, and shows what the API says; a replay s
   expect(await violationsOf(page)).toEqual([]);
   await screenshot(page, 'failures-light');
 
-  isMended = true;
+  fixDestination();
   await page.getByRole('button', { name: 'Replay …' }).click();
   const dialog = page.getByRole('dialog', { name: 'Replay failures' });
   await dialog.getByText(`Delivers ${messages.failed} webhooks again, 50 a second`).waitFor();
@@ -368,41 +245,13 @@ test('campaigns are searched and sorted, and their ids are text whatever they ho
   await context.close();
 });
 
-test.each([
-  ['light', 'light', DESKTOP],
-  ['dark', 'dark', DESKTOP],
-  ['phone', 'light', PHONE],
-  ['phone-dark', 'dark', PHONE],
-  ['wide', 'light', { width: 1920, height: 1080 }],
-] as const)(
-  '%s: every view fits, and passes the accessibility check',
-  async (name, colorScheme, viewport) => {
-    const { context, page, faults } = await visit({ colorScheme, viewport });
-    const check = async (view: string) => {
-      const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
-      expect(overflow).toBeLessThanOrEqual(0);
-      expect(await violationsOf(page)).toEqual([]);
-      await screenshot(page, `${view}-${name}`);
-    };
-    await page.getByRole('link', { name: CAMPAIGN, exact: true }).waitFor();
-    await check('campaigns');
-    await open(page, CAMPAIGN);
-    await page.locator('.u-over').waitFor();
-    await page.getByRole('button', { name: '1 hour' }).click();
-    await page.locator('.legend li').first().waitFor();
-    await check('campaign');
-    await page.getByRole('link', { name: 'Fleet', exact: true }).click();
-    await page.getByRole('heading', { level: 1, name: 'Fleet' }).waitFor();
-    await page.locator('.tile').first().waitFor();
-    await check('fleet');
-    expect(faults).toEqual([]);
-    await context.close();
-  },
-);
+// The tests above check every view on a desktop, in light; release-check/dashboard-views.test.ts has the other looks.
+test('every view fits on a phone in the dark, and passes the accessibility check', () =>
+  checkViews('phone-dark', 'dark', PHONE));
 
 test('the page weighs under 150 kB, comes compressed, and runs nothing that is not its own', async () => {
   const { context, page } = await visit();
-  const response = await page.goto(fleet.aggregator.url);
+  const response = await page.goto(dashboardUrl());
   const policy = response?.headers()['content-security-policy'] ?? '';
   expect(policy).toContain("default-src 'none'");
   expect(policy).toContain("frame-ancestors 'none'");

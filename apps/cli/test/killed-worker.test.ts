@@ -1,5 +1,5 @@
-/** Promise 3: SIGKILL repeats at most what the worker had in flight, under the same webhook-id; SIGTERM nothing. */
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+/** A worker ended by SIGKILL repeats at most what it had in flight, under the same webhook-id; by SIGTERM nothing. */
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { eventually, startReceiver, startTestRedis } from '@hookfleet/testkit';
 import {
   accepted,
@@ -12,6 +12,8 @@ import {
 
 const CONCURRENCY = 20;
 const WEBHOOKS = 400;
+
+jest.setTimeout(120_000);
 
 let redis: Awaited<ReturnType<typeof startTestRedis>>;
 let producer: ProcessUnderTest;
@@ -39,14 +41,11 @@ async function endWorkerMidway(campaignId: string, end: (worker: ProcessUnderTes
   await end(worker);
   const receivedByFirst = receiver.ledger.length;
   const other = await startApplication('worker', redis.url, concurrency);
-  const totals = await eventually(
-    async () => {
-      const found = await totalsOf(aggregator, campaignId);
-      expect(found.messages).toMatchObject({ delivered: WEBHOOKS, pending: 0 });
-      return found;
-    },
-    { timeoutMs: 20_000 },
-  );
+  const totals = await eventually(async () => {
+    const found = await totalsOf(aggregator, campaignId);
+    expect(found.messages).toMatchObject({ delivered: WEBHOOKS, pending: 0 });
+    return found;
+  });
   await other.stop();
   await receiver.close();
   const requests = receiver.ledger.map(({ request }) => request.webhookId);

@@ -1,5 +1,5 @@
 /** A fleet of real processes over a Redis of its own, for programs that measure and break it. */
-import { fileURLToPath } from 'node:url';
+import { buildApplication } from '@hookfleet/build';
 import type { CampaignTotals } from '@hookfleet/contract';
 import {
   parsePrometheus,
@@ -52,8 +52,7 @@ export async function startDrillFleet({
 }): Promise<DrillFleet> {
   const server = await redis;
   const start = async (application: Application, more: Readonly<Record<string, string>> = {}) => {
-    const entry = fileURLToPath(new URL(`../../${application}/src/main.ts`, import.meta.url));
-    const started = startProcess(entry, {
+    const started = startProcess(await buildApplication(application), {
       REDIS_URL: server.url,
       PORT: '0',
       // The line that tells the address is one of info.

@@ -49,10 +49,10 @@ function parseReplicas(text: string): number {
 const BENCH_DIRECTORY = '.hookfleet/bench';
 
 const SHORT_SIZE = {
-  single: 1_000,
-  many: 10_000,
-  delivered: 3_000,
-  outcomes: 10_000,
+  single: 500,
+  many: 5_000,
+  delivered: 1_500,
+  outcomes: 5_000,
   latencySeconds: 2,
   backlog: { few: 1_000, many: 20_000 },
 };
@@ -180,7 +180,7 @@ interface ChaosCommandOptions {
 program
   .command('chaos')
   .description('kills processes and Redis, cuts networks, moves clocks, under load; then reckons')
-  .option('--short', 'a minute or two, with 4,000 webhooks instead of 100,000')
+  .option('--short', 'each fault once, with 3,000 webhooks instead of 100,000: less than a minute')
   .option('--json', 'end with one line of JSON')
   .option('--seed <number>', 'the same plan of faults again; what it meets may differ', parseNumber)
   .option('--webhooks <number>', 'the size of the long form; faults grow with it', parseCount, 100_000)

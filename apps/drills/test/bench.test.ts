@@ -1,4 +1,4 @@
-/** The benchmark's short form, for its shape: what others read of it is there, and what did not run is null. */
+/** The benchmark's report has every figure that others read: a number if it was measured, null if it was not. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { expect, test } from '@jest/globals';
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
-test('the last line tells every figure that is promised, a number where it was measured', async () => {
+test('the last line has every promised figure, a number if it was measured and null if not', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'hookfleet-bench-'));
   try {
     const args = [
@@ -37,7 +37,7 @@ test('the last line tells every figure that is promised, a number where it was m
       payloadBytes: expect.any(Number),
       outcomesPerSecond: expect.any(Number),
     });
-    // By name: scripts of ours and of BullMQ are told apart.
+    // The profile names scripts of ours and of BullMQ.
     expect(stdout).toMatch(/aggregator apply-results +\d/);
     expect(stdout).toMatch(/producer bullmq add\w+Job +\d/);
     const { figures } = JSON.parse(await readFile(join(directory, '.hookfleet/bench/bench.json'), 'utf8'));

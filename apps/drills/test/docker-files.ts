@@ -66,22 +66,3 @@ export function durationMs(text: string | number): number {
     0,
   );
 }
-
-/** The workspace's packages that an application's image needs: its production dependencies, and theirs. */
-export function packagesOf(application: Application): string[] {
-  const found = new Set<string>();
-  function add(folder: string): void {
-    const { dependencies = {} } = JSON.parse(readFileSync(`${ROOT}${folder}/package.json`, 'utf8')) as {
-      dependencies?: Record<string, string>;
-    };
-    for (const name of Object.keys(dependencies)) {
-      if (!name.startsWith('@hookfleet/')) continue;
-      const dependency = `packages/${name.slice('@hookfleet/'.length)}`;
-      if (found.has(dependency)) continue;
-      found.add(dependency);
-      add(dependency);
-    }
-  }
-  add(`apps/${application}`);
-  return [...found].sort();
-}

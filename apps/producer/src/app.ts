@@ -31,7 +31,11 @@ import { addEventTypeRoutes } from './routes/event-types.ts';
 import { addEventRoutes } from './routes/events.ts';
 import { addWebhookRoutes, BULK_BYTES_MAX } from './routes/webhooks.ts';
 
+export const OPENAPI_FILE = new URL('../openapi.json', import.meta.url);
+
 export interface AppOptions {
+  /** Collects the routes' schemas, for openapi.json. */
+  readonly isDescribed?: boolean;
   readonly logger: Logger;
   readonly apiKeys: readonly string[];
   readonly tracing?: Tracing | undefined;
@@ -77,6 +81,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   } = options;
   const app = await createApi({
     ...api,
+    openApiFile: OPENAPI_FILE,
     title: 'hookfleet producer',
     description: 'Takes webhooks and custom events in, and manages channels.',
     bodyBytesMax: 64 * 1024,

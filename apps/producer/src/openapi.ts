@@ -4,12 +4,11 @@ import type { FastifyInstance } from 'fastify';
 import { buildApp } from './app.ts';
 import { createProducerMetrics } from './metrics.ts';
 
-export const OPENAPI_FILE = new URL('../openapi.json', import.meta.url);
-
 export function buildAppForDescription(): Promise<FastifyInstance> {
   const unused = () => Promise.reject(new Error('only described, never called'));
   const registry = createMetricsRegistry();
   return buildApp({
+    isDescribed: true,
     logger: createLogger({ app: 'producer', level: 'silent' }),
     apiKeys: [],
     ops: { registry, healthy: {}, ready: {} },

@@ -3,7 +3,8 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openApiFileProblem } from '@hookfleet/http-api';
 import { parsePrometheus, sampleValue, startTestRedis } from '@hookfleet/testkit';
-import { buildAppForDescription, OPENAPI_FILE } from '../src/openapi.ts';
+import { OPENAPI_FILE } from '../src/app.ts';
+import { buildAppForDescription } from '../src/openapi.ts';
 import { type ProducerUnderTest, setupProducer, webhook } from './setup-producer.ts';
 
 const KEYS = ['first-key-of-the-fleet', 'second-key-of-the-fleet'];

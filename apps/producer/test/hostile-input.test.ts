@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { eventually, startTestRedis } from '@hookfleet/testkit';
 import fc from 'fast-check';
-import { OPENAPI_FILE } from '../src/openapi.ts';
+import { OPENAPI_FILE } from '../src/app.ts';
 import { type ProducerUnderTest, setupProducer, webhook } from './setup-producer.ts';
 import { fromSchema, type Schema, spoilt } from './from-schema.ts';
 

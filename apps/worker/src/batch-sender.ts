@@ -9,6 +9,8 @@ export interface BatchSenderOptions {
   readonly batches: Pick<Batches, 'send' | 'claimDue'>;
   readonly isCancelled: (campaignId: string) => boolean;
   readonly onError: (error: Error, context: Record<string, unknown>) => void;
+  /** How often to look for cancelled campaigns and for lots that are due. */
+  readonly lookEveryMs?: number | undefined;
 }
 
 export interface BatchSender {
@@ -17,12 +19,17 @@ export interface BatchSender {
   stop(): Promise<void>;
 }
 
-const TICK_MS = 1_000;
+const LOOK_EVERY_MS = 1_000;
 const LOTS_PER_TICK = 100;
 // Lots that this worker gathered into and has not seen empty; the oldest are forgotten first, and left to the tick.
 const LOTS_MAX = 10_000;
 
-export function createBatchSender({ batches, isCancelled, onError }: BatchSenderOptions): BatchSender {
+export function createBatchSender({
+  batches,
+  isCancelled,
+  onError,
+  lookEveryMs = LOOK_EVERY_MS,
+}: BatchSenderOptions): BatchSender {
   const known = new Map<string, { readonly lot: Lot; readonly campaignId: string }>();
   const timers = new Map<string, NodeJS.Timeout>();
   const underWay = new Map<string, Promise<void>>();
@@ -72,7 +79,7 @@ export function createBatchSender({ batches, isCancelled, onError }: BatchSender
       .finally(() => {
         looking = undefined;
       });
-  }, TICK_MS);
+  }, lookEveryMs);
 
   return {
     gathered(campaignId, lots) {

@@ -28,6 +28,7 @@ test('a lane that is open again is seen only with the controls of after, for its
       throw error;
     },
     now: Date.now,
+    lookEveryMs: 20,
   });
   const mustWait = () => scheduler.mustWait(lane, NO_LIMITS, true);
   await eventually(() => expect(mustWait()).toBe(true));

@@ -36,7 +36,11 @@ export interface LaneSchedulerOptions {
   /** Called by the one worker that made the change. */
   readonly onCircuitChanged: (lane: string, state: CircuitState, why: string) => void;
   readonly onError: (error: Error, context: Record<string, unknown>) => void;
+  /** Called each time the scheduler has read all circuits and controls: they apply from now on. */
+  readonly onLooked?: (() => void) | undefined;
   readonly now: () => number;
+  /** How often to read circuits and to claim due lanes. */
+  readonly lookEveryMs?: number | undefined;
 }
 
 export interface LaneScheduler {
@@ -55,7 +59,7 @@ export interface LaneScheduler {
   stop(): Promise<void>;
 }
 
-const TICK_MS = 1_000;
+const LOOK_EVERY_MS = 1_000;
 const EVICTION_MS = 20;
 const LANES_PER_TICK = 100;
 // A lane without limits is asked for more no more often than this.
@@ -71,6 +75,7 @@ const UNCHANGED = Promise.resolve();
 
 export function createLaneScheduler(options: LaneSchedulerOptions): LaneScheduler {
   const { lanes, circuits, slots, limitsOf, refreshControls, onCircuitChanged, onError, now } = options;
+  const { lookEveryMs = LOOK_EVERY_MS, onLooked } = options;
   let known: ReadonlyMap<string, Circuit> = new Map();
   const health = new Map<string, Health>();
   /** Lanes with something parked, as far as this worker knows, and how much more their attempts allow. */
@@ -187,6 +192,7 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
     // would send what it releases.
     await refreshControls();
     known = latest;
+    onLooked?.();
     for (const lane of await lanes.claimDue(LANES_PER_TICK)) {
       if (!credits.has(lane)) credits.set(lane, 0);
       release(lane);
@@ -201,7 +207,7 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
     void inBackground('look at lanes', '', lookAround).then(() => {
       isLooking = false;
     });
-  }, TICK_MS);
+  }, lookEveryMs);
   const eviction = setInterval(() => slots.evictCongested(), EVICTION_MS);
 
   function addCredit(lane: string, more: number): void {

@@ -1,9 +1,6 @@
-/** The HTTP client that HOOKFLEET_HTTP_CLIENT names, with its connections. */
+/** The HTTP client that HOOKFLEET_HTTP_CLIENT names, with its connections. The other one is never loaded. */
 import type { Deliver } from './deliver.ts';
-import { createDeliverWithGot } from './deliver-with-got.ts';
-import { openDeliverWithUndici } from './deliver-with-undici.ts';
 import type { EgressOptions } from './egress-route.ts';
-import { createGotAgents } from './got-agents.ts';
 
 export const HTTP_CLIENTS = ['got', 'undici'] as const;
 export type HttpClientName = (typeof HTTP_CLIENTS)[number];
@@ -14,13 +11,19 @@ export interface HttpClient {
   close(): void;
 }
 
-export function openHttpClient(name: HttpClientName, options: EgressOptions): HttpClient {
+export async function openHttpClient(name: HttpClientName, options: EgressOptions): Promise<HttpClient> {
   switch (name) {
     case 'got': {
+      const [{ createGotAgents }, { createDeliverWithGot }] = await Promise.all([
+        import('./got-agents.ts'),
+        import('./deliver-with-got.ts'),
+      ]);
       const agents = createGotAgents(options);
       return { deliver: createDeliverWithGot(agents), close: () => agents.destroy() };
     }
-    case 'undici':
+    case 'undici': {
+      const { openDeliverWithUndici } = await import('./deliver-with-undici.ts');
       return openDeliverWithUndici(options);
+    }
   }
 }

@@ -65,6 +65,12 @@ export interface DeliveringOptions extends ShardOptions {
   readonly onCancelled: ProcessBundleOptions['onCancelled'];
   readonly onCircuitChanged: LaneSchedulerOptions['onCircuitChanged'];
   readonly onError: (error: Error, context: Record<string, unknown>) => void;
+  /** Called each time the worker has read all circuits and controls. */
+  readonly onLooked?: (() => void) | undefined;
+  /** How often the worker reads circuits and controls, and looks for due lanes and batches. Default: every second. */
+  readonly lookEveryMs?: number | undefined;
+  /** The clock of circuits. */
+  readonly circuitClock?: (() => number) | undefined;
   /** Takes the closer of what was just opened; they are to be called in the reverse order. */
   readonly onClose: (name: string, close: () => unknown) => void;
 }
@@ -73,8 +79,9 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
   const { connection, prefix, shards, config, workerId, secrets, slots, tracing, onError, onClose } = options;
   const shardOptions = { connection, prefix, shards, onError };
   const { attemptTimeoutMs, lockDurationMs, stalledIntervalMs } = config;
+  const { lookEveryMs, circuitClock = Date.now } = options;
 
-  const { deliver, close } = openHttpClient(config.httpClient, {
+  const { deliver, close } = await openHttpClient(config.httpClient, {
     guard: createEgressGuard(config.egressAllow),
     connectionsPerDestinationMax: config.concurrency,
     proxies: config,
@@ -99,6 +106,7 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
     onCalledOff: callOff.calledOff,
     onError,
     now: Date.now,
+    refreshEveryMs: lookEveryMs,
   });
   onClose('campaign controls', () => controls.stop());
 
@@ -135,7 +143,9 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
         .catch((error: Error) => onError(error, { doing: 'tell of a circuit' }));
     },
     onError,
-    now: Date.now,
+    onLooked: options.onLooked,
+    now: circuitClock,
+    lookEveryMs,
   });
   onClose('lane scheduler', () => scheduler.stop());
   const batches = openBatches({
@@ -144,7 +154,7 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
     leaseMs: lockDurationMs,
   });
   onClose('batches', () => batches.close());
-  const batchSender = createBatchSender({ batches, isCancelled: controls.isCancelled, onError });
+  const batchSender = createBatchSender({ batches, isCancelled: controls.isCancelled, onError, lookEveryMs });
   onClose('batch sender', () => batchSender.stop());
 
   const request = createRequestWebhook({

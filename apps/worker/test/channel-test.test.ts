@@ -147,7 +147,7 @@ test.each([
 
 test('a job that comes twice, or too late, makes no attempt', async () => {
   await channels.put('once', { url: `${receiver.url}/once` });
-  const requests = setupRequests();
+  const requests = await setupRequests();
   const made = createTestChannel({
     tests: openChannelTestsIn({ connection, prefix: 'test' }),
     channels,

@@ -14,7 +14,7 @@ describe.each(CLIENTS)('with %s', (client) => {
 
   beforeEach(async () => {
     receiver = await startReceiver(() => answer);
-    requests = setupRequests({ client, attemptTimeoutMs: 10_000 });
+    requests = await setupRequests({ client, attemptTimeoutMs: 10_000 });
   });
 
   afterEach(async () => {
@@ -86,6 +86,5 @@ describe.each(CLIENTS)('with %s', (client) => {
     // undici takes the first 100 Continue that it did not ask for as a broken answer.
     const isBroken = client === 'undici' && line.startsWith('100');
     expect(cameBack(sent)).toBe(isBroken ? 'connection' : 'timeout');
-    expect(sent.durationMs).toBeLessThan(5_000);
   });
 });

@@ -21,8 +21,8 @@ const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
 let requests: Requests;
 let server: RawServer | undefined;
 
-beforeEach(() => {
-  requests = setupRequests({ allow: ['127.0.0.0/8', '::1/128'] });
+beforeEach(async () => {
+  requests = await setupRequests({ allow: ['127.0.0.0/8', '::1/128'] });
 });
 
 afterEach(async () => {

@@ -12,7 +12,7 @@ describe.each(CLIENTS)('with %s', (client) => {
 
   beforeAll(async () => {
     receiver = await startReceiver();
-    requests = setupRequests({ client });
+    requests = await setupRequests({ client });
   });
 
   afterAll(async () => {

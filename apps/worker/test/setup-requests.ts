@@ -20,7 +20,7 @@ export interface Requests {
   close(): void;
 }
 
-export function setupRequests({
+export async function setupRequests({
   client = 'got',
   allow = ['127.0.0.0/8'],
   proxies = {},
@@ -36,8 +36,8 @@ export function setupRequests({
   now?: () => number;
   connectionsMax?: number;
   resolve?: EgressOptions['resolve'];
-} = {}): Requests {
-  const { deliver, close } = openHttpClient(client, {
+} = {}): Promise<Requests> {
+  const { deliver, close } = await openHttpClient(client, {
     guard: createEgressGuard(allow),
     connectionsPerDestinationMax: connectionsMax,
     proxies: { httpsProxy: undefined, httpProxy: undefined, noProxy: [], ...proxies },

@@ -7,6 +7,7 @@ import {
   openWebhooksOut,
   type RedisConnection,
 } from '@hookfleet/queue';
+import { eventually } from '@hookfleet/testkit';
 import { createAttemptSlots } from '../src/attempt-slots.ts';
 import { startAttentionClock } from '../src/attention-clock.ts';
 import type { HttpClientName } from '../src/open-http-client.ts';
@@ -18,6 +19,8 @@ export interface WorkerUnderTest {
   readonly errors: readonly Error[];
   /** As "lane state why". */
   readonly circuitChanges: readonly string[];
+  /** Resolves when the worker has read all circuits and controls that are in Redis now. */
+  looked(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -29,6 +32,8 @@ export interface WorkerOptions {
   readonly encryptionKeys?: readonly string[];
   readonly proxies?: Partial<ProxySettings>;
   readonly httpClient?: HttpClientName;
+  readonly attemptTimeoutMs?: number;
+  readonly circuitClock?: () => number;
 }
 
 export function connect(url: string, temper: 'patient' | 'failFast' = 'patient'): RedisConnection {
@@ -45,12 +50,15 @@ export async function startWorker(
     encryptionKeys = [],
     proxies = {},
     httpClient = 'got',
+    attemptTimeoutMs = 1_000,
+    circuitClock,
   }: WorkerOptions = {},
 ): Promise<WorkerUnderTest> {
   const connection = connect(url);
   const outcomes: Outcome[] = [];
   const errors: Error[] = [];
   const circuitChanges: string[] = [];
+  let looks = 0;
   const attention = startAttentionClock();
   const closers: (() => unknown)[] = [() => disconnectRedis(connection), () => attention.stop()];
   await startDelivering({
@@ -62,7 +70,7 @@ export async function startWorker(
     slots: createAttemptSlots(concurrency, attention.now),
     config: {
       attemptRetentionMs: 3_600_000,
-      attemptTimeoutMs: 1_000,
+      attemptTimeoutMs,
       concurrency,
       deadLetterRetentionMs: 7_200_000,
       egressAllow: allow,
@@ -78,12 +86,24 @@ export async function startWorker(
     onCancelled: () => undefined,
     onCircuitChanged: (lane, state, why) => void circuitChanges.push(`${lane} ${state} ${why}`),
     onError: (error) => void errors.push(error),
+    onLooked() {
+      looks += 1;
+    },
+    lookEveryMs: 50,
+    circuitClock,
     onClose: (_name, close) => void closers.push(close),
   });
   return {
     outcomes,
     errors,
     circuitChanges,
+    async looked() {
+      // The look that is under way may have begun before the call: the one after it did not.
+      const enough = looks + 2;
+      await eventually(() => {
+        if (looks < enough) throw new Error(`looked ${looks} times of ${enough}`);
+      });
+    },
     async stop() {
       for (const close of closers.toReversed()) await close();
     },

@@ -31,9 +31,9 @@ describe.each(CLIENTS)('with %s', (client) => {
     });
   });
 
-  beforeEach(() => {
+  beforeEach(async () => {
     requests?.close();
-    requests = setupRequests({ client });
+    requests = await setupRequests({ client });
   });
 
   afterAll(async () => {
@@ -86,7 +86,7 @@ describe.each(CLIENTS)('with %s', (client) => {
     const second = await requests.send(destination);
     expect(Object.keys(first.answer.phases).sort()).toEqual(['connect', 'firstByte', 'tls']);
     expect(Object.keys(second.answer.phases)).toEqual(['firstByte']);
-    const both = setupRequests({ client, allow: ['127.0.0.0/8', '::1/128'] });
+    const both = await setupRequests({ client, allow: ['127.0.0.0/8', '::1/128'] });
     const named = await both.send({ ...destination, url: open.url.replace('127.0.0.1', 'localhost') });
     expect(Object.keys(named.answer.phases)).toContain('dns');
     both.close();

@@ -2,7 +2,7 @@
  * Tries a call again where another try may work, with full jitter (a random share of a delay that doubles, so that
  * callers who failed together do not come back together), no sooner than the other side asked for, until a deadline.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleepFor } from 'node:timers/promises';
 import { UnavailableError } from './errors.ts';
 
 // The first delay is 50 ms on average; after six tries they are 2.5 s.
@@ -14,6 +14,8 @@ export interface RetryOptions {
   readonly signal?: AbortSignal | undefined;
   /** From 0 to 1. */
   readonly random?: () => number;
+  /** Waits between two tries. Rejects when the signal aborts. */
+  readonly sleep?: (delayMs: number, signal: AbortSignal) => Promise<unknown>;
 }
 
 /** What is waited for after so many tries, beside what the other side asked for. */
@@ -24,7 +26,7 @@ export function jitterMs(tries: number, random: () => number): number {
 /** `attempt` is given a signal that ends with the deadline, or with the caller's. */
 export async function withRetries<T>(
   attempt: (signal: AbortSignal) => Promise<T>,
-  { deadlineMs, signal, random = Math.random }: RetryOptions,
+  { deadlineMs, signal, random = Math.random, sleep = sleepUntilAborted }: RetryOptions,
 ): Promise<T> {
   signal?.throwIfAborted();
   const deadline = performance.now() + deadlineMs;
@@ -58,7 +60,7 @@ export async function withRetries<T>(
       const delayMs = jitterMs(tries, random) + (last.retryAfterMs ?? 0);
       if (performance.now() + delayMs >= deadline) throw giveUp();
       // The deadline ends it early, or the caller.
-      await sleep(delayMs, undefined, { signal: ending.signal }).catch(() => undefined);
+      await sleep(delayMs, ending.signal).catch(() => undefined);
       signal?.throwIfAborted();
     }
   } finally {
@@ -66,3 +68,5 @@ export async function withRetries<T>(
     signal?.removeEventListener('abort', onAbort);
   }
 }
+
+const sleepUntilAborted = (delayMs: number, signal: AbortSignal) => sleepFor(delayMs, undefined, { signal });

@@ -2,8 +2,19 @@
 import { expect, test } from '@jest/globals';
 import { Channel } from './channel.ts';
 import { Outcome } from './outcome.ts';
-import { compileValidator } from './validation.ts';
+import * as contract from './index.ts';
+import { compileValidator, createAjv } from './validation.ts';
 import { Webhook } from './webhook.ts';
+
+// A process doesn't check its schemas when it starts (createAjv), so they are checked here.
+test('every schema of the contract is valid against the meta-schema, and compiles', () => {
+  const ajv = createAjv({ checkSchemas: true });
+  const schemas = Object.values(contract).filter(
+    (value) => typeof value === 'object' && value !== null && ('type' in value || 'anyOf' in value),
+  );
+  expect(schemas.length).toBeGreaterThan(20);
+  for (const schema of schemas) ajv.compile(schema);
+});
 
 const webhook = compileValidator<Webhook>(Webhook);
 const channel = compileValidator<Channel>(Channel);

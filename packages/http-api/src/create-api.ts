@@ -4,9 +4,6 @@
  */
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import swagger from '@fastify/swagger';
-import swaggerUi from '@fastify/swagger-ui';
-import { createAjv } from '@hookfleet/contract';
 import {
   addOpsRoutes,
   type Logger,
@@ -22,15 +19,22 @@ import fastify, {
   LogController,
 } from 'fastify';
 import { addAccessHook } from './access-hook.ts';
+import { serializersOnFirstUse, validateOnFirstUse } from './compile-on-first-use.ts';
+import { addDocsRoutes } from './docs-page.ts';
 import { endConnections } from './end-connections.ts';
+import { describeRoutes } from './openapi-file.ts';
 import { addProblemReplies, PROBLEM_CONTENT_TYPE, toProblem } from './problems.ts';
 import { addSessionRoutes } from './session-routes.ts';
-import { createSessions, SESSION_COOKIE } from './sessions.ts';
+import { createSessions } from './sessions.ts';
 import { addTraceHook } from './trace-hook.ts';
 
 export interface ApiOptions {
   readonly title: string;
   readonly description: string;
+  /** Served at /openapi.json; a test holds it against the routes. */
+  readonly openApiFile: URL;
+  /** Collects the routes' schemas, from which that file is written. A process that serves needs none of it. */
+  readonly isDescribed?: boolean;
   readonly logger: Logger;
   readonly apiKeys: readonly string[];
   readonly ops: OpsOptions;
@@ -53,7 +57,7 @@ const PATH_PARAMETER_LENGTH_MAX = 256;
 
 export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   const { title, description, logger, apiKeys, ops, bodyBytesMax, connectionsMax, isUnavailable } = options;
-  const { signIn = false, tracing } = options;
+  const { openApiFile, isDescribed = false, signIn = false, tracing } = options;
   const app = fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -62,6 +66,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     connectionTimeout: 0,
     routerOptions: { maxParamLength: PATH_PARAMETER_LENGTH_MAX },
+    schemaController: { compilersFactory: { buildSerializer: serializersOnFirstUse } },
     return503OnClosing: true,
     forceCloseConnections: 'idle',
     // Payloads are data that we pass on, never objects that we merge: fields of any name are let through unharmed.
@@ -79,25 +84,10 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   });
   app.server.maxConnections = connectionsMax;
   endConnections(app);
-  const ajv = createAjv();
-  app.setValidatorCompiler(({ schema }) => ajv.compile(schema as object));
+  validateOnFirstUse(app);
   addProblemReplies(app, isUnavailable);
-
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: { title, description, version: '0.1.0' },
-      components: {
-        securitySchemes: {
-          apiKey: { type: 'http', scheme: 'bearer' },
-          ...(signIn && { session: { type: 'apiKey', in: 'cookie', name: SESSION_COOKIE } }),
-        },
-      },
-      security: [{ apiKey: [] }, ...(signIn ? [{ session: [] }] : [])],
-    },
-  });
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
-  app.get('/openapi.json', { schema: { hide: true } as object }, () => app.swagger());
+  if (isDescribed) await describeRoutes(app, { title, description, signIn });
+  addDocsRoutes(app, { title, openApiFile });
   addOpsRoutes(app, ops);
 
   const sessions = signIn ? createSessions(apiKeys, Date.now) : undefined;

@@ -20,11 +20,14 @@ export class RedisUnreachableError extends Error {
 }
 
 /**
- * Waits up to 10 s for Redis to answer, then checks its version and its maxmemory-policy, on every master.
+ * Waits for Redis to answer, up to 10 s by default, then checks its version and its maxmemory-policy, on every master.
  * Throws RedisUnfitError or RedisUnreachableError.
  */
-export async function checkRedis(connection: RedisConnection): Promise<void> {
-  await untilReady(connection);
+export async function checkRedis(
+  connection: RedisConnection,
+  { reachableWithinMs = REACHABLE_WITHIN_MS }: { readonly reachableWithinMs?: number } = {},
+): Promise<void> {
+  await untilReady(connection, reachableWithinMs);
   const nodes = connection instanceof Cluster ? connection.nodes('master') : [connection];
   const problems = (await Promise.all(nodes.map(problemsOf))).flat();
   if (problems.length > 0) throw new RedisUnfitError([...new Set(problems)].join('; '));
@@ -56,7 +59,7 @@ export function parseInfo(text: string): Map<string, string> {
   );
 }
 
-async function untilReady(connection: RedisConnection): Promise<void> {
+async function untilReady(connection: RedisConnection, withinMs: number): Promise<void> {
   if (connection.status === 'ready') return;
   let lastError: Error | undefined;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -66,10 +69,10 @@ async function untilReady(connection: RedisConnection): Promise<void> {
   const timer = setTimeout(() => {
     reject(
       new RedisUnreachableError(
-        `Redis did not answer within ${REACHABLE_WITHIN_MS / 1000} s: ${lastError?.message || 'no connection'}`,
+        `Redis did not answer within ${withinMs / 1000} s: ${lastError?.message || 'no connection'}`,
       ),
     );
-  }, REACHABLE_WITHIN_MS);
+  }, withinMs);
   connection.once('ready', resolve);
   connection.on('error', remember);
   try {

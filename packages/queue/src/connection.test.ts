@@ -8,6 +8,8 @@ test.each([
   ['LOADING Redis is loading the dataset in memory', true],
   ['MISCONF Redis is configured to save RDB snapshots', true],
   ['Connection is closed.', true],
+  // ioredis says this of a pipeline or a transaction whose connection was lost when some of its replies had arrived.
+  ['Command aborted due to connection close', true],
   ['Command timed out', true],
   ['connect ECONNREFUSED 127.0.0.1:6379', true],
   ["ERR wrong number of arguments for 'get' command", false],

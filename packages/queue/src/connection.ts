@@ -151,7 +151,7 @@ function reconnectDelayMs(times: number): number {
 const REFUSALS =
   /^(?:OOM|LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|MISCONF|NOREPLICAS|BUSY|UNBLOCKED)\b/;
 const CONNECTION_ERRORS =
-  /Connection is closed|Stream isn't writeable|Command timed out|max retries per request|Cluster isn't ready|None of startup nodes|Failed to refresh slots|All sentinels are unreachable|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND/i;
+  /Connection is closed|aborted due to connection close|Stream isn't writeable|Command timed out|max retries per request|Cluster isn't ready|None of startup nodes|Failed to refresh slots|All sentinels are unreachable|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND/i;
 
 /** Is it Redis that is away or refuses, rather than we who are wrong? The same call may work in a moment. */
 export function isRedisUnavailable(error: Error): boolean {

@@ -1,4 +1,5 @@
-import { expect, test } from '@jest/globals';
+/** Items of many callers are written in groups: each once, within the bounds, and failures reach their own callers. */
+import { expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createGroupCommit } from './group-commit.ts';
 
@@ -64,6 +65,7 @@ test('drain writes what lingers, and waits for it', async () => {
 });
 
 test('what comes while a write is under way leaves together when it has ended', async () => {
+  jest.useFakeTimers();
   const groups: number[][] = [];
   const first = Promise.withResolvers<void>();
   const group = createGroupCommit<number>({
@@ -76,14 +78,16 @@ test('what comes while a write is under way leaves together when it has ended', 
     },
   });
   const added = [group.add(0)];
-  while (groups.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await jest.advanceTimersByTimeAsync(1);
+  expect(groups).toEqual([[0]]);
   for (const item of [1, 2, 3]) {
     added.push(group.add(item));
     // Longer than it lingers.
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await jest.advanceTimersByTimeAsync(2);
   }
   first.resolve();
   await Promise.all(added);
+  jest.useRealTimers();
   expect(groups).toEqual([[0], [1, 2, 3]]);
 });
 

@@ -1,7 +1,7 @@
 /** The campaigns' controls as of a second ago, for processes that ask often. Redis' failures leave them as they were. */
 import type { CampaignControlsStore, StoredControls } from './campaign-controls.ts';
 
-const REFRESH_MS = 1_000;
+const REFRESH_EVERY_MS = 1_000;
 // Those that were called off longer ago when a process starts have been seen to.
 const RECENT_MS = 3_600_000;
 
@@ -21,10 +21,12 @@ export interface KnownControlsOptions {
   readonly onCalledOff: (campaignId: string) => void;
   readonly onError: (error: Error, context: Record<string, unknown>) => void;
   readonly now: () => number;
+  /** How often to read the controls. */
+  readonly refreshEveryMs?: number | undefined;
 }
 
 export async function startKnownControls(options: KnownControlsOptions): Promise<KnownControls> {
-  const { store, onCalledOff, onError, now } = options;
+  const { store, onCalledOff, onError, now, refreshEveryMs = REFRESH_EVERY_MS } = options;
   let controls: ReadonlyMap<string, StoredControls> = new Map();
   let version = '';
   let calledOff: ReadonlySet<string> = new Set();
@@ -56,7 +58,7 @@ export async function startKnownControls(options: KnownControlsOptions): Promise
       .finally(() => {
         refreshing = undefined;
       });
-  }, REFRESH_MS);
+  }, refreshEveryMs);
 
   return {
     of: (campaignId) => controls.get(campaignId) ?? {},

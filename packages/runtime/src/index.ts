@@ -17,4 +17,7 @@ export { encryptionVariables, fleetVariables, recoveryVariables } from './fleet-
 export { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logger.ts';
 export { createMetricsRegistry } from './metrics-registry.ts';
 export { PRIVATE_HEADERS, SECURITY_HEADERS } from './security-headers.ts';
-export { addOpsRoutes, type Check, createOpsServer, listen, type OpsOptions } from './ops-routes.ts';
+export { listen } from './listen.ts';
+export type { Check, OpsOptions } from './ops-answers.ts';
+export { addOpsRoutes } from './ops-routes.ts';
+export { createOpsServer } from './ops-server.ts';

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { builtFileOf } from '@hookfleet/build';
 import { processEnvironment } from './process-environment.ts';
 
 export interface StartedProcess {
@@ -18,8 +19,20 @@ export interface StartedProcess {
   kill(): Promise<void>;
 }
 
-/** Of Node.js: it ends when whoever started it is gone, though that was killed. */
-export const END_WITH_PARENT = ['--import', new URL('./end-with-parent.ts', import.meta.url).href] as const;
+const PARENT_CHECK_MS = 500;
+
+/**
+ * Options of Node.js for a process that ends when the one that started it is gone, even if that was killed. It is no file:
+ * a TypeScript one would load Node's compiler, which is a fifth of an application's start.
+ */
+export const END_WITH_PARENT = [
+  '--import',
+  `data:text/javascript,${encodeURIComponent(`
+    const parent = process.ppid;
+    setInterval(() => {
+      if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL');
+    }, ${PARENT_CHECK_MS}).unref();`)}`,
+] as const;
 
 // One listener for all of them: a test may start many.
 const alive = new Set<ChildProcess>();
@@ -27,17 +40,29 @@ process.on('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
 });
 
-export function startProcess(entry: string, environment: Record<string, string>): StartedProcess {
+/**
+ * An application of this workspace runs as it does in production: as its build, which build-applications.ts brought up to
+ * date. `isBuilt: false` runs its sources.
+ */
+export function startProcess(
+  entry: string,
+  environment: Record<string, string>,
+  { isBuilt = true } = {},
+): StartedProcess {
   const logs: Record<string, unknown>[] = [];
   const lines: string[] = [];
   const waiting = new Set<{
     fits: (log: Record<string, unknown>) => boolean;
     resolve: (log: Record<string, unknown>) => void;
   }>();
-  const child: ChildProcess = spawn(process.execPath, [...END_WITH_PARENT, entry], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...processEnvironment(), ...environment },
-  });
+  const child: ChildProcess = spawn(
+    process.execPath,
+    [...END_WITH_PARENT, isBuilt ? builtFileOf(entry) : entry],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...processEnvironment(), ...environment },
+    },
+  );
   alive.add(child);
   const exited = once(child, 'close').then(([code, signal]) => {
     alive.delete(child);

@@ -7,8 +7,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type EmbeddedRedis, freePort, locateRedis } from '@hookfleet/embedded-redis';
-import { Redis } from 'ioredis';
+import { Redis, ReplyError } from 'ioredis';
 import { eventually } from './eventually.ts';
 import { makeTemporaryDirectory } from './temporary-directory.ts';
 import { startTestRedis } from './test-redis.ts';
@@ -55,6 +56,9 @@ const WAIT_MS = 1_000;
 const FAILOVER_TIMEOUT_MS = 2_000;
 // A replica that has not been heard of for so long (Redis asks each second) does not answer.
 const MIN_REPLICAS_MAX_LAG_S = 2;
+// A node that is killed or frozen comes back sooner.
+const ANSWER_WITHIN_MS = 30_000;
+const ASK_AGAIN_AFTER_MS = 20;
 // Each with its name for a password.
 const REPLICA = 'replica';
 const SENTINEL = 'sentinel';
@@ -84,7 +88,24 @@ export async function startTestSentinel({
   const [first] = nodes as [EmbeddedRedis];
   const sentinels: SentinelProcess[] = [];
 
+  /**
+   * Asks until there is an answer: a node that sentinels turn into a replica cuts the connections of all its clients,
+   * ours too. A question may be asked twice, so it must do no harm to ask it again. What the node refuses is not retried.
+   */
   async function ask<T>(node: EmbeddedRedis, question: (redis: Redis) => Promise<T>): Promise<T> {
+    const deadline = performance.now() + ANSWER_WITHIN_MS;
+    for (;;) {
+      try {
+        return await askOnce(node, question);
+      } catch (error) {
+        const isRefused = error instanceof ReplyError && !/^LOADING\b/.test((error as Error).message);
+        if (isRefused || performance.now() > deadline) throw error;
+      }
+      await sleep(ASK_AGAIN_AFTER_MS);
+    }
+  }
+
+  async function askOnce<T>(node: EmbeddedRedis, question: (redis: Redis) => Promise<T>): Promise<T> {
     const redis = new Redis({
       host: '127.0.0.1',
       port: node.port,
@@ -147,7 +168,7 @@ export async function startTestSentinel({
             throw new Error(`a sentinel does not know all of them: ${JSON.stringify([...facts])}`);
         }
       },
-      { timeoutMs: 20_000 },
+      { timeoutMs: 60_000 },
     );
   } catch (error) {
     await stop();
@@ -166,7 +187,7 @@ export async function startTestSentinel({
           if (found === old) throw new Error('the master is still the one of before');
           return found;
         },
-        { timeoutMs: 30_000 },
+        { timeoutMs: 60_000 },
       );
     },
     async untilReplicated() {
@@ -177,7 +198,7 @@ export async function startTestSentinel({
           const have = await ask(leader, (redis) => redis.wait(REPLICAS, WAIT_MS));
           if (have < REPLICAS) throw new Error(`${have} of ${REPLICAS} replicas have what the master has`);
         },
-        { timeoutMs: 30_000, intervalMs: 50 },
+        { timeoutMs: 60_000, intervalMs: 50 },
       );
     },
     holdReplication: (node) => shutOut(node, [REPLICA]),
@@ -190,7 +211,7 @@ export async function startTestSentinel({
     async failOver() {
       // It is refused while a sentinel is not through with the failover before, or has not heard enough of the replica.
       await eventually(() => sentinels.at(-1)?.admin.call('SENTINEL', 'FAILOVER', MASTER_NAME), {
-        timeoutMs: 30_000,
+        timeoutMs: 60_000,
       });
     },
     stop,

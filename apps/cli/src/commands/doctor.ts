@@ -29,7 +29,8 @@ export function addDoctor(program: Command, { environment, end }: CommandContext
       const { producer, aggregator, json } = openFleet(options, environment);
       const redisUrl = options.redis ?? environment['REDIS_URL'];
       const settings = { ...environment, REDIS_URL: redisUrl || ANY_REDIS_URL };
-      const { examineRedis } = await import('../examine-redis.ts');
+      const { checkRedisUrl, examineRedis } = await import('../examine-redis.ts');
+      checkRedisUrl(redisUrl);
       const findings = (
         await Promise.all([
           examineRedis(redisUrl),

@@ -61,12 +61,16 @@ export async function measureRate(options: RateOptions): Promise<Rate> {
   };
 }
 
-/** A number that grows, and when it passed the two ends of what is measured. */
+/**
+ * A number that grows, and when it passed the two ends of what is measured. It begins with the last look before the first
+ * end, so that it lasts some time even if a single look sees it pass both.
+ */
 class Span {
   count = 0;
+  begun = false;
   readonly #from: number;
   readonly #to: number;
-  #first: { count: number; atMs: number } | undefined;
+  #first = { count: 0, atMs: performance.now() };
   #last: { count: number; atMs: number } | undefined;
 
   constructor(total: number) {
@@ -76,12 +80,9 @@ class Span {
 
   see(count: number, atMs: number): void {
     this.count = count;
-    if (count >= this.#from) this.#first ??= { count, atMs };
+    if (count >= this.#from) this.begun = true;
+    else this.#first = { count, atMs };
     if (count >= this.#to) this.#last ??= { count, atMs };
-  }
-
-  get begun(): boolean {
-    return this.#first !== undefined;
   }
 
   get ended(): boolean {
@@ -89,7 +90,7 @@ class Span {
   }
 
   perSecond(): number {
-    if (this.#first === undefined || this.#last === undefined) return Number.NaN;
+    if (this.#last === undefined) return Number.NaN;
     return ((this.#last.count - this.#first.count) / (this.#last.atMs - this.#first.atMs)) * 1_000;
   }
 }

@@ -1,4 +1,5 @@
 /** What the benchmark measures, in the order of a round. Each has words by which it is chosen, and names for its figures. */
+import { APPLICATIONS } from '@hookfleet/build';
 import { measureBacklog } from './measure-backlog.ts';
 import { measureBareClient, measureEmptyQueue } from './measure-bare.ts';
 import { measureCluster } from './measure-cluster.ts';
@@ -7,6 +8,7 @@ import { type DeliveryOptions, measureDelivery } from './measure-delivery.ts';
 import { measureEnqueue } from './measure-enqueue.ts';
 import { measureBareLatency, measureLatency } from './measure-latency.ts';
 import { findPeer, measurePeer, PEERS, type Peer, type PeerSettings } from './measure-peers.ts';
+import { measureStart } from './measure-start.ts';
 import { runRedisBenchmark } from './redis-benchmark.ts';
 import type { CommandCost } from './redis-profile.ts';
 
@@ -216,7 +218,20 @@ function cluster(shards: number, isPaced: boolean): Measurement {
   };
 }
 
+const start: Measurement = {
+  words: ['start'],
+  async run(_size, { figure }) {
+    for (const application of APPLICATIONS) {
+      const { cpuMs, wallMs, residentMb } = await measureStart(application);
+      figure(`start of a ${application}: CPU`, 'ms', cpuMs);
+      figure(`start of a ${application}: until it is ready`, 'ms', wallMs);
+      figure(`memory of a ${application} at rest`, 'MB', residentMb);
+    }
+  },
+};
+
 export const MEASUREMENTS: readonly Measurement[] = [
+  start,
   enqueue,
   ...CLIENTS.flatMap((client) => [
     bareClient(client),

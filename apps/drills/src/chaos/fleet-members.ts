@@ -6,6 +6,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildApplication } from '@hookfleet/build';
 import { makeTemporaryDirectory, type StartedProcess, startProcess } from '@hookfleet/testkit';
 
 export type Role = 'producer' | 'worker' | 'aggregator';
@@ -101,8 +102,11 @@ export async function startFleetMembers<W extends Way>(
     let url = '';
     let isEnding = false;
 
-    function launch(): StartedProcess {
-      const one = startProcess(join(root, `apps/${role}/src/main.ts`), {
+    async function launch(): Promise<StartedProcess> {
+      // An earlier version is run from its sources: it may not know how to be built.
+      const isOurs = root === ROOT;
+      const entry = isOurs ? await buildApplication(role) : join(root, `apps/${role}/src/main.ts`);
+      const one = startProcess(entry, {
         ...ENVIRONMENT[role],
         ...environment[role],
         REDIS_URL: way.redisUrl,
@@ -114,7 +118,7 @@ export async function startFleetMembers<W extends Way>(
 
     async function start(): Promise<void> {
       for (let tries = 1; !isEnding; tries += 1) {
-        const one = launch();
+        const one = await launch();
         running = one;
         try {
           url = String((await one.waitForLog(({ msg }) => msg === `${role}.started`))['url']);

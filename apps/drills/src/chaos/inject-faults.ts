@@ -8,6 +8,7 @@ import { Redis } from 'ioredis';
 import type { ChaosFleet } from './chaos-fleet.ts';
 import type { Fault } from './fault-plan.ts';
 import type { Role } from './fleet-members.ts';
+import { untilRedisAnswers } from './until-answered.ts';
 
 // Queues are worked with scripts: a reply that is lost to one of them leaves its command done and unknown.
 const SCRIPT_CALL = 'evalsha';
@@ -136,9 +137,9 @@ async function refuseWrites(url: string, holdMs: number): Promise<void> {
   const admin = new Redis(url);
   admin.on('error', () => undefined);
   try {
-    await admin.config('SET', 'maxmemory', '1');
+    await untilRedisAnswers(() => admin.config('SET', 'maxmemory', '1'));
     await sleep(holdMs);
-    await admin.config('SET', 'maxmemory', '0');
+    await untilRedisAnswers(() => admin.config('SET', 'maxmemory', '0'));
   } finally {
     admin.disconnect();
   }

@@ -8,6 +8,7 @@ import { API_KEY, CONCURRENCY, type Ending, type Role, SIGNING_SECRET } from './
 import type { Destination } from './receive-load.ts';
 import { type Accounts, type Counted, idsOf, type RecordedWebhook } from './reckon.ts';
 import { CUSTOM_EVENT, type Load, RETRY, type Sent, sendLoad } from './send-load.ts';
+import { untilProcessAnswers, untilRedisAnswers } from './until-answered.ts';
 import { withQueueMonitor } from './with-queue-monitor.ts';
 
 /** What is asked of a fleet. */
@@ -114,33 +115,33 @@ async function untilDrained(fleet: LoadedFleet, monitor: QueueMonitor, sent: Sen
   const deadline = performance.now() + DRAIN_WITHIN_MS;
   let restlessAt = performance.now();
   for (;;) {
-    const { atRest } = await monitor.sample();
+    const { atRest } = await untilRedisAnswers(() => monitor.sample());
     const counted = await countersOf(fleet);
     const now = performance.now();
     if (!atRest) restlessAt = now;
     const isOver = now > deadline || now - restlessAt > SETTLED_AFTER_MS;
     if (counted !== undefined && (isOver || (atRest && counted.messages.pending === 0))) return counted;
-    if (now > deadline) throw new Error(`no aggregator tells the counters of ${sent.accepted.size} webhooks`);
+    if (now > deadline) throw new Error(`no aggregator has the counters of ${sent.accepted.size} webhooks`);
     await sleep(LOOK_EVERY_MS);
   }
 }
 
+/** Undefined for a campaign that the aggregator does not know (yet). */
 async function countersOf(fleet: LoadedFleet): Promise<Counted | undefined> {
-  const url = `${fleet.members.aggregator[0]?.url()}/v1/campaigns/${CAMPAIGN}`;
-  const response = await fetch(url, { headers: AUTHORIZED });
-  if (response.ok) return (await response.json()) as Counted;
-  await response.body?.cancel();
-  return undefined;
+  const [aggregator] = fleet.members.aggregator;
+  const { status, text } = await untilProcessAnswers(() => `${aggregator?.url()}/v1/campaigns/${CAMPAIGN}`, {
+    headers: AUTHORIZED,
+  });
+  return status === 200 ? (JSON.parse(text) as Counted) : undefined;
 }
 
 async function put(fleet: LoadedFleet, path: string, body: unknown): Promise<void> {
-  const response = await fetch(`${fleet.members.producer[0]?.url()}${path}`, {
+  const { status, text } = await untilProcessAnswers(() => `${fleet.members.producer[0]?.url()}${path}`, {
     method: 'PUT',
     headers: { 'content-type': 'application/json', ...AUTHORIZED },
     body: JSON.stringify(body),
   });
-  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
-  await response.body?.cancel();
+  if (status >= 400) throw new Error(`${path}: ${status} ${text}`);
 }
 
 /** What the fleet has on record of each. One that it doesn't know is left out, and so is lost. */
@@ -151,11 +152,12 @@ async function lookUp(fleet: LoadedFleet, ids: readonly string[]): Promise<Map<s
     Array.from({ length: LOOK_UPS_AT_ONCE }, async () => {
       for (const [i, id] of left) {
         const { producer: producers } = fleet.members;
-        const url = `${producers[i % producers.length]?.url()}/v1/webhooks/${id}`;
-        const response = await fetch(url, { headers: AUTHORIZED });
-        if (response.ok) found.set(id, (await response.json()) as RecordedWebhook);
-        else if (response.status === 404) await response.body?.cancel();
-        else throw new Error(`${id}: ${response.status} ${await response.text()}`);
+        const producer = producers[i % producers.length];
+        const { status, text } = await untilProcessAnswers(() => `${producer?.url()}/v1/webhooks/${id}`, {
+          headers: AUTHORIZED,
+        });
+        if (status === 200) found.set(id, JSON.parse(text) as RecordedWebhook);
+        else if (status !== 404) throw new Error(`${id}: ${status} ${text}`);
       }
     }),
   );

@@ -3,10 +3,10 @@
  * place: what that loses, with the settings that narrow it and without.
  */
 import { startTestSentinel } from '@hookfleet/testkit';
-import { REDIS_PASSWORD, SENTINEL_PASSWORD, startFleetMembers } from '../chaos/fleet-members.ts';
+import { REDIS_PASSWORD, type Role, SENTINEL_PASSWORD, startFleetMembers } from '../chaos/fleet-members.ts';
 import { type FleetReport, loadFleet } from '../chaos/load-fleet.ts';
 import { startDestination } from '../chaos/receive-load.ts';
-import { planFailovers } from './failover-plan.ts';
+import { FAILOVER_KINDS, planFailovers } from './failover-plan.ts';
 import { injectFailovers } from './inject-failovers.ts';
 import { type FailoverReckoning, reckonFailovers } from './reckon-failovers.ts';
 
@@ -21,6 +21,7 @@ export interface FailoverOptions extends FailoverSettings {
   readonly seed: number;
   readonly webhooksPerSecond: number;
   readonly failovers: number;
+  readonly counts: Readonly<Record<Role, number>>;
   readonly onProgress: (text: string) => void;
 }
 
@@ -32,14 +33,23 @@ export interface FailoverReport extends FleetReport {
   readonly isKept: boolean;
 }
 
-export const FAILOVER_SHORT = { webhooksPerSecond: 200, failovers: 4 } as const;
-export const FAILOVER_LONG = { webhooksPerSecond: 300, failovers: 20 } as const;
+/** Each way to fail once: less than a minute. */
+export const FAILOVER_SHORT = {
+  webhooksPerSecond: 100,
+  failovers: FAILOVER_KINDS.length,
+  counts: { producer: 2, worker: 2, aggregator: 1 },
+} as const;
+export const FAILOVER_LONG = {
+  webhooksPerSecond: 300,
+  failovers: 20,
+  counts: { producer: 2, worker: 3, aggregator: 2 },
+} as const;
 
 // More than any plan takes: the load ends when it does.
 const WEBHOOKS_MAX = 500_000;
 
 export async function runFailovers(options: FailoverOptions): Promise<FailoverReport> {
-  const { seed, failovers, webhooksPerSecond, waitReplicas, minReplicas, onProgress } = options;
+  const { seed, failovers, webhooksPerSecond, counts, waitReplicas, minReplicas, onProgress } = options;
   const redis = await startTestSentinel({
     password: REDIS_PASSWORD,
     sentinelPassword: SENTINEL_PASSWORD,
@@ -51,7 +61,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverRe
       const members = await startFleetMembers(
         destination.network.port,
         async () => ({ redisUrl: redis.url, close: async () => undefined }),
-        { environment: { producer: { HOOKFLEET_WAIT_REPLICAS: String(waitReplicas) } } },
+        { counts, environment: { producer: { HOOKFLEET_WAIT_REPLICAS: String(waitReplicas) } } },
       );
       const fleet = { ...members, redis };
       try {

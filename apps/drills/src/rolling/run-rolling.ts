@@ -13,6 +13,7 @@ import { type ChaosFleet, startChaosFleet } from '../chaos/chaos-fleet.ts';
 import { ROOT, type Role } from '../chaos/fleet-members.ts';
 import { type LoadReport, loadAndReckon } from '../chaos/load-and-reckon.ts';
 import { startDestination } from '../chaos/receive-load.ts';
+import { untilRedisAnswers } from '../chaos/until-answered.ts';
 import { withQueueMonitor } from '../chaos/with-queue-monitor.ts';
 import { checkOutVersion, type EarlierVersion } from './check-out-version.ts';
 
@@ -105,7 +106,7 @@ async function upAndBack(
 async function untilResultsCounted(monitor: QueueMonitor): Promise<void> {
   const deadline = performance.now() + COUNTED_WITHIN_MS;
   for (;;) {
-    const { queues } = await monitor.sample();
+    const { queues } = await untilRedisAnswers(() => monitor.sample());
     const left = queues.filter(({ queue, state }) => queue === 'results' && state !== 'failed');
     if (left.every(({ jobs }) => jobs === 0)) return;
     if (performance.now() > deadline) throw new Error(`results wait: ${JSON.stringify(left)}`);

@@ -22,8 +22,10 @@ import { WATCHABLE } from './watch-process.ts';
 export interface SoakOptions {
   readonly warmUpMs: number;
   readonly loadMs: number;
-  /** Before the load; after it, twice as long. */
+  /** The rest before the load. */
   readonly restMs: number;
+  /** The rest after the load, which growth at rest is looked for in. */
+  readonly restAfterMs: number;
   readonly sampleEveryMs: number;
   readonly campaignMs: number;
   /** Webhooks a second at most; undefined: full load. */
@@ -37,6 +39,7 @@ export const SOAK_LONG = {
   warmUpMs: 60_000,
   loadMs: 20 * 60_000,
   restMs: 150_000,
+  restAfterMs: 300_000,
   sampleEveryMs: 10_000,
   campaignMs: 5_000,
 };
@@ -45,6 +48,7 @@ export const SOAK_SHORT = {
   warmUpMs: 15_000,
   loadMs: 50_000,
   restMs: 12_000,
+  restAfterMs: 24_000,
   sampleEveryMs: 1_500,
   campaignMs: 1_000,
 };
@@ -71,7 +75,7 @@ const SOON = {
 const DRAIN_MS_MAX = 120_000;
 
 export async function runSoak(options: SoakOptions): Promise<SoakReport> {
-  const { warmUpMs, loadMs, restMs, sampleEveryMs, onProgress } = options;
+  const { warmUpMs, loadMs, restMs, restAfterMs, sampleEveryMs, onProgress } = options;
   const startedAtMs = performance.now();
   const receiver = await startDrillChild<Received>(new URL('./receiver-process.ts', import.meta.url), {});
   const fleet = await startDrillFleet({ workers: 1, environment: { ...SOON, NODE_OPTIONS: WATCHABLE } });
@@ -96,7 +100,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     await during('load', load.sendUntil(loadedAtMs + loadMs));
     const perSecond = ((totalOf(load) - before) / (performance.now() - loadedAtMs)) * 1_000;
     await during('drain', untilDrained(fleet, load));
-    await during('rest after', sleep(2 * restMs));
+    await during('rest after', sleep(restAfterMs));
     const samples = await watch.stop();
     onProgress('census');
     const census = await takeCensus(redis, load.accepted.size);

@@ -6,7 +6,7 @@
  */
 import { execFile } from 'node:child_process';
 import { cp, mkdir, readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
 export interface Instruction {
@@ -159,7 +159,8 @@ async function runShell(command: string, image: BuiltImage): Promise<void> {
         HOME: process.env['HOME'] ?? '',
         ...npmSettings(),
         CI: 'true',
-        PATH: `${prefix}/bin:${process.env['PATH'] ?? ''}`,
+        // The image's node is of the version that runs this.
+        PATH: [`${prefix}/bin`, dirname(process.execPath), process.env['PATH']].join(':'),
         npm_config_prefix: prefix,
         ...image.environment,
       },
