@@ -1,4 +1,4 @@
-/** The steps of a series follow each other in every time zone, and a plan reads each moment once. */
+/** The steps of a time series follow the calendar of its time zone, and cover its range once. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { planSeries, stepOf } from './plan-series.ts';
