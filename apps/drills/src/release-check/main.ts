@@ -1,7 +1,8 @@
 /**
  * `npx -y pnpm release-check`: what is too long for the gate, or needs a network. Run it before a release, and before an
  * issue that touches delivery is closed. Each step is a command; one that fails doesn't keep the others from running.
- * `--only word` runs the steps whose name has the word.
+ * `--only word` runs the steps whose name has the word. `--long` takes the long form of each drill: two hours instead of
+ * half an hour.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -26,6 +27,12 @@ const PNPM = process.env['npm_execpath'] ?? 'pnpm';
 const node = (...args: string[]) => [process.execPath, ...args];
 const drill = (...args: string[]) => node('apps/drills/src/main.ts', ...args);
 
+const { values } = parseArgs({
+  options: { only: { type: 'string' }, long: { type: 'boolean', default: false } },
+});
+const { only, long } = values;
+const shortOrLong = long ? [] : ['--short'];
+
 const STEPS: readonly Step[] = [
   { name: 'audit', command: [PNPM, 'audit', '--audit-level', 'high'] },
   {
@@ -39,7 +46,7 @@ const STEPS: readonly Step[] = [
   },
   ...[2, 3].map((seed) => ({
     name: `chaos, seed ${seed}`,
-    command: drill('chaos', '--webhooks', '20000', '--seed', String(seed)),
+    command: drill('chaos', '--webhooks', long ? '100000' : '20000', '--seed', String(seed)),
   })),
   ...[
     ['0', '0'],
@@ -48,10 +55,19 @@ const STEPS: readonly Step[] = [
     ['1', '1'],
   ].map(([waited = '', needed = '']) => ({
     name: `failover, wait ${waited}, min ${needed}`,
-    command: drill('failover', '--short', '--seed', '2', '--wait-replicas', waited, '--min-replicas', needed),
+    command: drill(
+      'failover',
+      ...shortOrLong,
+      '--seed',
+      '2',
+      '--wait-replicas',
+      waited,
+      '--min-replicas',
+      needed,
+    ),
   })),
-  { name: 'rolling upgrade', command: drill('rolling', '--short', '--if-possible') },
-  { name: 'soak', command: drill('soak', '--short') },
+  { name: 'rolling upgrade', command: drill('rolling', ...shortOrLong, '--if-possible') },
+  { name: 'soak', command: drill('soak', ...shortOrLong) },
   { name: 'neighbours', command: drill('neighbours') },
 ];
 
@@ -61,8 +77,6 @@ interface Result {
   readonly seconds: number;
 }
 
-const { values } = parseArgs({ options: { only: { type: 'string' } } });
-const { only } = values;
 const steps = STEPS.filter(({ name }) => only === undefined || name.includes(only));
 if (steps.length === 0) {
   process.stderr.write(
