@@ -34,8 +34,23 @@ function builtFile(application: Application): string {
   return join(ROOT, 'apps', application, 'dist/main.js');
 }
 
-/** Resolves to the path of the file to start. Builds only if the sources have changed since the last build. */
-export async function buildApplication(application: Application): Promise<string> {
+const underWay = new Map<Application, Promise<string>>();
+
+/**
+ * Resolves to the path of the file to start. Builds only if the sources have changed since the last build; calls that come
+ * together share one.
+ */
+export function buildApplication(application: Application): Promise<string> {
+  const build =
+    underWay.get(application) ??
+    buildIfChanged(application).finally(() => {
+      underWay.delete(application);
+    });
+  underWay.set(application, build);
+  return build;
+}
+
+async function buildIfChanged(application: Application): Promise<string> {
   const main = builtFile(application);
   const dist = dirname(main);
   const digest = await digestOfSources(application);
@@ -67,12 +82,29 @@ const REQUIRE = `import { createRequire as createRequireOfBuild } from 'node:mod
 const require = createRequireOfBuild(import.meta.url);
 `;
 
+let bundling = 0;
+
 async function bundle(
   application: Application,
   dist: string,
 ): Promise<(readonly [name: string, contents: string])[]> {
   // On demand: who finds the build up to date doesn't pay for it.
-  const { build } = await import('esbuild');
+  const esbuild = await import('esbuild');
+  bundling += 1;
+  try {
+    return await bundleWith(esbuild, application, dist);
+  } finally {
+    bundling -= 1;
+    // Its process would keep half a gigabyte for as long as ours runs.
+    if (bundling === 0) await esbuild.stop();
+  }
+}
+
+async function bundleWith(
+  { build }: typeof import('esbuild'),
+  application: Application,
+  dist: string,
+): Promise<(readonly [name: string, contents: string])[]> {
   const { outputFiles } = await build({
     entryPoints: [join(ROOT, 'apps', application, 'src/main.ts')],
     outfile: join(dist, 'application.js'),
