@@ -22,5 +22,6 @@ export default {
   testPathIgnorePatterns: ['/node_modules/', '/test/release-check/'],
   testSequencer: '<rootDir>/packages/testkit/src/long-tests-first.ts',
   testTimeout: 120_000,
-  maxWorkers: 2,
+  // One more than the cores of a small machine: a test that starts a fleet waits for half of its time.
+  maxWorkers: 3,
 };

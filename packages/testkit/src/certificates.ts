@@ -1,6 +1,4 @@
 /** Certificates for tests: an authority of the test's own, and what it issues. Valid for a day, trusted by nobody else. */
-import { generate } from 'selfsigned';
-
 export interface Identity {
   /** PEM. */
   readonly certificate: string;
@@ -18,6 +16,8 @@ export interface Authority {
 const DAY_MS = 86_400_000;
 
 export async function createAuthority(name: string): Promise<Authority> {
+  // On demand: most tests need no certificate, and its loading takes a tenth of a second.
+  const { generate } = await import('selfsigned');
   const own = await generate(named(name), {
     ...common(),
     extensions: [

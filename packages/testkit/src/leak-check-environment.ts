@@ -12,8 +12,8 @@ const { TestEnvironment } = createRequire(import.meta.url)(
   'jest-environment-node',
 ) as typeof import('jest-environment-node');
 
-/** A socket that was told to close, or a process that was killed, gets this long to do so. */
-const CLOSING_MS = 5_000;
+/** What ends by itself gets this long to do so: a socket that was told to close, BullMQ's delay of 5 s after an error. */
+const CLOSING_MS = 15_000;
 const POLL_MS = 10;
 
 /** Ends by itself: a write in progress, or the next turn of the event loop. */
