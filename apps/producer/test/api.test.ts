@@ -51,6 +51,17 @@ test('health, metrics and the description are open', async () => {
     expect((await producer.call('GET', path)).status).toBe(200);
 });
 
+test('the page at /docs finds all that it asks for, and may run no script but these', async () => {
+  const page = await fetch(`${producer.url}/docs`);
+  expect(page.headers.get('content-security-policy')).toContain("default-src 'none'; script-src 'self';");
+  const asked = [...(await page.text()).matchAll(/(?:src|href)="([^"]+)"/g)].map(([, name]) => name ?? '');
+  expect(asked).toContain('start.js');
+  const start = await (await fetch(new URL('start.js', page.url))).text();
+  const description = /url: '([^']+)'/.exec(start)?.[1] ?? '';
+  for (const name of [...asked, description])
+    expect([name, (await fetch(new URL(name, page.url))).status]).toEqual([name, 200]);
+});
+
 test('/metrics counts the webhooks that were accepted, and the time of requests by route', async () => {
   const own = await setupProducer(redis.url, { prefix: 'metrics' });
   await own.call('POST', '/v1/webhooks/bulk', { webhooks: [webhook(), webhook(), webhook()] });
