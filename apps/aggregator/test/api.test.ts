@@ -1,4 +1,4 @@
-/** The statistics API over a real Redis: what a dashboard asks, and how wrong questions are answered. */
+/** The statistics API over a real Redis: what a dashboard asks, and how wrong questions are answered. Takes about 4 s. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openApiFileProblem } from '@hookfleet/http-api';
 import { eventually, startTestRedis } from '@hookfleet/testkit';

@@ -1,4 +1,4 @@
-/** The audit over a real Redis: in parts, over pages and shards, and with what was not counted. */
+/** The audit over a real Redis: in parts, over pages and shards, and with what was not counted. Takes about 2 s. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Bundle } from '@hookfleet/contract';
 import { createCampaignBacklog, createOutcomeRecorder } from '@hookfleet/queue';

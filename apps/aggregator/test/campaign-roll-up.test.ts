@@ -1,6 +1,7 @@
 /**
  * What /metrics tells of campaigns: never less than before, whichever campaigns are told apart, by however many
  * aggregators, with restarts and changed bounds in between; each event in one series for good.
+ * Takes about 3 s.
  */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';

@@ -1,4 +1,4 @@
-/** A campaign is complete when its last pending message has ended: that is said once, whoever sees it. */
+/** A campaign is complete when its last pending message has ended: that is said once, whoever sees it. Takes about 2 s. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type FleetEvents, openFleetEvents } from '@hookfleet/queue';

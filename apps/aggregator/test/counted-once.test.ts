@@ -1,6 +1,7 @@
 /**
  * Whatever arrives, however often, in whatever order and parts: each attempt is counted once. Random histories are
  * delivered at random to a real Redis, and held against a model of a few lines.
+ * Takes about 6 s.
  */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';

@@ -1,4 +1,4 @@
-/** GET /v1/fleet, and the calls by which its page holds lanes and lets them go. */
+/** GET /v1/fleet, and the calls by which its page holds lanes and lets them go. Takes about 2 s. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createSecretBox, openChannels, startWorkerHeartbeat } from '@hookfleet/queue';
 import { eventually, startTestRedis } from '@hookfleet/testkit';

@@ -1,6 +1,7 @@
 /**
  * A real aggregator is killed as it counts, before and after Redis has counted: another one goes on, and each outcome
  * and each custom event is counted once. The release check kills it between any two of its calls (release-check/).
+ * Takes about 8 s.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** Who may call the aggregator what: keys, viewers' keys, and the sessions of the page. */
+/** Who may call the aggregator what: keys, viewers' keys, and the sessions of the page. Takes about 2 s. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { startTestRedis } from '@hookfleet/testkit';
 import type { FastifyInstance } from 'fastify';

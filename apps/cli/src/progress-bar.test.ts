@@ -1,4 +1,4 @@
-/** A progress bar shows the share that is done, the rate and the time left. */
+/** A progress bar shows the share that is done, the rate and the time left. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import { progressBar, progressLine } from './progress-bar.ts';
 

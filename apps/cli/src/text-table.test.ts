@@ -1,4 +1,4 @@
-/** A text table aligns its columns, and escapes control characters. */
+/** A text table aligns its columns, and escapes control characters. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import { printable, textTable } from './text-table.ts';
 

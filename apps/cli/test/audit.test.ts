@@ -1,4 +1,7 @@
-/** The audit through the real processes: agrees with a campaign that had trouble, and names a counter that is off. */
+/**
+ * The audit through the real processes: agrees with a campaign that had trouble, and names a counter that is off.
+ * Takes about 6 s.
+ */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { connectRedis, disconnectRedis, type RedisConnection } from '@hookfleet/queue';
 import { type Receiver, eventually, startReceiver, startTestRedis } from '@hookfleet/testkit';

@@ -1,4 +1,4 @@
-/** A campaign is paused, resumed and cancelled through the real processes, and its counters agree. */
+/** A campaign is paused, resumed and cancelled through the real processes, and its counters agree. Takes about 7 s. */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { eventually, type Receiver, startReceiver } from '@hookfleet/testkit';
 import {

@@ -1,4 +1,4 @@
-/** A fleet on a Redis Cluster of three masters, in four shards, delivers and counts as on one Redis. */
+/** A fleet on a Redis Cluster of three masters, in four shards, delivers and counts as on one Redis. Takes about 10 s. */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { eventually, startReceiver, startTestCluster, type TestCluster } from '@hookfleet/testkit';
 import {

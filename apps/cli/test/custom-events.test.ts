@@ -1,4 +1,4 @@
-/** Custom events through the real processes: two producers, two aggregators, one count. */
+/** Custom events through the real processes: two producers, two aggregators, one count. Takes about 4 s. */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { eventually, startTestRedis } from '@hookfleet/testkit';
 import { type ProcessUnderTest, startApplication, totalsOf } from './fleet-under-test.ts';

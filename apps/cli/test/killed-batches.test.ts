@@ -1,4 +1,4 @@
-/** Workers that are killed while batches gather and are sent lose nothing and repeat little. */
+/** Workers that are killed while batches gather and are sent lose nothing and repeat little. Takes about 8 s. */
 import { test } from '@jest/globals';
 import { killWorkersWithBatches } from './kill-workers-with-batches.ts';
 

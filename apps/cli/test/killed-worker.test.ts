@@ -1,4 +1,7 @@
-/** A worker ended by SIGKILL repeats at most what it had in flight, under the same webhook-id; by SIGTERM nothing. */
+/**
+ * A worker ended by SIGKILL repeats at most what it had in flight, under the same webhook-id; by SIGTERM nothing.
+ * Takes about 10 s.
+ */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { eventually, startReceiver, startTestRedis } from '@hookfleet/testkit';
 import {

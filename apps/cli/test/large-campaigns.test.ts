@@ -1,4 +1,7 @@
-/** A large campaign does not delay a small one, is cancelled as a whole, and gives way to one of high priority. */
+/**
+ * A large campaign does not delay a small one, is cancelled as a whole, and gives way to one of high priority.
+ * Takes about 19 s.
+ */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { eventually, type Receiver, startReceiver, startTestRedis } from '@hookfleet/testkit';
 import {

@@ -1,4 +1,7 @@
-/** Each process: SIGTERM drains and exits 0, a second signal leaves at once, a wrong configuration stops the start. */
+/**
+ * Each process: SIGTERM drains and exits 0, a second signal leaves at once, a wrong configuration stops the start.
+ * Takes about 7 s.
+ */
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';

@@ -1,4 +1,7 @@
-/** listen, top and doctor report what they see, and exit as they promise; in a real terminal if they need one. */
+/**
+ * listen, top and doctor report what they see, and exit as they promise; in a real terminal if they need one.
+ * Takes about 27 s.
+ */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';

@@ -1,4 +1,7 @@
-/** The metrics of each process, read as Prometheus reads them, agree with a campaign whose numbers are known. */
+/**
+ * The metrics of each process, read as Prometheus reads them, agree with a campaign whose numbers are known.
+ * Takes about 7 s.
+ */
 import { totalmem } from 'node:os';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { eventually, parsePrometheus, type Receiver, sampleValue, startReceiver } from '@hookfleet/testkit';

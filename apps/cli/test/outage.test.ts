@@ -2,6 +2,7 @@
  * After a Redis outage the fleet recovers by itself, with nothing lost and nothing counted twice: once in the middle of
  * a campaign, once while idle and for longer than BullMQ's drainDelay (5 s). release-check/outage.test.ts has both
  * outages in both states, all of them long.
+ * Takes about 13 s.
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { eventually, startReceiver, startTestRedis } from '@hookfleet/testkit';

@@ -1,4 +1,4 @@
-/** Dead letters through the real processes: listed, replayed, counted once. */
+/** Dead letters through the real processes: listed, replayed, counted once. Takes about 5 s. */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { type Answer, eventually, type Receiver, startReceiver, startTestRedis } from '@hookfleet/testkit';
 import {

@@ -1,6 +1,7 @@
 /**
  * The sixth promise's other half: secrets show in no log, metric or API answer, of no process, at no log level, whatever
  * becomes of the webhooks. And the test of a channel through the real producer and worker.
+ * Takes about 5 s.
  */
 import { Authentication } from '@hookfleet/contract';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';

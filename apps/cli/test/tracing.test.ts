@@ -1,6 +1,7 @@
 /**
  * Traces by the fleet's real processes and a real OTLP receiver: one upstream call is one trace, from the call through
  * queue and attempts to the counter. Its caller is a stranger: what it writes into the headers is data.
+ * Takes about 7 s.
  */
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';

@@ -1,4 +1,4 @@
-/** The build: small, of one piece, never of other sources, and the same for two that build at once. */
+/** The build: small, of one piece, never of other sources, and the same for two that build at once. Takes about 2 s. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

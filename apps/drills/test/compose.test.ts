@@ -1,4 +1,7 @@
-/** docker/compose.yaml, held against the applications: variables, ports, keys, and the order of time-outs. */
+/**
+ * docker/compose.yaml, held against the applications: variables, ports, keys, and the order of time-outs.
+ * Takes under a second.
+ */
 import { describe, expect, test } from '@jest/globals';
 import {
   APPLICATIONS,

@@ -1,6 +1,7 @@
 /**
  * A drill that is stopped or killed leaves none of its processes and no directory behind. Linux shows what belongs to it:
  * its process group, its environment, and the directory that a process works in (Redis overwrites the other two).
+ * Takes about 13 s.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -2,6 +2,7 @@
  * What the version before left in Redis when it was stopped in the middle of everything (upgrade/write-state.ts), and this
  * version goes on from: channels and counters are read, each webhook is delivered and counted, none of those that had
  * ended is sent again.
+ * Takes about 5 s.
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import {

@@ -1,4 +1,4 @@
-/** The producer starts with only REDIS_URL set, and needs API keys on a public address. */
+/** The producer starts with only REDIS_URL set, and needs API keys on a public address. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import { loadProducerConfig } from './config.ts';
 

@@ -1,4 +1,7 @@
-/** POST /v1/channels/{channelConfigId}/test at the producer, where no worker runs: what it refuses, and when it gives up. */
+/**
+ * POST /v1/channels/{channelConfigId}/test at the producer, where no worker runs: what it refuses, and when it gives up.
+ * Takes about 2 s.
+ */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { eventually, startTestRedis } from '@hookfleet/testkit';
 import { fieldsOf, type ProducerUnderTest, setupProducer } from './setup-producer.ts';

@@ -1,4 +1,4 @@
-/** Channels: created, replaced, read, listed, deleted; their secrets are written and never read back. */
+/** Channels: created, replaced, read, listed, deleted; their secrets are written and never read back. Takes about 2 s. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createAuthority, startTestRedis } from '@hookfleet/testkit';
 import { fieldsOf, type ProducerUnderTest, setupProducer, webhook } from './setup-producer.ts';

@@ -1,4 +1,4 @@
-/** Event types: activated, read, listed, changed, deactivated; every producer knows of it within seconds. */
+/** Event types: activated, read, listed, changed, deactivated; every producer knows of it within seconds. Takes about 4 s. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openEventTypes } from '@hookfleet/queue';
 import { eventually, startTestRedis } from '@hookfleet/testkit';

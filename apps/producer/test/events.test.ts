@@ -1,4 +1,4 @@
-/** Custom events over HTTP: activated, taken, refused with each field at fault, all of a call or none. */
+/** Custom events over HTTP: activated, taken, refused with each field at fault, all of a call or none. Takes about 3 s. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { BULK_EVENTS_MAX, type ReportedEvent } from '@hookfleet/contract';
 import { consumeResults } from '@hookfleet/queue';

@@ -2,6 +2,7 @@
  * Callers that mean no good: every call that the producer describes, with inputs made from its own schemas and then
  * spoilt. Whatever comes, the answer is no 5xx, what is refused is refused as problem+json, the process goes on
  * answering, and nothing is left behind of it.
+ * Takes about 6 s.
  */
 import { connect, type Socket } from 'node:net';
 import { readFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** The fifth promise: bad input gets a 4xx that names each field at fault, whatever it is. */
+/** The fifth promise: bad input gets a 4xx that names each field at fault, whatever it is. Takes about 6 s. */
 import { createPrivateKey } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createAuthority, type Identity, startTestRedis } from '@hookfleet/testkit';

@@ -1,4 +1,4 @@
-/** Lanes share the attempt slots: a slow lane gets fewer, and no lane is left without any. */
+/** Lanes share the attempt slots: a slow lane gets fewer, and no lane is left without any. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { type AcquireOptions, createAttemptSlots, type Release } from './attempt-slots.ts';

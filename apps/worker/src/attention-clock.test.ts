@@ -1,4 +1,4 @@
-/** The attention clock does not count the time in which the process itself was held up. */
+/** The attention clock does not count the time in which the process itself was held up. Takes under a second. */
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { createAttemptSlots } from './attempt-slots.ts';
 import { LOOK_MS, startAttentionClock } from './attention-clock.ts';

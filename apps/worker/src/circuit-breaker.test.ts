@@ -1,4 +1,4 @@
-/** A circuit opens after repeated failures, and probes at growing intervals until it closes. */
+/** A circuit opens after repeated failures, and probes at growing intervals until it closes. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import {

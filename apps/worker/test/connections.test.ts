@@ -1,4 +1,7 @@
-/** Connections to destinations: who decides where they lead, how many there are, and what ends the wait for one. */
+/**
+ * Connections to destinations: who decides where they lead, how many there are, and what ends the wait for one.
+ * Takes about 6 s.
+ */
 import type dns from 'node:dns';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';

@@ -1,4 +1,4 @@
-/** What a destination's answer can't do: fill our memory, or hold an attempt longer than its deadline. */
+/** What a destination's answer can't do: fill our memory, or hold an attempt longer than its deadline. Takes about 3 s. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { brotliCompressSync, constants, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';

@@ -2,6 +2,7 @@
  * Destinations that speak HTTP and TLS wrongly, slowly or for ever: each attempt ends, with the outcome that
  * DESIGN.md's table has for it, within its deadline, in little memory, and leaves no socket behind. (What bodies may
  * hold: hostile-answers.test.ts.)
+ * Takes about 7 s.
  */
 import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';

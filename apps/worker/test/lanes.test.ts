@@ -1,4 +1,7 @@
-/** Webhooks that may not be sent now: limits, neighbours, circuits. Two workers: what holds, holds for a fleet. */
+/**
+ * Webhooks that may not be sent now: limits, neighbours, circuits. Two workers: what holds, holds for a fleet.
+ * Takes about 13 s.
+ */
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,4 +1,4 @@
-/** What each method sends, and that the signature is that of what was sent. */
+/** What each method sends, and that the signature is that of what was sent. Takes under a second. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type ReceivedRequest, type Receiver, startReceiver } from '@hookfleet/testkit';
 import { Webhook } from 'standardwebhooks';

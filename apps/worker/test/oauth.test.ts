@@ -1,4 +1,7 @@
-/** OAuth 2.0 client credentials against a real token endpoint: kept, shared, renewed, and what its failures become. */
+/**
+ * OAuth 2.0 client credentials against a real token endpoint: kept, shared, renewed, and what its failures become.
+ * Takes about 2 s.
+ */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { OAuth2 } from '@hookfleet/contract';
 import { type Answer, type Receiver, startReceiver } from '@hookfleet/testkit';

@@ -1,4 +1,4 @@
-/** With each HTTP client, every answer of a destination becomes the right event and retry. */
+/** With each HTTP client, every answer of a destination becomes the right event and retry. Takes about 9 s. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Answer, eventually, type Receiver, startReceiver, startTestRedis } from '@hookfleet/testkit';
 import type { RedisConnection, WebhooksOut } from '@hookfleet/queue';

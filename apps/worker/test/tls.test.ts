@@ -1,4 +1,4 @@
-/** TLS to destinations that have an authority of their own, and that ask who is there. */
+/** TLS to destinations that have an authority of their own, and that ask who is there. Takes about 2 s. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import {
   type Authority,

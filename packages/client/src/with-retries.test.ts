@@ -1,4 +1,4 @@
-/** A failed call is retried with jitter until its deadline, its Retry-After, or its caller ends it. */
+/** A failed call is retried with jitter until its deadline, its Retry-After, or its caller ends it. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import { RefusedError, UnavailableError } from './errors.ts';
 import { jitterMs, withRetries } from './with-retries.ts';

@@ -1,4 +1,4 @@
-/** What the client promises, over HTTP and straight to Redis alike, with a real producer and a real Redis. */
+/** What the client promises, over HTTP and straight to Redis alike, with a real producer and a real Redis. Takes about 7 s. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { eventually, startTcpProxy } from '@hookfleet/testkit';
 import { type Client, type CustomEvent, RefusedError, UnavailableError, type Webhook } from '../src/index.ts';

@@ -1,4 +1,4 @@
-/** The types that the package is published with are those of the contract. */
+/** The types that the package is published with are those of the contract. Takes under a second. */
 import { readFile } from 'node:fs/promises';
 import { expect, test } from '@jest/globals';
 import type * as contract from '@hookfleet/contract';

@@ -1,4 +1,4 @@
-/** A call is allowed only for a role that may make it, and never on behalf of a foreign page. */
+/** A call is allowed only for a role that may make it, and never on behalf of a foreign page. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import { type Caller, ROLES, type Role } from '@hookfleet/runtime';
 import fc from 'fast-check';

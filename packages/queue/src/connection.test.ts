@@ -1,4 +1,4 @@
-/** How long connections to Redis wait, and which errors mean that Redis is away. */
+/** How long connections to Redis wait, and which errors mean that Redis is away. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import type { Redis } from 'ioredis';
 import { connectRedis, type ConnectOptions, disconnectRedis, isRedisUnavailable } from './connection.ts';

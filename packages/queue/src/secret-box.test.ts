@@ -1,4 +1,4 @@
-/** Secrets are encrypted at rest, survive a key rotation, and are refused when changed. */
+/** Secrets are encrypted at rest, survive a key rotation, and are refused when changed. Takes under a second. */
 import { randomBytes } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';

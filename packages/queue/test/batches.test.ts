@@ -1,4 +1,4 @@
-/** A lot, and what is left behind by whoever dies while a batch is made of it. */
+/** A lot, and what is left behind by whoever dies while a batch is made of it. Takes under a second. */
 import { beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { type BatchBody, type Bundle, formatWebhookId } from '@hookfleet/contract';
 import { eventually, startTcpProxy } from '@hookfleet/testkit';

@@ -1,4 +1,4 @@
-/** Which campaign's webhooks go first, and what becomes of those that wait when its controls change. */
+/** Which campaign's webhooks go first, and what becomes of those that wait when its controls change. Takes about 5 s. */
 import { beforeEach, expect, test } from '@jest/globals';
 import type { Bundle, CampaignPriority } from '@hookfleet/contract';
 import { eventually } from '@hookfleet/testkit';

@@ -1,4 +1,4 @@
-/** A Redis that is given is checked at start: version, policy, reachable. */
+/** A Redis that is given is checked at start: version, policy, reachable. Takes about 2 s. */
 import { expect, test } from '@jest/globals';
 import { startTestRedis } from '@hookfleet/testkit';
 import { checkRedis, disconnectRedis, RedisUnfitError, RedisUnreachableError } from '../src/index.ts';

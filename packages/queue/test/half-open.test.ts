@@ -1,6 +1,7 @@
 /**
  * A connection to Redis that is half open: the other side is gone and has not said so. What broke: nothing noticed, and
  * a producer answered 503, a worker took no job, until TCP gave up a quarter of an hour later.
+ * Takes about 5 s.
  */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { eventually, startTcpProxy, startTestRedis, type TcpProxy } from '@hookfleet/testkit';

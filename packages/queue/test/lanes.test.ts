@@ -1,4 +1,4 @@
-/** A lane's parking lot: order, limits, leases, and what is left behind by whoever dies. */
+/** A lane's parking lot: order, limits, leases, and what is left behind by whoever dies. Takes about 2 s. */
 import { beforeEach, expect, test } from '@jest/globals';
 import type { Bundle } from '@hookfleet/contract';
 import { eventually } from '@hookfleet/testkit';

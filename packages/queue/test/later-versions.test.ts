@@ -1,6 +1,7 @@
 /**
  * A fleet in the middle of an upgrade, seen from a process of the version before: what a later version wrote is refused
  * with both versions named, and stays where it is for a process that knows it.
+ * Takes under a second.
  */
 import { beforeEach, expect, test } from '@jest/globals';
 import { eventually } from '@hookfleet/testkit';

@@ -2,6 +2,7 @@
  * Connections that are lost between two writes. Behind them may be another master by then, which was given the second
  * and not the first: what depends on the order is done again. Here the first is taken away by hand; the failover drill
  * has real masters that fail (apps/drills).
+ * Takes about 2 s.
  */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Bundle } from '@hookfleet/contract';

@@ -1,4 +1,4 @@
-/** What is written when an attempt has ended, how often it may be repeated, and for how long it is kept. */
+/** What is written when an attempt has ended, how often it may be repeated, and for how long it is kept. Takes about 3 s. */
 
 import type { Bundle, BundledWebhook, Outcome, Results } from '@hookfleet/contract';
 import { eventually, startTcpProxy, startTestRedis } from '@hookfleet/testkit';

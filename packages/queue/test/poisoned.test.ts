@@ -1,4 +1,7 @@
-/** What somebody wrote into Redis past us: it is told of and passed over, and stops nothing but itself. */
+/**
+ * What somebody wrote into Redis past us: it is told of and passed over, and stops nothing but itself.
+ * Takes under a second.
+ */
 import { beforeEach, expect, test } from '@jest/globals';
 import {
   createSecretBox,

@@ -1,4 +1,4 @@
-/** What the queues hold, as metrics and scaling see it. */
+/** What the queues hold, as metrics and scaling see it. Takes about 2 s. */
 import { expect, test } from '@jest/globals';
 import { startTestRedis } from '@hookfleet/testkit';
 import { attemptsCounterKey, shardPrefix } from '../src/keys.ts';

@@ -1,6 +1,7 @@
 /**
  * Connections whose master is killed. What broke: one that was told of the failover in the moment in which it asked the
  * sentinels for the new master ended for good, and its process served nothing until it was started again.
+ * Takes about 9 s.
  */
 import { expect, test } from '@jest/globals';
 import { eventually, startTestSentinel } from '@hookfleet/testkit';

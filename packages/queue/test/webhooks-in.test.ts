@@ -1,4 +1,4 @@
-/** The webhooks queue's exit: how many are in hand, and what becomes of a job whatever its processing does. */
+/** The webhooks queue's exit: how many are in hand, and what becomes of a job whatever its processing does. Takes about 5 s. */
 import { expect, test } from '@jest/globals';
 import { eventually, startTcpProxy } from '@hookfleet/testkit';
 import { Queue } from 'bullmq';

@@ -1,4 +1,4 @@
-/** What is enqueued by calls with one webhook each, at the same time. */
+/** What is enqueued by calls with one webhook each, at the same time. Takes under a second. */
 import { afterEach, expect, test } from '@jest/globals';
 import type { Bundle } from '@hookfleet/contract';
 import { Queue } from 'bullmq';

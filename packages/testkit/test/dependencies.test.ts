@@ -1,6 +1,7 @@
 /**
  * What we depend on, as the lock file has it and as it is installed: known by its digest, kept by somebody, free to use, and
  * running nothing when it is installed. What is known against it only a registry can tell: .ci/run asks.
+ * Takes under a second.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** Which calls are sampled by which sampler, and what reaches a collector in the standard's default protocol. */
+/**
+ * Which calls are sampled by which sampler, and what reaches a collector in the standard's default protocol.
+ * Takes under a second.
+ */
 import { afterEach, beforeAll, expect, test } from '@jest/globals';
 import { startReceiver, startTraceCollector } from '@hookfleet/testkit';
 import { loadTracingConfig, startTracing, type Tracing } from '../src/index.ts';

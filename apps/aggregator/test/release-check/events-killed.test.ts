@@ -1,6 +1,7 @@
 /**
  * Custom events through the aggregator's real process: killed between any two of its calls to Redis, or cut off from a
  * reply, each event is counted once. killed.test.ts is the same for webhooks.
+ * Takes about 12 s.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';

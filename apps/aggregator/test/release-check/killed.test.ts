@@ -1,6 +1,7 @@
 /**
  * An aggregator dies between any two of its Redis calls, or its connection between a command and its reply: another
  * one goes on, and each outcome is counted once. Real processes, a real Redis, and a proxy that stops the network.
+ * Takes about 41 s.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';

@@ -1,4 +1,7 @@
-/** Every view of the dashboard fits and is accessible, in both colour schemes and at three sizes of the window. */
+/**
+ * Every view of the dashboard fits and is accessible, in both colour schemes and at three sizes of the window.
+ * Takes about 59 s.
+ */
 import { test } from '@jest/globals';
 import { checkViews, DESKTOP, PHONE, useDashboard } from '../dashboard-under-test.ts';
 

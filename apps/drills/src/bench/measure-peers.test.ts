@@ -1,4 +1,7 @@
-/** The programs of the peers are valid in their languages, if these are installed, and a missing or broken peer is reported. */
+/**
+ * The programs of the peers are valid in their languages, if these are installed, and a missing or broken peer is reported.
+ * Takes about 2 s.
+ */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';

@@ -1,4 +1,7 @@
-/** The reckoning sees each way in which a fleet can break its word, and allows what the promises allow. */
+/**
+ * The reckoning sees each way in which a fleet can break its word, and allows what the promises allow.
+ * Takes under a second.
+ */
 import { expect, test } from '@jest/globals';
 import { type Accounts, keepsPromises, type LedgerRequest, type RecordedWebhook, reckon } from './reckon.ts';
 

@@ -1,4 +1,4 @@
-/** The soak reports memory that is not released, and ignores memory that is. */
+/** The soak reports memory that is not released, and ignores memory that is. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import { processLeaks } from './find-leaks.ts';
 import type { Phase, SoakSample } from './watch-fleet.ts';

@@ -1,4 +1,4 @@
-/** What may be left in Redis, and what may not. */
+/** What may be left in Redis, and what may not. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import { faultOf, familyOf, KEY_FAMILIES } from './key-families.ts';
 

@@ -2,6 +2,7 @@
  * Scaling as Kubernetes does it, with real workers under a steady load: the workers that the ScaledObject asks for settle
  * at what the load needs, a worker that comes or goes loses nothing, and workers at rest cost little. `prometheus.test.ts`
  * has the short form.
+ * Takes about 73 s.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';

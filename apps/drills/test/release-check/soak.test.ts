@@ -1,6 +1,7 @@
 /**
  * A short soak names memory, sockets and keys that one worker of two leaks, and nothing else: it sees a leak, and the
  * fleet itself has none of that size.
+ * Takes about 73 s.
  */
 import { beforeAll, expect, test } from '@jest/globals';
 import { runSoak, type SoakReport } from '../../src/soak/run-soak.ts';

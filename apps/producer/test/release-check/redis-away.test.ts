@@ -1,4 +1,7 @@
-/** While Redis is away, the producer answers each call with 503 within 2 s. A measurement: on a machine that is not busy. */
+/**
+ * While Redis is away, the producer answers each call with 503 within 2 s. A measurement: on a machine that is not busy.
+ * Takes about 6 s.
+ */
 import { expect, test } from '@jest/globals';
 import { startTestRedis } from '@hookfleet/testkit';
 import { setupProducer, webhook } from '../setup-producer.ts';

@@ -1,4 +1,7 @@
-/** A Redis server that is missing is downloaded from the distribution and started. Needs a network and apt. */
+/**
+ * A Redis server that is missing is downloaded from the distribution and started. Needs a network and apt.
+ * Takes about 12 s.
+ */
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
