@@ -162,7 +162,7 @@ test('imports within a package run in no circle', () => {
 test('every test file begins with one comment that says what it proves and how long it takes', () => {
   const testFiles = sources.filter(({ file }) => file.endsWith('.test.ts'));
   expect(testFiles.length).toBeGreaterThan(100);
-  const head = /^\/\*\*\s+(?:\* )?\S[^]*?Takes (?:under a second|about \d+ s)\.\s+\*\//;
+  const head = /^\/\*\*\s+(?:\* )?\S[\s\S]*?Takes (?:under a second|about \d+ s)\.\s+\*\//;
   const silent = testFiles.filter(({ text }) => !head.test(text.slice(0, text.indexOf('*/') + 2)));
   expect(silent.map(({ file }) => file)).toEqual([]);
 });
