@@ -93,7 +93,7 @@ test('a paused campaign that is cancelled ends cancelled as a whole', async () =
 
 test('what a deadline leaves unsent is cancelled, retries included', async () => {
   const failing = await startReceiver(() => ({ status: 503 }));
-  const deadline = new Date(Date.now() + 2_000).toISOString();
+  const deadline = new Date(Date.now() + 3_000).toISOString();
   expect(await control('late', 'controls', { deadline })).toMatchObject({
     status: 200,
     state: 'running',
