@@ -15,7 +15,7 @@
  */
 import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Plugin } from 'esbuild';
 
@@ -43,19 +43,18 @@ const underWay = new Map<Application, Promise<string>>();
 export function buildApplication(application: Application): Promise<string> {
   const build =
     underWay.get(application) ??
-    buildIfChanged(application).finally(() => {
+    buildInto(dirname(builtFile(application)), application).finally(() => {
       underWay.delete(application);
     });
   underWay.set(application, build);
   return build;
 }
 
-async function buildIfChanged(application: Application): Promise<string> {
-  const main = builtFile(application);
-  const dist = dirname(main);
-  const digest = await digestOfSources(application);
-  const firstLine = `// hookfleet ${digest}\n`;
-  if ((await startOf(main, firstLine.length)) === firstLine) return main;
+/** As buildApplication, into a folder of the caller's. */
+export async function buildInto(dist: string, application: Application): Promise<string> {
+  const main = join(dist, 'main.js');
+  const firstLine = `// hookfleet ${await digestOfSources(application)}\n`;
+  if ((await startOf(join(dist, BUNDLE), firstLine.length)) === firstLine) return main;
 
   await mkdir(dist, { recursive: true });
   const write = async (name: string, contents: string) => {
@@ -63,17 +62,21 @@ async function buildIfChanged(application: Application): Promise<string> {
     await writeFile(unfinished, contents);
     await rename(unfinished, join(dist, name));
   };
-  for (const [name, contents] of await bundle(application, dist)) await write(name, contents);
-  // Last, since it says that the build is complete.
-  await write('main.js', `${firstLine}${LOADER}`);
+  const { code, sourceMap } = await bundle(application, dist, firstLine);
+  await write('main.js', LOADER);
+  await write(`${BUNDLE}.map`, sourceMap);
+  // Last, since its first line says that the build is complete.
+  await write(BUNDLE, code);
   return main;
 }
+
+const BUNDLE = 'application.js';
 
 /** The cache is written when the application has started: one that is killed later leaves it behind as well. */
 const LOADER = `import { enableCompileCache, flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 enableCompileCache(join(import.meta.dirname, 'compile-cache'));
-await import('./application.js');
+await import('./${BUNDLE}');
 flushCompileCache();
 `;
 
@@ -84,15 +87,17 @@ const require = createRequireOfBuild(import.meta.url);
 
 let bundling = 0;
 
-async function bundle(
-  application: Application,
-  dist: string,
-): Promise<(readonly [name: string, contents: string])[]> {
+interface Bundled {
+  readonly code: string;
+  readonly sourceMap: string;
+}
+
+async function bundle(application: Application, dist: string, firstLine: string): Promise<Bundled> {
   // On demand: who finds the build up to date doesn't pay for it.
   const esbuild = await import('esbuild');
   bundling += 1;
   try {
-    return await bundleWith(esbuild, application, dist);
+    return await bundleWith(esbuild, application, dist, firstLine);
   } finally {
     bundling -= 1;
     // Its process would keep half a gigabyte for as long as ours runs.
@@ -104,10 +109,11 @@ async function bundleWith(
   { build }: typeof import('esbuild'),
   application: Application,
   dist: string,
-): Promise<(readonly [name: string, contents: string])[]> {
+  firstLine: string,
+): Promise<Bundled> {
   const { outputFiles } = await build({
     entryPoints: [join(ROOT, 'apps', application, 'src/main.ts')],
-    outfile: join(dist, 'application.js'),
+    outfile: join(dist, BUNDLE),
     write: false,
     bundle: true,
     platform: 'node',
@@ -119,13 +125,15 @@ async function bundleWith(
     lineLimit: 200,
     sourcemap: 'linked',
     sourcesContent: false,
-    banner: { js: REQUIRE },
+    banner: { js: `${firstLine}${REQUIRE}` },
     // It builds on demand and is a program of its own; nothing else needs its package at run time.
     external: ['esbuild'],
     plugins: [keepAddresses(dist)],
     logLevel: 'error',
   });
-  return outputFiles.map(({ path, text }) => [basename(path), text] as const);
+  const [sourceMap, code] = outputFiles.map(({ text }) => text);
+  if (code === undefined || sourceMap === undefined) throw new Error(`esbuild made no ${BUNDLE}`);
+  return { code, sourceMap };
 }
 
 function keepAddresses(dist: string): Plugin {

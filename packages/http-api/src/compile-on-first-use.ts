@@ -1,6 +1,7 @@
 /**
  * A route's validators and serializers are compiled when the route is first called. Compiling them all is most of what
- * an API's start costs, and a process never calls most of its routes.
+ * an API's start costs, and a process never calls most of its routes. An API that is only described compiles them at
+ * once: the test that holds its description against the routes fails for a schema that does not compile.
  */
 import { createAjv } from '@hookfleet/contract';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
@@ -8,22 +9,25 @@ import fastJsonStringify from 'fast-json-stringify';
 
 type Compilers = NonNullable<NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']>;
 type BuildSerializer = NonNullable<Compilers['buildSerializer']>;
+type Serialize = ReturnType<typeof fastJsonStringify>;
 
-/** For fastify's option `schemaController`: where fastify would compile a serializer, one is returned that compiles itself. */
-export const serializersOnFirstUse: BuildSerializer = () => (route) => {
-  const { schema } = route as unknown as { schema: Parameters<typeof fastJsonStringify>[0] };
-  let serialize: ReturnType<typeof fastJsonStringify> | undefined;
-  return (value: unknown) => {
-    serialize ??= fastJsonStringify(schema);
-    return serialize(value as never);
+/** For fastify's option `schemaController`. */
+export function serializersOnFirstUse({ atOnce }: { atOnce: boolean }): BuildSerializer {
+  return () => (route) => {
+    const { schema } = route as unknown as { schema: Parameters<typeof fastJsonStringify>[0] };
+    let serialize: Serialize | undefined = atOnce ? fastJsonStringify(schema) : undefined;
+    return (value: unknown) => {
+      serialize ??= fastJsonStringify(schema);
+      return serialize(value as never);
+    };
   };
-};
+}
 
 /** Validates with the contract's ajv. fastify reads the errors of a refusal from the validator's own property. */
-export function validateOnFirstUse(app: FastifyInstance): void {
-  const ajv = createAjv();
+export function validateOnFirstUse(app: FastifyInstance, { atOnce }: { atOnce: boolean }): void {
+  const ajv = createAjv({ checkSchemas: atOnce });
   app.setValidatorCompiler(({ schema }) => {
-    let compiled: ReturnType<typeof ajv.compile> | undefined;
+    let compiled = atOnce ? ajv.compile(schema as object) : undefined;
     const validate = Object.assign(
       (value: unknown): boolean => {
         compiled ??= ajv.compile(schema as object);

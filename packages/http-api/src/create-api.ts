@@ -66,7 +66,9 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     connectionTimeout: 0,
     routerOptions: { maxParamLength: PATH_PARAMETER_LENGTH_MAX },
-    schemaController: { compilersFactory: { buildSerializer: serializersOnFirstUse } },
+    schemaController: {
+      compilersFactory: { buildSerializer: serializersOnFirstUse({ atOnce: isDescribed }) },
+    },
     return503OnClosing: true,
     forceCloseConnections: 'idle',
     // Payloads are data that we pass on, never objects that we merge: fields of any name are let through unharmed.
@@ -84,7 +86,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   });
   app.server.maxConnections = connectionsMax;
   endConnections(app);
-  validateOnFirstUse(app);
+  validateOnFirstUse(app, { atOnce: isDescribed });
   addProblemReplies(app, isUnavailable);
   if (isDescribed) await describeRoutes(app, { title, description, signIn });
   addDocsRoutes(app, { title, openApiFile });
