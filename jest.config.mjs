@@ -24,4 +24,6 @@ export default {
   testTimeout: 120_000,
   // One more than the cores of a small machine: a test that starts a fleet waits for half of its time.
   maxWorkers: 3,
+  // On a busy machine a process takes longer than Jest's half second to exit. What is left open fails its own file.
+  workerGracefulExitTimeout: 30_000,
 };
