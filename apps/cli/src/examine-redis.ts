@@ -14,7 +14,7 @@ import { type Finding, redisFindings } from './findings.ts';
 // A person waits for the findings. A connection is given up after 2 s, so this is one try and some more.
 const REACHABLE_WITHIN_MS = 3_000;
 
-/** Throws a UsageError if `url` is no Redis URL: before anything is started. */
+/** Throws a UsageError if `url` is not a Redis URL, before anything is started. */
 export function checkRedisUrl(url: string | undefined): void {
   if (url === undefined || url === '') return;
   try {

@@ -27,7 +27,7 @@ const POLL_INTERVAL_MS = 50;
 
 /**
  * Preloaded into each process of the fleet: it drains when the command that started it is gone, even if that was killed.
- * It is no file: a TypeScript one would load Node's compiler.
+ * It is not a file: a TypeScript file would load Node's compiler.
  */
 const DRAIN_WITH_PARENT = `data:text/javascript,${encodeURIComponent(`
   process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));

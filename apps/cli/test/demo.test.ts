@@ -103,7 +103,7 @@ test('start: the fleet keeps its data through SIGKILL and SIGTERM, and SIGTERM s
   await redis.stop();
 }, 120_000);
 
-test('a REDIS_URL that is no Redis URL is refused, and the error names it', async () => {
+test('a REDIS_URL that is not a Redis URL is refused, and the error names it', async () => {
   const failed = run(process.execPath, [ENTRY, 'up'], {
     cwd: directory,
     env: { ...process.env, REDIS_URL: 'http://localhost' },

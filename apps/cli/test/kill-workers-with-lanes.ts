@@ -12,12 +12,12 @@ const FEW = 60;
 
 export interface LanesDrill {
   readonly kills: number;
-  /** To each of three lanes, so many. */
+  /** Webhooks to each of three lanes. */
   readonly webhooks: number;
   /** To the channel that hangs at each webhook's first attempt. When many time out for 3 s, its circuit opens for 5 s. */
   readonly hanging: number;
   readonly hangingTimeoutMs: number;
-  /** A worker is killed each time that so many more requests were received. */
+  /** A worker is killed each time this many more requests were received. */
   readonly requestsPerKill: number;
 }
 

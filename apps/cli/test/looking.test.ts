@@ -209,6 +209,6 @@ test('doctor names a Redis that does not answer without its password, and a URL 
   expect(stdout).toMatch(/^✗ egress http:\/\/localhost\/: blocked: /m);
 }, 120_000);
 
-test('doctor refuses an address that is no Redis URL', async () => {
+test('doctor refuses an address that is not a Redis URL', async () => {
   expect(await doctor(['--redis', 'http://x'])).toMatchObject({ status: 2, stdout: '' });
 }, 60_000);

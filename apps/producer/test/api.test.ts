@@ -1,4 +1,4 @@
-/** What every HTTP API of ours does: keys, description, metrics, and answers to what is no call. Takes about 2 s. */
+/** What every HTTP API of ours does: keys, description, metrics, and answers to unknown calls. Takes about 2 s. */
 import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openApiFileProblem } from '@hookfleet/http-api';

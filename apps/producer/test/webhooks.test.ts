@@ -1,4 +1,4 @@
-/** Taking webhooks in: one, many, as NDJSON; and what is told of them while they wait. Takes about 3 s. */
+/** Accepting webhooks: one, many, as NDJSON; and what the API says of them while they wait. Takes about 3 s. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { parseWebhookId } from '@hookfleet/contract';
 import { startTestRedis } from '@hookfleet/testkit';

@@ -114,7 +114,7 @@ async function sendOther(): Promise<void> {
 
 const lookAtNow = (lane: string) => connection.zadd(`{${prefix}}:lanes`, 0, lane);
 
-/** Moves the lane's rate on, as if so many minutes had passed, and waits until a worker has released what may go. */
+/** Moves the lane's rate on, as if that many minutes had passed, and waits until a worker has released what may go. */
 async function passMinutes(lane: string, minutes: number): Promise<void> {
   await connection.hincrbyfloat(`{${prefix}}:lane:${lane}:state`, 'tat', -minutes * MINUTE_MS);
   await lookAtNow(lane);

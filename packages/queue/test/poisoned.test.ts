@@ -1,5 +1,5 @@
 /**
- * What somebody wrote into Redis past us: it is told of and passed over, and stops nothing but itself.
+ * What somebody else wrote into Redis is reported and skipped, and stops nothing but itself.
  * Takes under a second.
  */
 import { beforeEach, expect, test } from '@jest/globals';

@@ -1,4 +1,4 @@
-/** The results queue: what can't be applied comes back until it can, and what is no results is set aside. Takes about 10 s. */
+/** The results queue: what can't be applied is retried until it can, and what is not a results job is set aside. Takes about 10 s. */
 import { expect, test } from '@jest/globals';
 import { eventually, startTestRedis } from '@hookfleet/testkit';
 import { Queue } from 'bullmq';

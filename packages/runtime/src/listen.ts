@@ -17,7 +17,7 @@ export async function listen(
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE') throw new Error(`PORT: ${port} is in use on ${host}; choose another`);
     if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-      throw new Error(`HOST: ${host} is no address of this machine`);
+      throw new Error(`HOST: ${host} is not an address of this machine`);
     if (code === 'EACCES') throw new Error(`PORT: this user may not listen on ${port}`);
     throw error;
   }
