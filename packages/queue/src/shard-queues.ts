@@ -12,30 +12,46 @@ export interface ShardOptions {
 }
 
 export interface ShardQueues {
+  /** To be asked for at each use, as of(): a queue that could not be opened is replaced. */
   readonly all: readonly Queue[];
   of(shard: number): Queue;
   close(): Promise<void>;
 }
 
 export function openShardQueues(name: string, { connection, prefix, shards }: ShardOptions): ShardQueues {
-  const all = Array.from({ length: shards }, (_, shard) => {
+  const opened = new Map<number, Queue>();
+
+  function open(shard: number): Queue {
     const queue = new Queue(name, { connection, prefix: shardPrefix(prefix, shard) });
     // The connection's owner hears of its errors; a queue without a listener would throw them.
     queue.on('error', () => undefined);
+    // BullMQ 6.7 asks Redis for its version when a queue is opened, and keeps the answer, also if that is an error: such a
+    // queue fails every call, for good. The next call gets another one.
+    queue.waitUntilReady().catch(() => {
+      if (opened.get(shard) === queue) opened.delete(shard);
+      queue.close().catch(() => undefined);
+    });
+    opened.set(shard, queue);
     return queue;
-  });
+  }
+
+  const queueOf = (shard: number) => opened.get(shard) ?? open(shard);
+  const openAll = () => Array.from({ length: shards }, (_, shard) => queueOf(shard));
+  openAll();
+
   return {
-    all,
+    get all() {
+      return openAll();
+    },
     of(shard) {
-      const queue = all[shard];
-      if (queue === undefined)
+      if (shard >= shards)
         throw new RangeError(
           `shard ${shard} of ${shards}: HOOKFLEET_SHARDS must not shrink while webhooks wait`,
         );
-      return queue;
+      return queueOf(shard);
     },
     async close() {
-      await Promise.all(all.map((queue) => queue.close()));
+      await Promise.all([...opened.values()].map((queue) => queue.close()));
     },
   };
 }

@@ -13,8 +13,8 @@ import {
   type WebhookToEnqueue,
 } from '../src/index.ts';
 
-export function connect(url: string): RedisConnection {
-  return connectRedis({ url, name: 'test', temper: 'patient', onError: () => undefined });
+export function connect(url: string, temper: 'patient' | 'failFast' = 'patient'): RedisConnection {
+  return connectRedis({ url, name: 'test', temper, onError: () => undefined });
 }
 
 export interface TestServer {
