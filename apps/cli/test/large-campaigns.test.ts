@@ -113,8 +113,11 @@ test('a campaign that is given a high priority while others are under way overta
     for (const id of ['a', 'b', 'c'])
       expect(await messages(id)).toMatchObject({ delivered: MEDIUM, pending: 0 });
   });
-  // By the order in which they arrived. Without the priority, almost all of the others would have come first.
+  // By the order in which they arrived. Without the priority, most of the others would have come before most of this one.
+  // Nine tenths of it: what a worker had begun, or parked, before the change may come later.
   const arrived = receiver.ledger.map(({ request }) => request.path).filter((path) => /^\/[abc]$/.test(path));
-  const beforeLastOfC = arrived.slice(0, arrived.lastIndexOf('/c')).filter((path) => path !== '/c');
-  expect(beforeLastOfC.length).toBeLessThan(MEDIUM);
+  let left = 0.9 * MEDIUM;
+  const reached = arrived.findIndex((path) => path === '/c' && --left <= 0);
+  const othersBefore = arrived.slice(0, reached).filter((path) => path !== '/c');
+  expect(othersBefore.length).toBeLessThan(MEDIUM);
 });
