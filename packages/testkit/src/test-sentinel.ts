@@ -22,7 +22,7 @@ export interface TestSentinel {
   /** The one that the last two sentinels hold for the master. */
   master(): Promise<EmbeddedRedis>;
   /** Resolves to the new one when the sentinels have put it in the place of the old. */
-  untilMasterIsNot(old: EmbeddedRedis): Promise<EmbeddedRedis>;
+  untilMasterIsNot(old: EmbeddedRedis, timeoutMs?: number): Promise<EmbeddedRedis>;
   /** Resolves when the other node follows the master and has what it has. */
   untilReplicated(): Promise<void>;
   /** What the master is given from now on reaches no replica. */
@@ -180,14 +180,14 @@ export async function startTestSentinel({
     url: `redis+sentinel://fleet:${password}@${addresses}/${MASTER_NAME}${query}`,
     suspendSentinel: () => sentinels[0]?.suspend(),
     master,
-    async untilMasterIsNot(old) {
+    async untilMasterIsNot(old, timeoutMs = 60_000) {
       return eventually(
         async () => {
           const found = await master();
           if (found === old) throw new Error('the master is still the one of before');
           return found;
         },
-        { timeoutMs: 60_000 },
+        { timeoutMs },
       );
     },
     async untilReplicated() {

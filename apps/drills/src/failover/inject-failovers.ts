@@ -3,6 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestSentinel } from '@hookfleet/testkit';
 import type { Failover } from './failover-plan.ts';
 
+// Some times Sentinel's failover-timeout, so that none is under way when another is asked for.
+const EXCHANGE_WITHIN_MS = 10_000;
+
 type Master = Awaited<ReturnType<TestSentinel['master']>>;
 
 export async function injectFailovers(
@@ -42,8 +45,10 @@ const FAIL: Readonly<
     await redis.isolate(master);
     return async () => undefined;
   },
-  async exchanged(redis) {
+  async exchanged(redis, master) {
     await redis.failOver();
+    // Sentinel gives up a failover that takes longer than its failover-timeout, and repeats none that an operator asked for.
+    await redis.untilMasterIsNot(master, EXCHANGE_WITHIN_MS).catch(() => redis.failOver());
     return async () => undefined;
   },
 };
