@@ -43,9 +43,11 @@ export async function demo(options: DemoOptions, environment: NodeJS.ProcessEnv)
     const { agree, result } = await runCampaign(fleet, receiver, options, keyOf(environment));
     let status = agree ? 0 : 1;
     if (!options.exit) {
+      // Signals are handled before anybody reads how to stop it.
+      const stopped = untilStopped(fleet);
       write(describeFleet(fleet));
       write(`\n  Try it:\n${curlOf(fleet, receiver, keyOf(environment))}\n`);
-      if ((await untilStopped(fleet)) !== undefined) status = 1;
+      if ((await stopped) !== undefined) status = 1;
     }
     await fleet.stop();
     if (options.json) write(JSON.stringify(result));

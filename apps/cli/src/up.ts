@@ -16,7 +16,9 @@ export async function up({ workers, directory }: UpOptions, environment: NodeJS.
     environment,
     onStarted: (what, where) => write(`  ${what.padEnd(12)} ${where}`),
   });
+  // Signals are handled before anybody reads how to stop it.
+  const stopped = untilStopped(fleet);
   write(describeFleet(fleet));
-  const broken = await untilStopped(fleet);
+  const broken = await stopped;
   return broken === undefined ? 0 : 1;
 }
