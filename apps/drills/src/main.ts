@@ -278,7 +278,7 @@ const SOAK_DIRECTORY = '.hookfleet/soak';
 program
   .command('soak')
   .description('full load and rest, and whether anything grows: half an hour')
-  .option('--short', 'a minute and a quarter, under a gentle load')
+  .option('--short', 'two minutes')
   .option('--json', 'end with one line of JSON')
   .action(async ({ short = false, json = false }: { short?: boolean; json?: boolean }) => {
     const report = await runSoak({

@@ -1,8 +1,7 @@
 /**
  * `npx -y pnpm release-check`: what is too long for the gate, or needs a network. Run it before a release, and before an
  * issue that touches delivery is closed. Each step is a command; one that fails doesn't keep the others from running.
- * `--only word` runs the steps whose name has the word. `--long` takes the long form of each drill: two hours instead of
- * half an hour.
+ * `--only word` runs the steps whose name has the word. `--long` takes the long form of each drill.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
