@@ -38,7 +38,7 @@ export interface AppOptions {
   readonly readFleet: FleetReader;
   readonly channels: Pick<Channels, 'getForDelivery'>;
   readonly circuits: Pick<Circuits, 'get' | 'set'>;
-  readonly controls: Pick<CampaignControlsStore, 'get' | 'put'>;
+  readonly controls: CampaignControlsStore;
   readonly priorityChanges: Pick<PriorityChanges, 'changed'>;
   readonly fleetEvents: FleetEvents;
   readonly deadLetters: Pick<DeadLetters, 'list' | 'replay' | 'replayCampaign' | 'previewReplay'>;
@@ -87,7 +87,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   addFleetRoutes(app, readFleet, fleetEvents);
   addStreamRoute(app, createLiveTopics({ read: readTopic, onError }));
   // The page's own calls: its browser asks no other host.
-  addCampaignControlRoutes(app, { controls, circuits, priorityChanges, events: fleetEvents, now });
+  addCampaignControlRoutes(app, { controls, priorityChanges, events: fleetEvents, now });
   addChannelPauseRoutes(app, { channels, circuits, events: fleetEvents, now });
   addReplayRoutes(app, deadLetters);
   addAuditRoutes(app, audit);

@@ -18,6 +18,7 @@ import {
   openCircuits,
   openDeadLetters,
   openFleetEvents,
+  openKnownControls,
   readParked,
 } from '@hookfleet/queue';
 import { createPriorityChanges } from '@hookfleet/operations';
@@ -163,9 +164,13 @@ await startApplication('aggregator', async () => {
   });
   lifecycle.onClose('consumer', () => consumer.stop());
 
-  const deadLetters = openDeadLetters({ ...shardOptions, connection: reading });
-  lifecycle.onClose('dead letters', () => deadLetters.close());
   const own = { connection: reading, prefix: config.keyPrefix, onError };
+  const deadLetters = openDeadLetters({
+    ...shardOptions,
+    connection: reading,
+    controls: openKnownControls(own),
+  });
+  lifecycle.onClose('dead letters', () => deadLetters.close());
   const channels = openChannels({ ...own, secrets: createSecretBox(config.encryptionKeys) });
   const circuits = openCircuits(own);
   const jobs = openCampaignJobs({ ...shardOptions, connection: reading });

@@ -22,7 +22,7 @@ export function buildAppForDescription(): Promise<FastifyInstance> {
     readFleet: unused,
     channels: { getForDelivery: unused },
     circuits: { get: unused, set: unused },
-    controls: { get: unused, put: unused },
+    controls: { get: unused, set: unused, pause: unused, resume: unused, cancel: unused },
     priorityChanges: { changed: () => undefined },
     fleetEvents: { add: unused, list: unused },
     deadLetters: { list: unused, replay: unused, replayCampaign: unused, previewReplay: unused },

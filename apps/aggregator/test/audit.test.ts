@@ -1,7 +1,7 @@
 /** The audit over a real Redis: in parts, over pages and shards, and with what was not counted. Takes about 2 s. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Bundle } from '@hookfleet/contract';
-import { createCampaignBacklog, createOutcomeRecorder } from '@hookfleet/queue';
+import { createCampaignBacklog, createOutcomeRecorder, openKnownControls } from '@hookfleet/queue';
 import { startTestRedis } from '@hookfleet/testkit';
 import type { AuditPart, AuditProgress } from '../src/audit-campaign.ts';
 import { CELLS_PER_PAGE } from '../src/plan-counting.ts';
@@ -20,6 +20,7 @@ beforeAll(async () => {
   recorder = createOutcomeRecorder({
     ...shards,
     backlog: createCampaignBacklog({ ...shards, priorityOf: () => 'normal', onError }),
+    controls: openKnownControls({ ...shards, onError }),
     retention: { attemptsMs: 60_000, deadLettersMs: 60_000 },
     onError,
   });

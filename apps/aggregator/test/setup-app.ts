@@ -9,6 +9,7 @@ import {
   openDeadLetters,
   openFleetEvents,
   readParked,
+  openKnownControls,
 } from '@hookfleet/queue';
 import { createLogger, createMetricsRegistry } from '@hookfleet/runtime';
 import type { FastifyInstance } from 'fastify';
@@ -47,7 +48,11 @@ export function setupApp(
     controls: openCampaignControls(own),
     priorityChanges: { changed: () => undefined },
     fleetEvents: openFleetEvents(own),
-    deadLetters: openDeadLetters({ ...own, shards: 1 }),
+    deadLetters: openDeadLetters({
+      ...own,
+      shards: 1,
+      controls: openKnownControls({ ...own, onError: () => undefined }),
+    }),
     audit,
     isUnavailable: isRedisUnavailable,
     loadDashboard: () => Promise.resolve(new Map()),

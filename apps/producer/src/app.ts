@@ -100,7 +100,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   });
   addChannelRoutes(app, { channels, circuits, events: fleetEvents, known, now });
   addChannelTestRoute(app, { channels, channelTests, pickupMs: options.channelTestPickupMs });
-  addCampaignControlRoutes(app, { controls, circuits, priorityChanges, events: fleetEvents, now });
+  addCampaignControlRoutes(app, { controls, priorityChanges, events: fleetEvents, now });
   addReplayRoutes(app, deadLetters);
   addEventTypeRoutes(app, { eventTypes, known: knownEventTypes });
   addEventRoutes(app, {

@@ -19,7 +19,7 @@ import {
   openEventTypes,
   openFleetEvents,
   openWebhooksOut,
-  startKnownControls,
+  openKnownControls,
 } from '@hookfleet/queue';
 import { startKnownEventTypes } from '@hookfleet/intake';
 import { createPriorityChanges } from '@hookfleet/operations';
@@ -72,14 +72,7 @@ await startApplication('producer', async () => {
 
   const shardOptions = { connection, prefix: config.keyPrefix, shards: config.shards, onError };
 
-  const controls = openCampaignControls(shardOptions);
-  const knownControls = await startKnownControls({
-    store: controls,
-    onCalledOff: () => undefined,
-    onError,
-    now: Date.now,
-  });
-  lifecycle.onClose('campaign controls', () => knownControls.stop());
+  const knownControls = openKnownControls(shardOptions);
   const replicas = config.waitReplicas;
   const untilReplicated = replicas > 0 ? createReplicaWait({ ...shardOptions, replicas }) : undefined;
   const webhooks = openWebhooksOut({
@@ -88,12 +81,12 @@ await startApplication('producer', async () => {
     idempotencyRetentionMs: config.idempotencyRetentionMs,
     untilReplicated,
     secrets,
-    priorityOf: (campaignId) => knownControls.of(campaignId).priority ?? 'normal',
+    controls: knownControls,
     onError,
   });
   lifecycle.onClose('webhooks queue', () => webhooks.close());
 
-  const deadLetters = openDeadLetters(shardOptions);
+  const deadLetters = openDeadLetters({ ...shardOptions, controls: knownControls });
   lifecycle.onClose('dead letters', () => deadLetters.close());
 
   const jobs = openCampaignJobs(shardOptions);
@@ -127,7 +120,7 @@ await startApplication('producer', async () => {
     channels: openChannels({ ...shardOptions, secrets }),
     channelTests,
     circuits: openCircuits(shardOptions),
-    controls,
+    controls: openCampaignControls(shardOptions),
     priorityChanges,
     fleetEvents: openFleetEvents(shardOptions),
     deadLetters,

@@ -17,6 +17,7 @@ import {
   openFleetEvents,
   openWebhooksOut,
   type RedisConnection,
+  openKnownControls,
 } from '@hookfleet/queue';
 import { startKnownEventTypes } from '@hookfleet/intake';
 import { createPriorityChanges } from '@hookfleet/operations';
@@ -65,6 +66,7 @@ export async function setupProducer(
   });
   await eventually(() => connection.ping());
   const secrets = createSecretBox(options.encryptionKeys ?? []);
+  const controls = openKnownControls({ connection, prefix, onError: () => undefined });
   const webhooks = openWebhooksOut({
     connection,
     prefix,
@@ -72,11 +74,11 @@ export async function setupProducer(
     bundleSize,
     idempotencyRetentionMs: 60_000,
     secrets,
-    priorityOf: () => 'normal',
+    controls,
     onError: () => undefined,
   });
   const monitor = createQueueMonitor({ connection, prefix, shards: 1 });
-  const deadLetters = openDeadLetters({ connection, prefix, shards: 1 });
+  const deadLetters = openDeadLetters({ connection, prefix, shards: 1, controls });
   const jobs = openCampaignJobs({ connection, prefix, shards: 1 });
   const priorityChanges = createPriorityChanges({
     jobs,

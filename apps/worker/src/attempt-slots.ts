@@ -33,8 +33,8 @@ export interface AttemptSlots {
   evictCongested(): void;
 }
 
-/** Gives a slot back. `silent`: the destination did not answer in time. */
-export type Release = (end: 'answered' | 'silent') => void;
+/** Gives a slot back. `silent`: the destination did not answer in time. `unused`: nothing was sent. */
+export type Release = (end: 'answered' | 'silent' | 'unused') => void;
 
 export interface AcquireOptions {
   readonly signal: AbortSignal;
@@ -115,8 +115,8 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
     return (end) => {
       if (!isHeld) return;
       isHeld = false;
-      lane.window =
-        end === 'answered' ? Math.min(lane.window + 1, slotsMax) : Math.max(lane.window >> 1, WINDOW_MIN);
+      if (end === 'answered') lane.window = Math.min(lane.window + 1, slotsMax);
+      else if (end === 'silent') lane.window = Math.max(lane.window >> 1, WINDOW_MIN);
       inFlight -= 1;
       lane.inFlight -= 1;
       if (isRetry) lane.retriesInFlight -= 1;

@@ -1,21 +1,28 @@
 /**
  * Sends batches when they are full or their time has come. The worker that gathered a webhook knows when that is; and
  * every second somebody looks at each lot that is due, so that none is forgotten when a worker dies. Webhooks of a
- * campaign that is called off leave their lot at once, to be counted as cancelled.
+ * campaign that is cancelled leave their lot at once, to be counted as such.
  */
+import type { Bundle } from '@hookfleet/contract';
 import type { Batches, Gathered, Lot } from '@hookfleet/queue';
 
 export interface BatchSenderOptions {
   readonly batches: Pick<Batches, 'send' | 'claimDue'>;
-  readonly isCancelled: (campaignId: string) => boolean;
+  readonly isCancelled: (campaignId: string, generation: number | undefined) => boolean;
   readonly onError: (error: Error, context: Record<string, unknown>) => void;
   /** How often to look for cancelled campaigns and for lots that are due. */
   readonly lookEveryMs?: number | undefined;
 }
 
+interface KnownLot {
+  readonly lot: Lot;
+  readonly campaignId: string;
+  readonly generation: number | undefined;
+}
+
 export interface BatchSender {
-  /** Webhooks of the campaign came into lots. */
-  gathered(campaignId: string, lots: readonly Gathered[]): void;
+  /** Webhooks of the bundle came into lots. */
+  gathered(bundle: Pick<Bundle, 'campaignId' | 'generation'>, lots: readonly Gathered[]): void;
   stop(): Promise<void>;
 }
 
@@ -30,7 +37,7 @@ export function createBatchSender({
   onError,
   lookEveryMs = LOOK_EVERY_MS,
 }: BatchSenderOptions): BatchSender {
-  const known = new Map<string, { readonly lot: Lot; readonly campaignId: string }>();
+  const known = new Map<string, KnownLot>();
   const timers = new Map<string, NodeJS.Timeout>();
   const underWay = new Map<string, Promise<void>>();
   let stopped = false;
@@ -67,7 +74,8 @@ export function createBatchSender({
   }
 
   async function lookAround(): Promise<void> {
-    for (const { lot, campaignId } of known.values()) if (isCancelled(campaignId)) send(lot, true);
+    for (const { lot, campaignId, generation } of known.values())
+      if (isCancelled(campaignId, generation)) send(lot, true);
     for (const lot of await batches.claimDue(LOTS_PER_TICK)) send(lot, false);
   }
 
@@ -82,9 +90,9 @@ export function createBatchSender({
   }, lookEveryMs);
 
   return {
-    gathered(campaignId, lots) {
+    gathered({ campaignId, generation }, lots) {
       for (const { lot, isFull, dueInMs } of lots) {
-        known.set(keyOf(lot), { lot, campaignId });
+        known.set(keyOf(lot), { lot, campaignId, generation });
         if (known.size > LOTS_MAX) known.delete(known.keys().next().value as string);
         if (isFull) send(lot, false);
         else sendIn(lot, dueInMs);

@@ -1,6 +1,6 @@
 /**
- * The channels that webhooks are sent to, as of two seconds ago at most: a change reaches every worker by then, and
- * a busy channel costs one read in that time instead of one per webhook.
+ * The channels that webhooks are sent to. A busy channel costs one read in two seconds instead of one per webhook; a change
+ * is heard of with those of controls (known-controls.ts), and the channel is read anew then.
  */
 import type { Channel } from '@hookfleet/contract';
 import { type Channels, channelOfLane, type LaneLimits } from '@hookfleet/queue';
@@ -19,6 +19,8 @@ export interface ChannelCache {
   get(channelConfigId: string): Promise<Channel>;
   /** Of a channel's lane; an inline destination's has none. */
   limitsOf(lane: string): Promise<LaneLimits>;
+  /** The channel of the lane has changed; undefined: any may have. */
+  changed(lane: string | undefined): void;
 }
 
 export function createChannelCache(
@@ -50,6 +52,11 @@ export function createChannelCache(
     async limitsOf(lane) {
       const id = channelOfLane(lane);
       return id === undefined ? NO_LIMITS : laneLimits(await get(id));
+    },
+    changed(lane) {
+      const id = lane === undefined ? undefined : channelOfLane(lane);
+      if (id !== undefined) entries.delete(id);
+      else if (lane === undefined) entries.clear();
     },
   };
 }

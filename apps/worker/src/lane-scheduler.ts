@@ -9,7 +9,14 @@
  * and every second somebody looks at each lane that has something parked, so that none is forgotten when a worker dies.
  */
 import type { Outcome } from '@hookfleet/contract';
-import { type Circuit, type Circuits, channelOfLane, type LaneLimits, type Lanes } from '@hookfleet/queue';
+import {
+  type Circuit,
+  type Circuits,
+  channelOfLane,
+  type KnownControls,
+  type LaneLimits,
+  type Lanes,
+} from '@hookfleet/queue';
 import type { AttemptSlots } from './attempt-slots.ts';
 import {
   type Health,
@@ -28,11 +35,10 @@ export type CircuitState = (typeof CIRCUIT_STATES)[number];
 
 export interface LaneSchedulerOptions {
   readonly lanes: Pick<Lanes, 'release' | 'claimDue'>;
-  readonly circuits: Circuits;
+  readonly circuits: Pick<Circuits, 'change'>;
+  readonly controls: Pick<KnownControls, 'circuitOf' | 'untilFresh' | 'untilLatest'>;
   readonly slots: Pick<AttemptSlots, 'isCongested' | 'waitingOf' | 'evictCongested'>;
   readonly limitsOf: (lane: string) => Promise<LaneLimits>;
-  /** Resolves when the campaigns' controls are known as they are now. */
-  readonly refreshControls: () => Promise<void>;
   /** Called by the one worker that made the change. */
   readonly onCircuitChanged: (lane: string, state: CircuitState, why: string) => void;
   readonly onError: (error: Error, context: Record<string, unknown>) => void;
@@ -46,8 +52,8 @@ export interface LaneSchedulerOptions {
 export interface LaneScheduler {
   /** Must the lane's webhooks wait, for now? `released`: the lane let them go already. */
   mustWait(lane: string, limits: LaneLimits, released: boolean): boolean;
-  /** False where the lane was paused after its probe was released. */
-  mayProbe(lane: string): boolean;
+  /** May nothing of the lane be sent, but its probe while the circuit is open? */
+  isHeld(lane: string, isProbe: boolean): boolean;
   /** Something of the lane was parked. */
   parked(lane: string): void;
   /** An attempt of the lane was recorded. Resolves when the circuit is as it should be. */
@@ -74,9 +80,8 @@ const CHANGE_TRIES = 3;
 const UNCHANGED = Promise.resolve();
 
 export function createLaneScheduler(options: LaneSchedulerOptions): LaneScheduler {
-  const { lanes, circuits, slots, limitsOf, refreshControls, onCircuitChanged, onError, now } = options;
+  const { lanes, circuits, controls, slots, limitsOf, onCircuitChanged, onError, now } = options;
   const { lookEveryMs = LOOK_EVERY_MS, onLooked } = options;
-  let known: ReadonlyMap<string, Circuit> = new Map();
   const health = new Map<string, Health>();
   /** Lanes with something parked, as far as this worker knows, and how much more their attempts allow. */
   const credits = new Map<string, number>();
@@ -94,13 +99,6 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
     return done;
   }
 
-  function see(lane: string, circuit: Circuit | undefined): void {
-    const latest = new Map(known);
-    if (circuit === undefined) latest.delete(lane);
-    else latest.set(lane, circuit);
-    known = latest;
-  }
-
   /** `wanted`: what is to follow the circuit as it is, or `unchanged`. True where this worker made the change. */
   async function changeCircuit(
     lane: string,
@@ -108,16 +106,16 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
     wanted: (circuit: Circuit | undefined) => Circuit | undefined | 'unchanged',
   ): Promise<boolean> {
     for (let tries = 0; tries < CHANGE_TRIES; tries += 1) {
-      const seen = known.get(lane);
+      const seen = controls.circuitOf(lane);
       const next = wanted(seen);
       if (next === 'unchanged') return false;
-      if (await circuits.change(lane, seen, next)) {
-        see(lane, next);
+      const isChanged = await circuits.change(lane, seen, next);
+      // If another worker was here, decide again by what it left.
+      await controls.untilLatest();
+      if (isChanged) {
         if (seen?.state !== next?.state) onCircuitChanged(lane, next?.state ?? 'closed', why);
         return true;
       }
-      // Another worker was here: decide again by what it left.
-      see(lane, await circuits.get(lane));
     }
     return false;
   }
@@ -147,7 +145,8 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
   }
 
   async function releaseNow(lane: string): Promise<void> {
-    const circuit = known.get(lane);
+    await controls.untilFresh();
+    const circuit = controls.circuitOf(lane);
     if (circuit?.state === 'paused') return;
     const limits = await limitsOf(lane);
     if (circuit?.state === 'open') return probe(lane, circuit, limits);
@@ -187,11 +186,7 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
   }
 
   async function lookAround(): Promise<void> {
-    const latest = await circuits.all();
-    // A campaign is called off before what its pause held is let go: who sees the lane open must know that first, or
-    // would send what it releases.
-    await refreshControls();
-    known = latest;
+    await controls.untilLatest();
     onLooked?.();
     for (const lane of await lanes.claimDue(LANES_PER_TICK)) {
       if (!credits.has(lane)) credits.set(lane, 0);
@@ -248,10 +243,13 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
 
   return {
     mustWait(lane, limits, released) {
-      if (known.has(lane)) return true;
+      if (controls.circuitOf(lane) !== undefined) return true;
       return !released && (isLimited(limits) || slots.isCongested(lane));
     },
-    mayProbe: (lane) => known.get(lane)?.state !== 'paused',
+    isHeld(lane, isProbe) {
+      const circuit = controls.circuitOf(lane);
+      return circuit !== undefined && !(isProbe && circuit.state === 'open');
+    },
     parked(lane) {
       if (!credits.has(lane)) credits.set(lane, 0);
       releaseIn(lane, 0);
@@ -260,10 +258,10 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
       addCredit(lane, isFailure(outcome) ? CREDIT_OF_FAILURE : CREDIT_OF_SUCCESS);
       const latest = remember(lane, isFailure(outcome));
       const after = (circuit: Circuit | undefined) => circuitAfter(circuit, lane, outcome, latest, wasProbe);
-      if (after(known.get(lane)) === 'unchanged') return UNCHANGED;
+      if (after(controls.circuitOf(lane)) === 'unchanged') return UNCHANGED;
       return inBackground('change circuit', lane, async () => {
         const isChanged = await changeCircuit(lane, outcome.reason ?? 'delivered', after);
-        if (isChanged && !known.has(lane)) release(lane);
+        if (isChanged && controls.circuitOf(lane) === undefined) release(lane);
       });
     },
     passed(lane, webhooks) {

@@ -1,12 +1,16 @@
 /**
  * What a worker does with a bundle, as in the picture: take it, attempt each webhook, record each outcome, be done.
  *
- *   bundle ──▶ read the log, where somebody may have been here before
- *          ──▶ is its campaign called off? ──▶ count its webhooks as cancelled
+ *   bundle ──▶ taken before its time? ──▶ back to its time
+ *          ──▶ read the log, if somebody may have been here before
+ *          ──▶ is its campaign cancelled? ──▶ count its webhooks as cancelled
  *          ──▶ does its channel send batches? ──▶ gather them: they leave as a bundle of one
  *          ──▶ must its campaign or its destination wait? ──▶ park them
- *          ──▶ for each webhook: slot ──▶ attempt ──▶ record in the log ──▶ slot back ──▶ report
+ *          ──▶ for each webhook: slot ──▶ may it be sent now? ──▶ attempt ──▶ record in the log ──▶ slot back ──▶ report
  *          ──▶ finished, or released with some webhooks left
+ *
+ * Whether a webhook may be sent is asked when it has its slot, of controls and circuits that are 50 ms old at most
+ * (known-controls.ts): what was paused or cancelled while it waited is not sent.
  *
  * If we die here …
  *   before the attempt: the bundle runs again and nothing has happened.
@@ -16,6 +20,7 @@
  *   after gathering: the next run gathers again, and those that are in their lot stay as they are.
  *   after the last report: the same, and the bundle is finished then.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Batching,
   Bundle,
@@ -59,7 +64,7 @@ export interface ProcessBundleOptions {
   readonly channels: ChannelCache;
   readonly attempt: AttemptWebhook;
   readonly recorder: Pick<OutcomeRecorder, 'record' | 'resume' | 'cancel'>;
-  readonly controls: Pick<KnownControls, 'isCancelled' | 'of'>;
+  readonly controls: Pick<KnownControls, 'isCancelled' | 'of' | 'untilFresh' | 'now'>;
   readonly lanes: Pick<Lanes, 'park' | 'parkAgain' | 'finish'>;
   readonly backlog: Pick<CampaignBacklog, 'leave'>;
   readonly batches: Pick<Batches, 'gather'>;
@@ -67,7 +72,7 @@ export interface ProcessBundleOptions {
   readonly secrets: Pick<SecretBox, 'open'>;
   readonly scheduler: Pick<
     LaneScheduler,
-    'mustWait' | 'mayProbe' | 'parked' | 'recorded' | 'finished' | 'passed'
+    'mustWait' | 'isHeld' | 'parked' | 'recorded' | 'finished' | 'passed'
   >;
   /** The bundle's log; claims its webhooks for the job first where the bundle asks for it. */
   readonly readLog: (run: BundleRun, bundle: Bundle) => Promise<BundleLog>;
@@ -75,7 +80,11 @@ export interface ProcessBundleOptions {
   readonly onCancelled: (bundle: Bundle, webhooks: number) => void;
 }
 
-type WebhookEnd = 'finished' | 'released' | 'evicted';
+/** `waitsIn`: the lane in which the webhook is to wait. */
+type WebhookEnd = 'finished' | 'released' | 'cancelled' | { readonly waitsIn: string };
+
+// A job that is due in less than this stays with its worker: clocks that differ by a little cost no way back.
+const HELD_FOR_MAX_MS = 1_000;
 
 /** A bundle under way, with what its webhooks need. */
 interface Work {
@@ -106,10 +115,28 @@ export function createProcessBundle(
       isRetry: bundle.attempt > 1,
     });
     if (slot === 'aborted') return 'released';
-    if (slot === 'evicted') return 'evicted';
+    if (slot === 'evicted') return { waitsIn: lane };
+    const unsent = await unlessSendable(work).catch((error: unknown) => {
+      slot('unused');
+      throw error;
+    });
+    if (unsent !== undefined) {
+      slot('unused');
+      return unsent;
+    }
     const { reported } = await attemptInSlot(work, webhook, slot);
     await reported;
     return 'finished';
+  }
+
+  /** What becomes of a webhook of the bundle if it may not be sent now. Rejects with Redis' error. */
+  async function unlessSendable({ run, bundle, lane }: Work): Promise<WebhookEnd | undefined> {
+    await controls.untilFresh();
+    if (run.signal.aborted) return 'released';
+    if (controls.isCancelled(bundle.campaignId, bundle.generation)) return 'cancelled';
+    const ofCampaign = campaignLane(bundle.campaignId);
+    if (scheduler.isHeld(ofCampaign, false)) return { waitsIn: ofCampaign };
+    return scheduler.isHeld(lane, bundle.probe === true) ? { waitsIn: lane } : undefined;
   }
 
   /** Resolves when the attempt is logged and the slot is free again. */
@@ -154,7 +181,7 @@ export function createProcessBundle(
   async function gather({ run, bundle }: Work, webhooks: readonly BundledWebhook[], batching: Batching) {
     const lots = await batches.gather(run.shard, bundle, webhooks, batching);
     run.settled(webhooks.length);
-    batchSender.gathered(bundle.campaignId, lots);
+    batchSender.gathered(bundle, lots);
   }
 
   async function cancel({ run, bundle }: Work, webhooks: readonly BundledWebhook[]): Promise<void> {
@@ -194,36 +221,47 @@ export function createProcessBundle(
   /** All at once, but for a probe: then the first alone, and the others if the circuit has closed by then. */
   async function sendWebhooks(work: Work, webhooks: readonly BundledWebhook[]): Promise<BundleRunEnd> {
     const { bundle, lane, limits } = work;
-    const first = bundle.probe && scheduler.mayProbe(lane) ? webhooks.slice(0, 1) : [];
-    const firstEnds = await Promise.all(first.map((webhook) => processWebhook(work, webhook)));
-    const others = webhooks.slice(first.length);
-    if (scheduler.mustWait(lane, limits, bundle.lane === lane) && !firstEnds.includes('released')) {
+    const leave = createLeave(work);
+    const process = async (webhook: BundledWebhook): Promise<WebhookEnd> => {
+      const end = await processWebhook(work, webhook);
+      if (end === 'cancelled' || typeof end === 'object') await leave(webhook, end);
+      return end;
+    };
+    const probes = bundle.probe && scheduler.isHeld(lane, false) && !scheduler.isHeld(lane, true) ? 1 : 0;
+    const probeEnds = await Promise.all(webhooks.slice(0, probes).map(process));
+    const others = webhooks.slice(probes);
+    if (scheduler.mustWait(lane, limits, bundle.lane === lane) && !probeEnds.includes('released')) {
       await park(work, lane, limits, others);
       return 'finished';
     }
-    // All are waited for, also where one throws: a bundle that is set aside must have nothing in flight.
-    const evicted: BundledWebhook[] = [];
-    let parking: Promise<void> | undefined;
-    const ends = await Promise.allSettled([
-      ...firstEnds,
-      ...others.map(async (webhook) => {
-        const end = await processWebhook(work, webhook);
-        if (end !== 'evicted') return end;
-        evicted.push(webhook);
-        // Those of a bundle are evicted together, and leave together.
-        parking ??= Promise.resolve().then(() => {
-          parking = undefined;
-          return park(work, lane, limits, evicted.splice(0));
-        });
-        await parking;
-        return end;
-      }),
-    ]);
+    // All are waited for, also if one throws: a bundle that is set aside must have nothing in flight.
+    const ends = await Promise.allSettled([...probeEnds, ...others.map(process)]);
     const failed = ends.find((end) => end.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
     return ends.some((end) => end.status === 'fulfilled' && end.value === 'released')
       ? 'released'
       : 'finished';
+  }
+
+  /** What is not sent leaves: to its lane, or cancelled. Those of a bundle that end alike leave together. */
+  function createLeave(work: Work) {
+    const leaving = new Map<string, { webhooks: BundledWebhook[]; left: Promise<void> }>();
+    return (webhook: BundledWebhook, end: 'cancelled' | { readonly waitsIn: string }): Promise<void> => {
+      const key = end === 'cancelled' ? '' : end.waitsIn;
+      const group = leaving.get(key);
+      if (group !== undefined) {
+        group.webhooks.push(webhook);
+        return group.left;
+      }
+      const webhooks = [webhook];
+      const left = Promise.resolve().then(() => {
+        leaving.delete(key);
+        if (end === 'cancelled') return cancel(work, webhooks);
+        return park(work, key, key === work.lane ? work.limits : NO_LIMITS, webhooks);
+      });
+      leaving.set(key, { webhooks, left });
+      return left;
+    };
   }
 
   /** For a webhook that this bundle's attempt is recorded of: what follows a record may be missing. */
@@ -244,6 +282,11 @@ export function createProcessBundle(
 
   return async (run) => {
     const given = readBundle(run.data);
+    await controls.untilFresh();
+    const isCancelled = controls.isCancelled(given.campaignId, given.generation);
+    const earlyMs = isCancelled ? 0 : Math.ceil(dueAtOf(given) - controls.now());
+    if (earlyMs > HELD_FOR_MAX_MS) return { dueInMs: earlyMs };
+    if (earlyMs > 0) await sleep(earlyMs, undefined, { signal: run.signal }).catch(() => undefined);
     if (!run.repeated && joinedBacklog(given))
       backlog.leave(run.shard, given.campaignId, given.webhooks.length, given.attempt > 1);
     const channel =
@@ -258,11 +301,7 @@ export function createProcessBundle(
     // What was attempted by itself already goes on by itself.
     const batching = isBatch(bundle) || bundle.attempt > 1 ? undefined : channel?.batch;
     const work: Work = { run, bundle, destination, lane, limits, batching };
-    const { left, calledOff, recorded, parked } = sortWebhooks(
-      bundle,
-      log,
-      controls.isCancelled(bundle.campaignId),
-    );
+    const { left, calledOff, recorded, parked } = sortWebhooks(bundle, log, isCancelled);
     const [end] = await Promise.all([
       processWebhooks(work, left),
       cancel(work, calledOff),
@@ -277,6 +316,11 @@ export function createProcessBundle(
     }
     return end;
   };
+}
+
+/** When the bundle's attempt is due; 0 for one that is due from its acceptance. */
+function dueAtOf({ attempt, deliverAt = 0, dueAt = 0 }: Bundle): number {
+  return attempt === 1 ? deliverAt : dueAt;
 }
 
 /** What came from a lane, a batch or a replay was not counted when it joined the queue. */

@@ -10,25 +10,23 @@ import {
   createCampaignBacklog,
   createOutcomeRecorder,
   openBatches,
-  openCampaignControls,
   openCampaignJobs,
   openChannels,
   openChannelTestsIn,
   openCircuits,
   openFleetEvents,
+  openKnownControls,
   openLanes,
   readBundleLog,
   type SecretBox,
   type ShardOptions,
   shardPrefix,
-  startKnownControls,
   type WebhooksConsumer,
 } from '@hookfleet/queue';
 import type { Tracing } from '@hookfleet/tracing';
 import type { AttemptSlots } from './attempt-slots.ts';
 import { createAttemptWebhook } from './attempt-webhook.ts';
 import { createBatchSender } from './batch-sender.ts';
-import { createCallOff } from './call-off.ts';
 import { createChannelCache } from './channel-cache.ts';
 import { circuitEvent } from './circuit-event.ts';
 import type { WorkerConfig } from './config.ts';
@@ -40,6 +38,7 @@ import { openHttpClient } from './open-http-client.ts';
 import { createProcessBundle, type ProcessBundleOptions } from './process-bundle.ts';
 import { createRequestWebhook } from './request-webhook.ts';
 import { createTestChannel } from './test-channel.ts';
+import { startSweepingCampaigns } from './sweep-campaigns.ts';
 import { traceAttempts } from './trace-attempts.ts';
 
 export interface DeliveringOptions extends ShardOptions {
@@ -79,7 +78,7 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
   const { connection, prefix, shards, config, workerId, secrets, slots, tracing, onError, onClose } = options;
   const shardOptions = { connection, prefix, shards, onError };
   const { attemptTimeoutMs, lockDurationMs, stalledIntervalMs } = config;
-  const { lookEveryMs, circuitClock = Date.now } = options;
+  const { lookEveryMs } = options;
 
   const { deliver, close } = await openHttpClient(config.httpClient, {
     guard: createEgressGuard(config.egressAllow),
@@ -99,16 +98,12 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
   onClose('lanes', () => lanes.close());
   const jobs = openCampaignJobs(shardOptions);
   onClose('campaign jobs', () => jobs.close());
-  const callOff = createCallOff({ jobs, lanes, onError });
-  onClose('campaigns called off', () => callOff.stop());
-  const controls = await startKnownControls({
-    store: openCampaignControls(shardOptions),
-    onCalledOff: callOff.calledOff,
-    onError,
-    now: Date.now,
-    refreshEveryMs: lookEveryMs,
-  });
-  onClose('campaign controls', () => controls.stop());
+  const sweeping = startSweepingCampaigns({ jobs, lanes, onError, lookEveryMs });
+  onClose('sweeps of campaigns', () => sweeping.stop());
+  const controls = openKnownControls({ ...shardOptions, onChanged: channels.changed });
+  // The clock that all processes share: a worker whose own is wrong makes no attempt early or late.
+  const now = () => Math.round(controls.now());
+  const { circuitClock = now } = options;
 
   const backlog = createCampaignBacklog({
     ...shardOptions,
@@ -119,6 +114,7 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
   const recorder = createOutcomeRecorder({
     ...shardOptions,
     backlog,
+    controls,
     retention: { attemptsMs: config.attemptRetentionMs, deadLettersMs: config.deadLetterRetentionMs },
     onError,
   });
@@ -128,6 +124,7 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
   const scheduler = createLaneScheduler({
     lanes,
     circuits: openCircuits(shardOptions),
+    controls,
     slots,
     limitsOf(lane) {
       const campaignId = campaignOfLane(lane);
@@ -135,11 +132,10 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
         ? channels.limitsOf(lane)
         : Promise.resolve(campaignLimits(controls.of(campaignId)));
     },
-    refreshControls: controls.refresh,
     onCircuitChanged(lane, state, why) {
       options.onCircuitChanged(lane, state, why);
       fleetEvents
-        .add(circuitEvent(lane, state, why, Date.now()))
+        .add(circuitEvent(lane, state, why, now()))
         .catch((error: Error) => onError(error, { doing: 'tell of a circuit' }));
     },
     onError,
@@ -170,7 +166,7 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
     workerId,
     now: Date.now,
   });
-  const attempt = createAttemptWebhook({ request, workerId, now: Date.now, random: Math.random });
+  const attempt = createAttemptWebhook({ request, workerId, now, random: Math.random });
   const processBundle = createProcessBundle({
     slots,
     channels,

@@ -15,6 +15,7 @@ import {
   type RedisConnection,
   shardPrefix,
   type WebhooksOut,
+  openKnownControls,
 } from '@hookfleet/queue';
 import { type Answer, eventually, type Receiver, startReceiver, startTestRedis } from '@hookfleet/testkit';
 import { connect, openProducer, startWorker, type WorkerUnderTest } from './setup.ts';
@@ -251,7 +252,12 @@ test('a batch that fails is one dead letter of its recipients; it is replayed wh
   const [id = ''] = await send('dead', 60);
   await receiver.received(1);
   await waitIsOver(10);
-  const deadLetters = openDeadLetters({ connection, prefix, shards: 2 });
+  const deadLetters = openDeadLetters({
+    connection,
+    prefix,
+    shards: 2,
+    controls: openKnownControls({ connection, prefix, onError: () => undefined }),
+  });
   try {
     await eventually(async () =>
       expect(
@@ -295,7 +301,7 @@ test('a campaign that is called off leaves its lots at once, and nothing is sent
     for (const id of ids) expect(await webhooks.find(id)).toMatchObject({ state: 'pending' });
     expect(await gathered()).toBe(10);
   });
-  await openCampaignControls({ connection, prefix }).put('off', { cancelledAtMs: Date.now() });
+  await openCampaignControls({ connection, prefix }).cancel('off');
   for (const id of ids)
     await eventually(async () => expect((await webhooks.find(id))?.state).toBe('cancelled'), {
       timeoutMs: 60_000,

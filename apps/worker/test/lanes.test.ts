@@ -262,7 +262,7 @@ test('a paused campaign waits, and the others are sent meanwhile; resumed, it is
 test("a campaign's rate holds over all workers, and over its channels", async () => {
   await channel('one');
   await channel('another', { rateLimit: { limit: 1_000, per: 'second' } });
-  await openCampaignControls({ connection, prefix }).put('gentle', {
+  await openCampaignControls({ connection, prefix }).set('gentle', {
     rateLimit: { limit: 1, per: 'minute', burst: 20 },
   });
   await allLooked();

@@ -6,6 +6,7 @@ import {
   disconnectRedis,
   openWebhooksOut,
   type RedisConnection,
+  openKnownControls,
 } from '@hookfleet/queue';
 import { eventually } from '@hookfleet/testkit';
 import { createAttemptSlots } from '../src/attempt-slots.ts';
@@ -122,7 +123,7 @@ export function openProducer(
     bundleSize,
     idempotencyRetentionMs: 60_000,
     secrets: createSecretBox(encryptionKeys),
-    priorityOf: () => 'normal',
+    controls: openKnownControls({ connection, prefix, onError: () => undefined }),
     onError: () => undefined,
   });
 }

@@ -16,14 +16,13 @@ import {
   createSecretBox,
   disconnectRedis,
   isRedisUnavailable,
-  openCampaignControls,
   openCampaignReferences,
   openChannels,
   openEventsOut,
   openEventTypes,
+  openKnownControls,
   openWebhooksOut,
   RedisUnreachableError,
-  startKnownControls,
 } from '@hookfleet/queue';
 import type { Client, ClientOptions } from './client.ts';
 import type { FieldError } from './contract-types.ts';
@@ -80,19 +79,12 @@ export async function connectRedis(options: RedisOptions): Promise<Client> {
   try {
     await checkRedis(connection);
     const redis = { connection, prefix, shards, onError };
-    const controls = await startKnownControls({
-      store: openCampaignControls(redis),
-      onCalledOff: () => undefined,
-      onError,
-      now: Date.now,
-    });
-    closers.push(() => controls.stop());
     const webhooks = openWebhooksOut({
       ...redis,
       bundleSize,
       idempotencyRetentionMs,
       secrets,
-      priorityOf: (campaignId) => controls.of(campaignId).priority ?? 'normal',
+      controls: openKnownControls(redis),
     });
     closers.push(() => webhooks.close());
     const channels = openChannels({ ...redis, secrets });

@@ -42,6 +42,17 @@ export const Bundle = Type.Object({
   acceptedAt: Type.Integer({ description: "Milliseconds since 1970, by the producer's clock." }),
   deliverAt: Type.Optional(Type.Integer({ description: 'Milliseconds since 1970; not sent before.' })),
   attempt: Type.Integer({ minimum: 1 }),
+  dueAt: Type.Optional(
+    Type.Integer({
+      description: "Of a later attempt: milliseconds since 1970 by Redis' clock; not sent before.",
+    }),
+  ),
+  generation: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      description: "The campaign's at the time of the enqueue, 0 when absent: an earlier one is cancelled.",
+    }),
+  ),
   replayedAt: Type.Optional(Type.Integer({ description: 'Of a replay: when it was asked for.' })),
   attemptsBefore: Type.Optional(
     Type.Integer({

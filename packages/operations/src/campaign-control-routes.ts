@@ -6,13 +6,7 @@ import {
   Problem,
   RateLimit,
 } from '@hookfleet/contract';
-import {
-  type CampaignControlsStore,
-  campaignLane,
-  type Circuits,
-  type FleetEvents,
-  type StoredControls,
-} from '@hookfleet/queue';
+import type { CampaignControlsStore, CampaignState, FleetEvents } from '@hookfleet/queue';
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { PriorityChanges } from './priority-changes.ts';
@@ -24,7 +18,7 @@ const Params = Type.Object({
 const ControlsView = Type.Object({
   campaignId: Type.String(),
   state: Type.Enum(['running', 'paused', 'cancelled'], {
-    description: 'Workers act on a change within two seconds.',
+    description: 'Workers act on a change within a tenth of a second.',
   }),
   since: Type.Optional(Type.String({ format: 'date-time' })),
   rateLimit: Type.Optional(RateLimit),
@@ -35,8 +29,7 @@ const ControlsView = Type.Object({
 type Params = { Params: Static<typeof Params> };
 
 export interface CampaignControlRoutesOptions {
-  readonly controls: Pick<CampaignControlsStore, 'get' | 'put'>;
-  readonly circuits: Pick<Circuits, 'get' | 'set'>;
+  readonly controls: CampaignControlsStore;
   readonly priorityChanges: Pick<PriorityChanges, 'changed'>;
   readonly events: Pick<FleetEvents, 'add'>;
   readonly now: () => number;
@@ -44,20 +37,17 @@ export interface CampaignControlRoutesOptions {
 
 export function addCampaignControlRoutes(
   app: FastifyInstance,
-  { controls, circuits, priorityChanges, events, now }: CampaignControlRoutesOptions,
+  { controls, priorityChanges, events, now }: CampaignControlRoutesOptions,
 ): void {
-  async function view(campaignId: string) {
-    const [{ cancelledAtMs, ...stored }, circuit] = await Promise.all([
-      controls.get(campaignId),
-      circuits.get(campaignLane(campaignId)),
-    ]);
+  function view(campaignId: string, { controls: stored, circuit }: CampaignState) {
+    const { cancelledAtMs, generation: _generation, ...shown } = stored;
     const sinceMs = cancelledAtMs ?? circuit?.sinceMs;
     return {
       campaignId,
       state: cancelledAtMs !== undefined ? 'cancelled' : circuit === undefined ? 'running' : 'paused',
       ...(sinceMs !== undefined && { since: new Date(sinceMs).toISOString() }),
       priority: 'normal',
-      ...stored,
+      ...shown,
     };
   }
 
@@ -70,7 +60,7 @@ export function addCampaignControlRoutes(
         response: { 200: ControlsView },
       },
     },
-    ({ params }) => view(params.id),
+    async ({ params }) => view(params.id, await controls.get(params.id)),
   );
 
   app.put<Params & { Body: CampaignControls }>(
@@ -85,12 +75,11 @@ export function addCampaignControlRoutes(
     },
     async (request) => {
       const { id } = request.params;
-      const { cancelledAtMs, priority = 'normal' } = await controls.get(id);
-      await controls.put(id, { ...request.body, ...(cancelledAtMs !== undefined && { cancelledAtMs }) });
+      const changed = await controls.set(id, request.body);
       const wanted = request.body.priority ?? 'normal';
-      if (wanted !== priority) priorityChanges.changed(id, wanted);
+      if (wanted !== (changed.before.priority ?? 'normal')) priorityChanges.changed(id, wanted);
       request.log.info({ campaignId: id, ...request.body }, 'campaign.controlled');
-      return view(id);
+      return view(id, changed);
     },
   );
 
@@ -98,38 +87,27 @@ export function addCampaignControlRoutes(
     pause: {
       summary: 'Send nothing of the campaign until it is resumed. Its webhooks are accepted, and wait.',
       done: 'campaign.paused' as const,
-      act: (id: string) =>
-        circuits.set(campaignLane(id), { state: 'paused', sinceMs: now(), why: 'operator' }),
     },
     resume: {
-      summary: 'Go on, after a pause or for what comes after a cancel.',
+      summary: 'Go on after a pause, or send what is accepted after a cancel.',
       done: 'campaign.resumed' as const,
-      async act(id: string) {
-        const { cancelledAtMs: _cancelled, ...rest }: StoredControls = await controls.get(id);
-        await controls.put(id, rest);
-        await circuits.set(campaignLane(id), undefined);
-      },
     },
     cancel: {
-      summary: 'Call it off: what waits, and what still comes, is not sent and is counted as cancelled.',
+      summary: 'Cancel what waits and what still comes: it is not sent, and is counted as cancelled.',
       done: 'campaign.cancelled' as const,
-      async act(id: string) {
-        await controls.put(id, { ...(await controls.get(id)), cancelledAtMs: now() });
-        // What a pause held is let go, to be cancelled.
-        await circuits.set(campaignLane(id), undefined);
-      },
     },
-  };
-  for (const [verb, { summary, done, act }] of Object.entries(verbs)) {
+  } as const;
+  for (const verb of ['pause', 'resume', 'cancel'] as const) {
+    const { summary, done } = verbs[verb];
     app.post<Params>(
       `/v1/campaigns/:id/${verb}`,
       { schema: { summary, params: Params, response: { 200: ControlsView } } },
       async (request) => {
         const { id } = request.params;
-        await act(id);
+        const changed = await controls[verb](id);
         await events.add({ event: done, campaignId: id, occurredAt: new Date(now()).toISOString() });
         request.log.info({ campaignId: id }, done);
-        return view(id);
+        return view(id, changed);
       },
     );
   }

@@ -84,6 +84,7 @@ export function addReplayRoutes(
       const done = await deadLetters.replay(id);
       if (done === 'unknown')
         throw new ProblemError(404, `There is no dead letter ${id}, or it is forgotten.`);
+      if (done === 'cancelled') throw campaignCancelled();
       if (done === 'notFailed')
         throw new ProblemError(409, `Webhook ${id} is delivered, or will be attempted anyway.`);
       if (typeof done === 'object')
@@ -109,6 +110,7 @@ export function addReplayRoutes(
             more: Type.Boolean({ description: 'Not all were looked at: the same call goes on.' }),
           }),
           400: Problem,
+          409: Problem,
           503: Problem,
         },
       },
@@ -125,6 +127,7 @@ export function addReplayRoutes(
         { ...filter, fromMs: timeOf(from), toMs: timeOf(to) },
         { webhooksMax: limit, perSecond },
       );
+      if (done === 'cancelled') throw campaignCancelled();
       request.log.info({ campaignId: id, ...done }, 'campaign.replayed');
       return reply.code(202).send(done);
     },
@@ -156,6 +159,13 @@ function addPreviewRoute(app: FastifyInstance, deadLetters: Pick<DeadLetters, 'p
       const seconds = Math.max(0, preview.webhooks - 1) / Number(perSecond);
       return { ...preview, perSecond: Number(perSecond), seconds: Math.ceil(seconds) };
     },
+  );
+}
+
+function campaignCancelled(): ProblemError {
+  return new ProblemError(
+    409,
+    'The campaign is cancelled, or its deadline is past: resume it, or move the deadline, and replay then.',
   );
 }
 

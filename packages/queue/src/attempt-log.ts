@@ -8,6 +8,7 @@
  *     <index>.waits    the piece that the webhook waits in, its lane (lanes.ts), and its message
  *     <index>.batch    the batch that the webhook left in (batches.ts): its attempts are the batch's
  *     <index>.replay   the attempt that a replay will make, or made
+ *     <index>.stopped  the attempt that a replay did not make, because the campaign was cancelled
  *     <index>.webhook  the webhook itself, once it is a dead letter: what a replay needs
  *
  * What a webhook with one attempt costs, by MEMORY USAGE of Redis 7.0 (test/attempt-log.test.ts), in bytes:
@@ -177,7 +178,7 @@ function attemptField({ webhook, outcome }: AttemptRecord): string {
   return `${webhook.index}.${outcome.attempt}`;
 }
 
-function isDeadLetter({ outcome }: AttemptRecord): boolean {
+function endsUndelivered({ outcome }: AttemptRecord): boolean {
   return outcome.final && outcome.event !== 'webhook.delivered';
 }
 
@@ -185,7 +186,7 @@ function isDeadLetter({ outcome }: AttemptRecord): boolean {
 function movesDeadLetter(record: AttemptRecord): boolean {
   const { bundle, outcome } = record;
   const isReplay = bundle.attemptsBefore !== undefined;
-  return isDeadLetter(record) || (isReplay && outcome.event === 'webhook.delivered');
+  return endsUndelivered(record) || (isReplay && outcome.event === 'webhook.delivered');
 }
 
 /** Notes that webhooks of the bundle wait in a lane, so that they are found without a job. */
@@ -291,18 +292,40 @@ export async function noteReplay(
   index: number,
   attempt: number,
 ): Promise<void> {
-  await connection.hset(key, `${index}.replay`, attempt);
+  await connection.multi().hset(key, `${index}.replay`, attempt).hdel(key, `${index}.stopped`).exec();
+}
+
+/** Notes that replays of the bundle's webhooks end without the attempt that the bundle stands for. */
+export async function noteReplayStopped(
+  connection: RedisConnection,
+  shardTag: string,
+  { run, first, attempt }: Bundle,
+  webhooks: readonly BundledWebhook[],
+): Promise<void> {
+  await connection.hset(
+    attemptLogKey(shardTag, run, first),
+    Object.fromEntries(webhooks.map(({ index }) => [`${index}.stopped`, attempt])),
+  );
 }
 
 export interface WebhookLog {
   readonly head: BundleHead;
   /** The attempt of the latest replay. */
   readonly replay: number | undefined;
+  /** The attempt that the latest replay did not make: the webhook is a dead letter. */
+  readonly stopped: number | undefined;
   readonly messageId: string;
   readonly attempts: readonly LoggedAttempt[];
   readonly isCancelled: boolean;
   /** The batch that the webhook left in. */
   readonly batchId: string | undefined;
+}
+
+/** Did the webhook end undelivered, and is no replay of it on its way? */
+export function isDeadLetter({ attempts, replay = 0, stopped }: WebhookLog): boolean {
+  const last = attempts.at(-1);
+  if (last === undefined || attempts.some(({ event }) => event === 'webhook.delivered')) return false;
+  return stopped === last.attempt + 1 || (last.final && replay <= last.attempt);
 }
 
 /** One webhook's part of the log, and what the bundle had in common; undefined where nothing was attempted. */
@@ -313,7 +336,7 @@ export async function readWebhookLog(
 ): Promise<WebhookLog | undefined> {
   // Names first: the log of a dead letter holds whole webhooks, which are not wanted here.
   const fields = (await connection.hkeys(key)).filter((field) =>
-    new RegExp(`^${index}\\.(?:\\d+|waits|batch|replay|cancelled)$`).test(field),
+    new RegExp(`^${index}\\.(?:\\d+|waits|batch|replay|stopped|cancelled)$`).test(field),
   );
   if (fields.length === 0) return undefined;
   const [head, ...values] = await connection.hmget(key, 'bundle', ...fields);
@@ -323,20 +346,24 @@ export async function readWebhookLog(
   const waits = values[fields.indexOf(`${index}.waits`)];
   const cancelled = values[fields.indexOf(`${index}.cancelled`)];
   const messageId = attempts.at(-1)?.messageId ?? cancelled ?? waits?.split(' ')[2] ?? '';
-  const replay = values[fields.indexOf(`${index}.replay`)];
+  const numberOf = (name: string) => {
+    const text = values[fields.indexOf(`${index}.${name}`)];
+    return text === null || text === undefined ? undefined : Number(text);
+  };
   return {
     head: JSON.parse(head) as BundleHead,
     messageId,
     attempts,
     isCancelled: cancelled !== undefined,
     batchId: values[fields.indexOf(`${index}.batch`)] ?? undefined,
-    replay: replay === null || replay === undefined ? undefined : Number(replay),
+    replay: numberOf('replay'),
+    stopped: numberOf('stopped'),
   };
 }
 
 /** A webhook that waits for its next attempt must still find its log then. */
 function lifetimeOf(record: AttemptRecord, retention: AttemptRetention): number {
-  if (isDeadLetter(record)) return retention.deadLettersMs;
+  if (endsUndelivered(record)) return retention.deadLettersMs;
   const { nextAttemptAtMs, outcome } = record;
   const waitMs =
     nextAttemptAtMs === undefined ? 0 : Math.max(0, nextAttemptAtMs - Date.parse(outcome.occurredAt));

@@ -77,6 +77,8 @@ interface LotHead {
   readonly campaignId: string;
   readonly messageId: string;
   readonly channelConfigId: string;
+  /** Of the campaign, when the webhooks were enqueued: those of different generations do not mix. */
+  readonly generation?: number;
 }
 
 interface GatheredWebhook {
@@ -198,11 +200,17 @@ export function openBatches(
 
   return {
     async gather(shard, bundle, webhooks, batching) {
-      const { campaignId, channelConfigId = '' } = bundle;
+      const { campaignId, channelConfigId = '', generation } = bundle;
       const byMessage = Map.groupBy(webhooks, ({ messageId }) => messageId);
       return Promise.all(
         [...byMessage].map(([messageId, ofMessage]) =>
-          gatherInto(shard, bundle, ofMessage, { campaignId, messageId, channelConfigId }, batching),
+          gatherInto(
+            shard,
+            bundle,
+            ofMessage,
+            { campaignId, messageId, channelConfigId, ...(generation !== undefined && { generation }) },
+            batching,
+          ),
         ),
       );
     },
@@ -215,13 +223,13 @@ export function openBatches(
     async claimDue(lotsMax) {
       const claimed = await Promise.all(
         Array.from({ length: shards }, async (_, shard) => {
-          const names = await runScript(
+          const [, ...names] = (await runScript(
             connection,
-            'claimLanes',
+            'claimDue',
             [dueLotsKey(shardPrefix(prefix, shard))],
             [lotsMax, CLAIM_MS],
-          );
-          return (names as string[]).map((name): Lot => ({ shard, name }));
+          )) as [number, ...string[]];
+          return names.map((name): Lot => ({ shard, name }));
         }),
       );
       return claimed.flat();
@@ -231,11 +239,9 @@ export function openBatches(
 }
 
 /** Hashed: the ids are their callers', and the same lot must be found by every worker. */
-function lotOf({ campaignId, messageId, channelConfigId }: LotHead, shards: number): Lot {
-  const digest = createHash('sha256')
-    .update([campaignId, messageId, channelConfigId].join('\0'))
-    .digest()
-    .subarray(0, 16);
+function lotOf({ campaignId, messageId, channelConfigId, generation }: LotHead, shards: number): Lot {
+  const parts = [campaignId, messageId, channelConfigId, ...(generation === undefined ? [] : [generation])];
+  const digest = createHash('sha256').update(parts.join('\0')).digest().subarray(0, 16);
   return { shard: digest.readUInt32BE(0) % shards, name: digest.toString('base64url') };
 }
 
@@ -260,7 +266,7 @@ interface Member {
 
 function toBatch(batchId: string, head: LotHead, members: readonly Member[]): Bundle {
   const { run, first, index } = parseWebhookId(batchId) as WebhookLocation;
-  const { campaignId, messageId, channelConfigId } = head;
+  const { campaignId, messageId, channelConfigId, generation } = head;
   // One span can have one parent: the batch goes on in its first webhook's trace, and points to the others.
   const [trace, ...links] = distinctTraces(members.map(({ webhook }) => webhook.trace));
   return {
@@ -271,6 +277,7 @@ function toBatch(batchId: string, head: LotHead, members: readonly Member[]): Bu
     first,
     acceptedAt: Math.min(...members.map(({ webhook }) => webhook.acceptedAt)),
     attempt: 1,
+    ...(generation !== undefined && { generation }),
     recheck: true,
     ...(trace !== undefined && { trace }),
     webhooks: [
@@ -289,7 +296,8 @@ function toBatch(batchId: string, head: LotHead, members: readonly Member[]): Bu
 
 /** BatchBody as JSON. Payloads are put in as the text that they were given as: none is parsed or changed. */
 function batchBody(batchId: string, head: LotHead, members: readonly Member[]): string {
-  const common: Omit<BatchBody, 'messages'> = { batchId, ...head };
+  const { generation: _generation, ...shown } = head;
+  const common: Omit<BatchBody, 'messages'> = { batchId, ...shown };
   const messages = members.map(({ id, webhook: { userId, body, contentType } }) => {
     const facts = JSON.stringify({ id, ...(userId !== undefined && { userId }) }).slice(0, -1);
     return contentType === undefined

@@ -2,21 +2,27 @@
  * What becomes of a campaign's jobs that wait in the queue when its controls change. Jobs are named after their campaign,
  * so that they are found without reading what they hold: a backlog of 100,000 webhooks takes a second or two. What is
  * taken by a worker meanwhile is left to it. May be repeated.
+ *
+ * A sweep brings the waiting jobs of a campaign to the workers, to be counted as cancelled. The script that cancels a
+ * campaign or sets its deadline writes when the sweep is due (change-controls.lua); any worker takes it, and if that worker
+ * dies another one does. A job that is swept and not cancelled goes back to its time: workers send nothing before it.
  */
 import { type CampaignPriority, WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import { Job, type Queue } from 'bullmq';
-import { callOffKey } from './keys.ts';
+import { controlsKeys } from './keys.ts';
 import { queuePriorityMoved } from './queue-priority.ts';
+import { defineScripts, runScript } from './scripts.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
 
 export interface CampaignJobs {
   /** Moves what waits to where the campaign's new priority belongs. Resolves to the number of jobs. */
   reprioritize(campaignId: string, priority: CampaignPriority): Promise<number>;
-  /**
-   * The campaign is called off: brings its jobs to the front, those that are due later too, so that workers count their
-   * webhooks as cancelled without delay. Of many callers one does it; the others resolve to undefined.
-   */
-  callOff(campaignId: string): Promise<number | undefined>;
+  /** Brings its jobs to the front, those that are due later too. Resolves to the number of jobs. */
+  bringForward(campaignId: string): Promise<number>;
+  /** Takes sweeps that are due. */
+  takeSweeps(): Promise<Sweep[]>;
+  /** To be called when a sweep is done. If the campaign was cancelled anew meanwhile, that sweep stays due. */
+  sweepDone(sweep: Sweep): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -24,12 +30,21 @@ export interface CampaignJobs {
 const SCAN_COUNT = 1_000;
 // BullMQ keeps the priority in the upper part of a job's score, and its turn in the lower 32 bits.
 const SCORE_PER_PRIORITY = 2 ** 32;
-// All workers hear of it within a second or two: one of them is enough. Called off again later, it is done again.
-const CALL_OFF_CLAIM_MS = 10_000;
+// Longer than the sweep of a large campaign takes. If its worker dies, another one takes it after that.
+const SWEEP_TAKEN_MS = 30_000;
+const SWEEPS_AT_ONCE = 10;
+
+export interface Sweep {
+  readonly campaignId: string;
+  readonly member: string;
+  readonly takenUntilMs: number;
+}
 
 export function openCampaignJobs(options: ShardOptions): CampaignJobs {
   const { connection, prefix } = options;
   const queues = openShardQueues(WEBHOOKS_QUEUE, options);
+  const { sweeps } = controlsKeys(prefix);
+  defineScripts(connection);
 
   /** The campaign's jobs among those of a sorted set, with their scores, a page at a time. */
   async function* jobsIn(queue: Queue, set: 'prioritized' | 'delayed', campaignId: string) {
@@ -64,7 +79,7 @@ export function openCampaignJobs(options: ShardOptions): CampaignJobs {
     return moved;
   }
 
-  async function callOffIn(queue: Queue, campaignId: string): Promise<number> {
+  async function bringForwardIn(queue: Queue, campaignId: string): Promise<number> {
     let moved = 0;
     for await (const page of jobsIn(queue, 'delayed', campaignId)) {
       await Promise.all(page.map(({ job }) => unlessGone(job.promote())));
@@ -82,11 +97,21 @@ export function openCampaignJobs(options: ShardOptions): CampaignJobs {
       const moved = await Promise.all(queues.all.map((queue) => reprioritizeIn(queue, campaignId, priority)));
       return moved.reduce((sum, count) => sum + count, 0);
     },
-    async callOff(campaignId) {
-      const key = callOffKey(prefix, campaignId);
-      if ((await connection.set(key, '1', 'PX', CALL_OFF_CLAIM_MS, 'NX')) === null) return undefined;
-      const moved = await Promise.all(queues.all.map((queue) => callOffIn(queue, campaignId)));
+    async bringForward(campaignId) {
+      const moved = await Promise.all(queues.all.map((queue) => bringForwardIn(queue, campaignId)));
       return moved.reduce((sum, count) => sum + count, 0);
+    },
+    async takeSweeps() {
+      const [takenUntilMs, ...members] = (await runScript(
+        connection,
+        'claimDue',
+        [sweeps],
+        [SWEEPS_AT_ONCE, SWEEP_TAKEN_MS],
+      )) as [number, ...string[]];
+      return members.map((member) => ({ campaignId: member.split(' ')[0] as string, member, takenUntilMs }));
+    },
+    async sweepDone({ member, takenUntilMs }) {
+      await runScript(connection, 'settleSweep', [sweeps], [member, takenUntilMs]);
     },
     close: queues.close,
   };

@@ -4,9 +4,11 @@
  */
 import type { Channel } from '@hookfleet/contract';
 import type { RedisConnection } from './connection.ts';
-import { channelsKey } from './keys.ts';
+import { laneOf } from './circuits.ts';
+import { controlsKeys } from './keys.ts';
 import { isOfLaterVersion, refuseLaterVersion } from './later-version.ts';
 import { createReadStored, type OnUnreadable, readAll } from './read-stored.ts';
+import { defineScripts, runScript } from './scripts.ts';
 import type { SecretBox } from './secret-box.ts';
 
 const CHANNEL_VERSION = 1;
@@ -43,7 +45,8 @@ export function openChannels({
   /** Told of entries that can't be read: they are taken for channels that there are not. */
   onError?: OnUnreadable;
 }): Channels {
-  const key = channelsKey(prefix);
+  const { channels: key, version, changes } = controlsKeys(prefix);
+  defineScripts(connection);
 
   // Closed whole: headers and URLs hold secrets too, and which ones is not ours to guess.
   const readStored = createReadStored<StoredChannel>(
@@ -61,7 +64,12 @@ export function openChannels({
   }
 
   async function write(id: string, stored: StoredChannel): Promise<void> {
-    await connection.hset(key, id, secrets.seal(JSON.stringify(stored)));
+    await runScript(
+      connection,
+      'putChannel',
+      [key, version, changes],
+      [id, secrets.seal(JSON.stringify(stored)), laneOf(id, '')],
+    );
   }
 
   return {

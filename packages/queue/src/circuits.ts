@@ -3,8 +3,8 @@
  * only to what its maker saw, so that of many workers that see the same failure one makes the change, and tells it.
  */
 import type { RedisConnection } from './connection.ts';
-import { circuitsKey, dueLanesKey } from './keys.ts';
-import { createReadStored, type OnUnreadable, readAll } from './read-stored.ts';
+import { controlsKeys } from './keys.ts';
+import { createReadStored, type OnUnreadable, readAll, type ReadStored } from './read-stored.ts';
 import { defineScripts, runScript } from './scripts.ts';
 
 export type Circuit =
@@ -22,11 +22,14 @@ export type Circuit =
 export interface Circuits {
   all(): Promise<ReadonlyMap<string, Circuit>>;
   get(lane: string): Promise<Circuit | undefined>;
-  /** Undefined stands for closed. False where the circuit is no longer as it was seen. */
-  change(lane: string, seen: Circuit | undefined, wanted: Circuit | undefined): Promise<boolean>;
+  /** Undefined stands for closed. False if the circuit is not what the caller knows. */
+  change(lane: string, known: Circuit | undefined, wanted: Circuit | undefined): Promise<boolean>;
   /** Whatever the circuit is: an operator's word stands. */
   set(lane: string, wanted: Circuit | undefined): Promise<void>;
 }
+
+// change-circuit.lua: whatever it is.
+const ANY = '*';
 
 export function openCircuits({
   connection,
@@ -35,34 +38,45 @@ export function openCircuits({
 }: {
   connection: RedisConnection;
   prefix: string;
-  /** Told of entries that can't be read: they are taken for closed circuits. */
+  /** Receives entries that cannot be read: they are taken for closed circuits. */
   onError?: OnUnreadable;
 }): Circuits {
-  const read = createReadStored<Circuit>('a circuit', onError, ({ sinceMs }) => Number.isFinite(sinceMs));
+  const read = parseCircuit(onError);
   defineScripts(connection);
-  const key = circuitsKey(prefix);
+  const { circuits: key, dueLanes, version, changes } = controlsKeys(prefix);
 
-  async function get(lane: string): Promise<Circuit | undefined> {
-    const text = await connection.hget(key, lane);
-    return text === null ? undefined : read(lane, text);
-  }
-
-  async function swap(lane: string, from: string, wanted: Circuit | undefined): Promise<boolean> {
-    const to = wanted === undefined ? '' : JSON.stringify(wanted);
-    return (await runScript(connection, 'changeCircuit', [key, dueLanesKey(prefix)], [lane, from, to])) === 1;
+  async function swap(lane: string, known: string, wanted: Circuit | undefined): Promise<boolean> {
+    const changed = await runScript(
+      connection,
+      'changeCircuit',
+      [key, dueLanes, version, changes],
+      [lane, known, toText(wanted)],
+    );
+    return changed === 1;
   }
 
   return {
-    get,
-    change: (lane, seen, wanted) => swap(lane, seen === undefined ? '' : JSON.stringify(seen), wanted),
+    async get(lane) {
+      const text = await connection.hget(key, lane);
+      return text === null ? undefined : read(lane, text);
+    },
+    change: (lane, known, wanted) => swap(lane, toText(known), wanted),
     async set(lane, wanted) {
-      // By its text: one that can't be read is replaced too.
-      while (!(await swap(lane, (await connection.hget(key, lane)) ?? '', wanted)));
+      await swap(lane, ANY, wanted);
     },
     async all() {
       return readAll(await connection.hgetall(key), read);
     },
   };
+}
+
+/** Reads a stored circuit; undefined for an entry that cannot be read. */
+export function parseCircuit(onError: OnUnreadable | undefined): ReadStored<Circuit> {
+  return createReadStored<Circuit>('a circuit', onError, ({ sinceMs }) => Number.isFinite(sinceMs));
+}
+
+function toText(circuit: Circuit | undefined): string {
+  return circuit === undefined ? '' : JSON.stringify(circuit);
 }
 
 /** The lane of a channel's webhooks, or of an inline destination's: its origin, which holds no secret. */

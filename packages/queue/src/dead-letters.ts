@@ -14,7 +14,8 @@ import {
   type WebhookLocation,
   WEBHOOKS_QUEUE,
 } from '@hookfleet/contract';
-import { type BundleHead, noteReplay, readWebhookLog, type WebhookLog } from './attempt-log.ts';
+import { type BundleHead, isDeadLetter, noteReplay, readWebhookLog, type WebhookLog } from './attempt-log.ts';
+import type { KnownControls } from './known-controls.ts';
 import { attemptLogKey, deadLettersKey, retryJobId, shardPrefix } from './keys.ts';
 import { queuePriority } from './queue-priority.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
@@ -57,14 +58,19 @@ export interface ReplayOptions {
 export interface DeadLetters {
   /** The latest first. A page may be short of the limit where a filter passes few. */
   list(campaignId: string, filter: DeadLetterFilter, limit: number, cursor?: string): Promise<DeadLetterPage>;
-  /** `notFailed`: it is delivered, or will be attempted anyway. A batch is replayed whole: its id is given then. */
-  replay(webhookId: string): Promise<'replayed' | 'notFailed' | 'unknown' | { readonly batchId: string }>;
-  /** `more`: not all were looked at; the same call goes on. */
+  /**
+   * `notFailed`: it is delivered, or will be attempted anyway. `cancelled`: its campaign is, or the deadline is past. A batch
+   * is replayed whole: its id is given then.
+   */
+  replay(
+    webhookId: string,
+  ): Promise<'replayed' | 'notFailed' | 'unknown' | 'cancelled' | { readonly batchId: string }>;
+  /** `more`: not all were looked at; the same call goes on. `cancelled` as for one webhook. */
   replayCampaign(
     campaignId: string,
     filter: DeadLetterFilter,
     options: ReplayOptions,
-  ): Promise<{ replayed: number; more: boolean }>;
+  ): Promise<{ replayed: number; more: boolean } | 'cancelled'>;
   /** What such a replay would do, and does not yet. */
   previewReplay(campaignId: string, filter: DeadLetterFilter, webhooksMax: number): Promise<ReplayPreview>;
   close(): Promise<void>;
@@ -94,8 +100,12 @@ interface Found extends Place {
   readonly log: WebhookLog;
 }
 
-export function openDeadLetters(options: ShardOptions): DeadLetters {
-  const { connection, prefix, shards } = options;
+export interface DeadLettersOptions extends ShardOptions {
+  readonly controls: Pick<KnownControls, 'untilLatest' | 'of' | 'isCancelled' | 'now'>;
+}
+
+export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
+  const { connection, prefix, shards, controls } = options;
   const queues = openShardQueues(WEBHOOKS_QUEUE, options);
 
   function logKey({ shard, run, first }: WebhookLocation): string {
@@ -161,7 +171,7 @@ export function openDeadLetters(options: ShardOptions): DeadLetters {
     if (location === undefined) return undefined;
     const log = await readWebhookLog(connection, logKey(location), location.index);
     const last = log?.attempts.at(-1);
-    if (log === undefined || last === undefined || !isFailed(log)) return undefined;
+    if (log === undefined || last === undefined || !isDeadLetter(log)) return undefined;
     const { event, reason, channelConfigId } = filter;
     const passes =
       (event === undefined || event === last.event) &&
@@ -180,6 +190,8 @@ export function openDeadLetters(options: ShardOptions): DeadLetters {
     if (text === null) return false;
     const attemptsBefore = (log.attempts.at(-1) as { attempt: number }).attempt;
     const attempt = attemptsBefore + 1;
+    const { generation } = controls.of(log.head.campaignId);
+    const now = Math.round(controls.now());
     const data: Bundle = {
       version: 1,
       ...headOf(log.head),
@@ -187,7 +199,9 @@ export function openDeadLetters(options: ShardOptions): DeadLetters {
       first,
       attempt,
       attemptsBefore,
-      replayedAt: Date.now(),
+      replayedAt: now,
+      ...(delayMs > 0 && { dueAt: now + delayMs }),
+      ...(generation !== undefined && { generation }),
       recheck: true,
       webhooks: [JSON.parse(text) as BundledWebhook],
     };
@@ -200,6 +214,11 @@ export function openDeadLetters(options: ShardOptions): DeadLetters {
     });
     await noteReplay(connection, logKey(location), index, attempt);
     return true;
+  }
+
+  async function isCancelledNow(campaignId: string): Promise<boolean> {
+    await controls.untilLatest();
+    return controls.isCancelled(campaignId, controls.of(campaignId).generation);
   }
 
   return {
@@ -228,11 +247,13 @@ export function openDeadLetters(options: ShardOptions): DeadLetters {
       const log = await readWebhookLog(connection, logKey(location), location.index);
       if (log === undefined) return 'unknown';
       if (log.batchId !== undefined) return { batchId: log.batchId };
-      if (!isFailed(log)) return 'notFailed';
+      if (!isDeadLetter(log)) return 'notFailed';
+      if (await isCancelledNow(log.head.campaignId)) return 'cancelled';
       return (await replayOne({ location, log }, 0)) ? 'replayed' : 'unknown';
     },
 
     async replayCampaign(campaignId, filter, { webhooksMax, perSecond }) {
+      if (await isCancelledNow(campaignId)) return 'cancelled';
       let replayed = 0;
       let lookedAt = 0;
       for await (const place of places(campaignId, filter)) {
@@ -283,12 +304,6 @@ function comesBefore(a: Place, b: Place): boolean {
 export function parseCursor(cursor: string): Place | undefined {
   const [, endedAtMs, webhookId] = /^(\d{1,15})_(wh_[0-9a-z_]{1,60})$/.exec(cursor) ?? [];
   return webhookId === undefined ? undefined : { endedAtMs: Number(endedAtMs), webhookId };
-}
-
-function isFailed({ attempts, replay }: WebhookLog): boolean {
-  const last = attempts.at(-1);
-  if (last === undefined || !last.final || (replay ?? 0) > last.attempt) return false;
-  return !attempts.some(({ event }) => event === 'webhook.delivered');
 }
 
 function headOf(head: BundleHead) {

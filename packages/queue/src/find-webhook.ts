@@ -6,7 +6,13 @@ import {
   recipientsOf,
   type WebhookStatus,
 } from '@hookfleet/contract';
-import { type BundleHead, type LoggedAttempt, readWebhookLog, type WebhookLog } from './attempt-log.ts';
+import {
+  type BundleHead,
+  isDeadLetter,
+  type LoggedAttempt,
+  readWebhookLog,
+  type WebhookLog,
+} from './attempt-log.ts';
 import type { RedisConnection } from './connection.ts';
 import { attemptLogKey, bundleName, shardPrefix } from './keys.ts';
 import type { ShardQueues } from './shard-queues.ts';
@@ -66,14 +72,14 @@ function fromBundle(id: string, bundle: Bundle, index: number): WebhookStatus {
 }
 
 function fromLog(id: string, log: WebhookLog): WebhookStatus {
-  const { head, messageId, attempts, replay = 0, isCancelled } = log;
+  const { head, messageId, attempts, isCancelled } = log;
   const last = attempts.at(-1);
   // Without an attempt it waits in a lane.
   if (last === undefined)
     return { id, messageId, ...headView(head), state: isCancelled ? 'cancelled' : 'pending', attempts: [] };
   const state = attempts.some(({ event }) => event === 'webhook.delivered')
     ? 'delivered'
-    : last.final && replay <= last.attempt
+    : isDeadLetter(log)
       ? 'failed'
       : isCancelled
         ? 'cancelled'

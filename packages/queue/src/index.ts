@@ -1,7 +1,9 @@
 /** The arrows of the picture: webhooks out and in, results out and in, over Redis. The only home of bullmq. */
 export { type BundleLog, claimWebhooks, type LoggedAttempt, readBundleLog } from './attempt-log.ts';
 export {
+  type CampaignChange,
   type CampaignControlsStore,
+  type CampaignState,
   campaignLane,
   campaignOfLane,
   openCampaignControls,
@@ -12,8 +14,8 @@ export {
   type CampaignBacklogOptions,
   createCampaignBacklog,
 } from './campaign-backlog.ts';
-export { type CampaignJobs, openCampaignJobs } from './campaign-jobs.ts';
-export { type KnownControls, startKnownControls } from './known-controls.ts';
+export { type CampaignJobs, openCampaignJobs, type Sweep } from './campaign-jobs.ts';
+export { type KnownControls, openKnownControls } from './known-controls.ts';
 export { type Batches, type Gathered, type Lot, openBatches } from './batches.ts';
 export { type CampaignLogs, type LoggedWebhook, openCampaignLogs } from './campaign-logs.ts';
 export { type CampaignReferences, openCampaignReferences } from './campaign-references.ts';

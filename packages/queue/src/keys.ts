@@ -15,14 +15,15 @@
  *     {hookfleet:0}:gathers      calls of late that put webhooks into lots
  *     {hookfleet}:formats        versions of what is stored without one of its own
  *     {hookfleet}:channels
- *     {hookfleet}:controls       of campaigns that have any; …:controls:version
+ *     {hookfleet}:controls       of campaigns that have any
+ *     {hookfleet}:changes        of controls, circuits and channels, by version; …:changes:version
+ *     {hookfleet}:sweeps         campaigns whose waiting webhooks are to be cancelled, by the time
  *     {hookfleet}:priorities     of campaigns, as lanes count them
  *     {hookfleet}:event-types    custom events that are activated; …:event-types:version
  *     {hookfleet}:reference:…    the campaign that an external reference stands for
  *     {hookfleet}:circuits       of lanes, where they are not closed
  *     {hookfleet}:lanes          that have something to do, by the time to look at them
  *     {hookfleet}:events         of the fleet: circuits, operators, campaigns that are complete
- *     {hookfleet}:called-off:…   campaigns that are being cleared out of the queues
  *     {hookfleet}:parked         webhooks parked, by lane
  *     {hookfleet}:lane:…         a lane's parking lot
  *     {hookfleet}:workers        ids of those that reported; …:worker:<id>, what each reported
@@ -56,11 +57,6 @@ export function backlogKey(shardTag: string): string {
 
 export function fleetEventsKey(prefix: string): string {
   return `{${prefix}}:events`;
-}
-
-/** Held by who sees to it that a campaign that was called off leaves the queues. */
-export function callOffKey(prefix: string, campaignId: string): string {
-  return `{${prefix}}:called-off:${campaignId}`;
 }
 
 /** The keys of a lot, in which webhooks gather until they are a batch. `lot`: its name, of safe characters. */
@@ -103,12 +99,20 @@ export function channelsKey(prefix: string): string {
   return `{${prefix}}:channels`;
 }
 
-export function controlsKey(prefix: string): string {
-  return `{${prefix}}:controls`;
-}
-
-export function controlsVersionKey(prefix: string): string {
-  return `{${prefix}}:controls:version`;
+/** What decides what may be sent, and what tells of its changes: all in one slot, so that a script may touch all of it. */
+export function controlsKeys(prefix: string) {
+  return {
+    controls: `{${prefix}}:controls`,
+    circuits: `{${prefix}}:circuits`,
+    priorities: prioritiesKey(prefix),
+    channels: channelsKey(prefix),
+    dueLanes: dueLanesKey(prefix),
+    sweeps: `{${prefix}}:sweeps`,
+    version: `{${prefix}}:changes:version`,
+    changes: `{${prefix}}:changes`,
+    /** Raised by an earlier version of hookfleet. */
+    earlierVersion: `{${prefix}}:controls:version`,
+  };
 }
 
 export function eventTypesKey(prefix: string): string {
@@ -121,10 +125,6 @@ export function eventTypesVersionKey(prefix: string): string {
 
 export function campaignReferenceKey(prefix: string, reference: string): string {
   return `{${prefix}}:reference:${reference}`;
-}
-
-export function circuitsKey(prefix: string): string {
-  return `{${prefix}}:circuits`;
 }
 
 /** The keys of the lanes' parking lots: all in one slot, so that a script may touch a lane and what is due. */

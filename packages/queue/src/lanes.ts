@@ -226,12 +226,13 @@ export function openLanes(
     },
     finish,
     async claimDue(lanesMax) {
-      return (await runScript(
+      const [, ...due] = (await runScript(
         connection,
-        'claimLanes',
+        'claimDue',
         [dueLanesKey(prefix)],
         [lanesMax, CLAIM_MS],
-      )) as string[];
+      )) as [number, ...string[]];
+      return due;
     },
     parked: () => readParked(connection, prefix),
     close: queues.close,

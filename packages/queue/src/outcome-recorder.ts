@@ -26,11 +26,13 @@ import {
   type AttemptRetention,
   type LoggedAttempt,
   noteCancelled,
+  noteReplayStopped,
   recordAttempts,
 } from './attempt-log.ts';
 import type { CampaignBacklog } from './campaign-backlog.ts';
 import { lossesOf } from './count-losses.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
+import type { KnownControls } from './known-controls.ts';
 import { retryJobId, shardPrefix } from './keys.ts';
 import { outcomeFromLog } from './outcome-from-log.ts';
 import { openResultsOut } from './results-out.ts';
@@ -48,6 +50,7 @@ const PAUSE_AFTER_ERROR_MS = 500;
 
 export interface OutcomeRecorderOptions extends ShardOptions {
   readonly backlog: Pick<CampaignBacklog, 'join'>;
+  readonly controls: Pick<KnownControls, 'isCancelled' | 'now'>;
   readonly retention: AttemptRetention;
   readonly onError: (error: Error, context: Record<string, unknown>) => void;
 }
@@ -77,7 +80,10 @@ export interface OutcomeRecorder {
   ): Promise<LoggedRecord>;
   /** For attempts that are in the log: resolves when they are reported. */
   resume(shard: number, bundle: Bundle, webhook: BundledWebhook, recorded: RecordedAttempt): Promise<void>;
-  /** For webhooks that are called off: resolves when that is in their log and in the results queue. May be repeated. */
+  /**
+   * For webhooks that are cancelled: resolves when that is in their log and in the results queue. May be repeated.
+   * A replay that is cancelled changes no counter: its webhook is a dead letter, as before, and can be replayed again.
+   */
   cancel(shard: number, bundle: Bundle, webhooks: readonly BundledWebhook[]): Promise<void>;
   close(): Promise<void>;
 }
@@ -96,7 +102,7 @@ interface ShardGroups {
 }
 
 export function createOutcomeRecorder(options: OutcomeRecorderOptions): OutcomeRecorder {
-  const { connection, prefix, shards, backlog, retention, onError } = options;
+  const { connection, prefix, shards, backlog, controls, retention, onError } = options;
   defineScripts(connection);
   const queues = openShardQueues(WEBHOOKS_QUEUE, options);
   const results = openResultsOut(options);
@@ -111,13 +117,21 @@ export function createOutcomeRecorder(options: OutcomeRecorderOptions): OutcomeR
         queues
           .of(shard)
           .addBulk(
-            later.map((item) => toRetryJob(item, backlog.join(shard, item.bundle.campaignId, 1, true))),
+            later.map((item) =>
+              toRetryJob(item, delayOf(item), backlog.join(shard, item.bundle.campaignId, 1, true)),
+            ),
           ),
       results.add(shard, {
         outcomes: items.map(({ outcome }) => outcome),
         ...(traces.length > 0 && { traces }),
       }),
     ]);
+  }
+
+  /** Nothing waits for its time in a campaign that is cancelled: it is to be counted as such. */
+  function delayOf({ bundle: { campaignId, generation }, nextAttemptAtMs = 0 }: Item): number {
+    if (controls.isCancelled(campaignId, generation)) return 0;
+    return Math.max(0, Math.round(nextAttemptAtMs - controls.now()));
   }
 
   /** What was logged before the connection was lost may not be in the log of the master that there is now. */
@@ -186,6 +200,12 @@ export function createOutcomeRecorder(options: OutcomeRecorderOptions): OutcomeR
     },
     resume: (shard, bundle, webhook, recorded) => report(groupsOf(shard), { bundle, webhook, ...recorded }),
     async cancel(shard, bundle, webhooks) {
+      if (bundle.attemptsBefore !== undefined) {
+        await untilDone({ shard, doing: 'stop replays' }, () =>
+          noteReplayStopped(connection, shardPrefix(prefix, shard), bundle, webhooks),
+        );
+        return;
+      }
       const cancellations = toCancellations(bundle, webhooks);
       await untilDone({ shard, doing: 'record cancellations' }, async () => {
         await noteCancelled(
@@ -234,7 +254,7 @@ function toCancellations(
  * The webhook leaves its bundle: a bundle of one, under an id made of the webhook's and the attempt's. Whoever runs it
  * looks into the log first: a write whose reply was lost is made again, maybe when the job it had added is done and gone.
  */
-function toRetryJob({ bundle, webhook, outcome, nextAttemptAtMs }: Item, priority: number) {
+function toRetryJob({ bundle, webhook, outcome, nextAttemptAtMs }: Item, delayMs: number, priority: number) {
   const {
     claim: _claim,
     claimedBy: _by,
@@ -245,13 +265,14 @@ function toRetryJob({ bundle, webhook, outcome, nextAttemptAtMs }: Item, priorit
     ...rest
   } = bundle;
   const attempt = outcome.attempt + 1;
-  const data: Bundle = { ...rest, attempt, recheck: true, webhooks: [webhook] };
+  const dueAt = Math.round(nextAttemptAtMs ?? 0);
+  const data: Bundle = { ...rest, attempt, dueAt, recheck: true, webhooks: [webhook] };
   return {
     name: bundle.campaignId,
     data,
     opts: {
       jobId: retryJobId(bundle.run, bundle.first, webhook.index, attempt),
-      delay: Math.max(0, Math.round((nextAttemptAtMs ?? 0) - Date.now())),
+      delay: delayMs,
       priority,
       removeOnComplete: true,
       attempts: 1,

@@ -46,6 +46,8 @@ export interface PackOptions {
   /** Where a webhook without idempotency key may go: any shard, by turns. */
   readonly nextShard: () => number;
   readonly secrets: SecretBox;
+  /** Of the campaign now; undefined stands for the first. */
+  readonly generationOf: (campaignId: string) => number | undefined;
 }
 
 interface OpenBundle {
@@ -102,6 +104,7 @@ function toBundle(
 ): Bundle {
   const head = webhooks[members[0] as number] as WebhookToEnqueue;
   const { run, first } = options.positions.allocate(head.campaignId, members.length);
+  const generation = options.generationOf(head.campaignId);
   const sharesTrace = members.every(
     (member) => webhooks[member]?.trace?.traceparent === head.trace?.traceparent,
   );
@@ -113,6 +116,7 @@ function toBundle(
     acceptedAt: options.nowMs,
     ...(head.deliverAtMs !== undefined && { deliverAt: head.deliverAtMs }),
     attempt: 1,
+    ...(generation !== undefined && { generation }),
     ...(head.idempotencyKey !== undefined && { claim: true }),
     ...(head.channelConfigId !== undefined && { channelConfigId: head.channelConfigId }),
     ...(head.destination !== undefined && destinationOf(head.destination, options.secrets)),

@@ -5,7 +5,8 @@ import { readLua } from './read-lua.ts';
 const SOURCES = {
   adjustBacklog: 'adjust-backlog',
   changeCircuit: 'change-circuit',
-  claimLanes: 'claim-lanes',
+  changeControls: 'change-controls',
+  claimDue: 'claim-due',
   claimWebhooks: 'claim-webhooks',
   commitWebhookIds: 'commit-webhook-ids',
   cutBatch: 'cut-batch',
@@ -15,11 +16,14 @@ const SOURCES = {
   gatherWebhooks: 'gather-webhooks',
   noteWebhooks: 'note-webhooks',
   parkPieces: 'park-pieces',
+  putChannel: 'put-channel',
+  readChanges: 'read-changes',
   recordAttempts: 'record-attempts',
   releasePieces: 'release-pieces',
   resetBacklog: 'reset-backlog',
   reserveWebhookIds: 'reserve-webhook-ids',
   settleBatch: 'settle-batch',
+  settleSweep: 'settle-sweep',
 } as const;
 
 export type ScriptName = keyof typeof SOURCES;

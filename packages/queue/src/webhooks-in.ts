@@ -6,7 +6,8 @@
  *
  * A job's life:   fetched → processed → completed         all its webhooks are recorded
  *                                     → back to wait      the process drains: some were not attempted
- *                                     → delayed           processing threw: our fault, tried again later;
+ *                                     → delayed           it was taken before its time;
+ *                                                         or processing threw: our fault, tried again later;
  *                                                         or a later version wrote it: for a worker that knows it
  *                                     → failed            not a bundle, or taken STARTS_MAX times without an end
  * Where the connection is lost before the job's end is known, what its run has written may be gone with a master that
@@ -44,8 +45,11 @@ export interface BundleRun {
   settled(webhooks: number): void;
 }
 
-/** `finished`: every webhook is recorded. `released`: some are left, for whoever takes the job next. */
-export type BundleRunEnd = 'finished' | 'released';
+/**
+ * `finished`: every webhook is recorded. `released`: some are left, for whoever takes the job next. `dueInMs`: the job was
+ * taken before its time.
+ */
+export type BundleRunEnd = 'finished' | 'released' | { readonly dueInMs: number };
 
 /** Thrown by a processor for data that no worker will ever understand. */
 export class UnreadableBundleError extends Error {
@@ -147,6 +151,7 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
       if (lost.signal.aborted) return undefined;
       // Its lock ends with the next call: from here on there is none to renew, or to miss.
       running.delete(job);
+      if (typeof end === 'object') return void (await job.moveToDelayed(Date.now() + end.dueInMs, token));
       if (end === 'released' || !isSure()) return void (await job.moveToWait(token));
       const fetchNext = capacity.hasRoom() && !stopping.signal.aborted;
       const next = await complete(worker, job, token, fetchNext);

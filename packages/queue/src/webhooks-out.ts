@@ -24,6 +24,7 @@ import { type CampaignBacklogOptions, createCampaignBacklog } from './campaign-b
 import { lossesOf } from './count-losses.ts';
 import { findWebhook } from './find-webhook.ts';
 import { createGroupCommit } from './group-commit.ts';
+import type { KnownControls } from './known-controls.ts';
 import { bundleName, idempotencyDigest, idempotencyKeyName, shardPrefix } from './keys.ts';
 import { type PackedBundle, packBundles, shardOf, type WebhookToEnqueue } from './pack-bundles.ts';
 import { createPositionAllocator } from './positions.ts';
@@ -41,7 +42,7 @@ export interface WebhooksOutOptions extends ShardOptions {
   readonly secrets: SecretBox;
   /** Asked before `enqueue` returns, where an operator wants it. */
   readonly untilReplicated?: ReplicaWait | undefined;
-  readonly priorityOf: CampaignBacklogOptions['priorityOf'];
+  readonly controls: Pick<KnownControls, 'untilLatest' | 'of' | 'isCancelled' | 'now'>;
   /** Of what steers and is not needed: the caller of `enqueue` is told of all else. */
   readonly onError: CampaignBacklogOptions['onError'];
 }
@@ -76,12 +77,15 @@ interface JobToAdd {
 }
 
 export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
-  const { connection, prefix, shards, bundleSize, idempotencyRetentionMs, secrets, untilReplicated } =
-    options;
+  const { connection, prefix, shards, bundleSize, idempotencyRetentionMs, secrets } = options;
+  const { untilReplicated, controls } = options;
   defineScripts(connection);
   const queues = openShardQueues(WEBHOOKS_QUEUE, options);
   const results = openResultsOut(options);
-  const backlog = createCampaignBacklog(options);
+  const backlog = createCampaignBacklog({
+    ...options,
+    priorityOf: (campaignId) => controls.of(campaignId).priority ?? 'normal',
+  });
   const positions = createPositionAllocator();
   const losses = lossesOf(connection);
   let turn = 0;
@@ -124,13 +128,19 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
               ...BUNDLE_JOB,
               jobId,
               priority: backlog.join(shard, bundle.campaignId, bundle.webhooks.length, false),
-              ...(bundle.deliverAt !== undefined && { delay: Math.max(0, bundle.deliverAt - Date.now()) }),
+              ...delayOf(bundle),
             },
           })),
         );
         await acceptances[shard]?.add(ofShard.flatMap(({ bundle }) => toAcceptances(bundle)));
       }),
     );
+  }
+
+  /** Nothing waits for its time in a campaign that is cancelled: it is to be counted as such. */
+  function delayOf({ campaignId, generation, deliverAt }: Bundle): { delay?: number } {
+    if (deliverAt === undefined || controls.isCancelled(campaignId, generation)) return {};
+    return { delay: Math.max(0, Math.round(deliverAt - controls.now())) };
   }
 
   /** The ids found for the keys, in the order of the webhooks: "" where the key was new. */
@@ -182,13 +192,16 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
     webhooks: readonly WebhookToEnqueue[],
     nextShard: () => number,
   ): Promise<string[]> {
+    // A campaign may have been resumed a moment ago, over another producer: what comes now must carry its new generation.
+    await controls.untilLatest();
     const packed = packBundles(webhooks, {
       bundleSize,
       shards,
       positions,
-      nowMs: Date.now(),
+      nowMs: Math.round(controls.now()),
       nextShard,
       secrets,
+      generationOf: (campaignId) => controls.of(campaignId).generation,
     });
     const ids = new Array<string>(webhooks.length);
     const keyed: Keyed[] = [];

@@ -6,9 +6,12 @@ import { Queue, Worker } from 'bullmq';
 import {
   createSecretBox,
   openCampaignJobs,
+  type Sweep,
   openWebhooksOut,
   type RedisConnection,
   type WebhooksOut,
+  openKnownControls,
+  openCampaignControls,
 } from '../src/index.ts';
 import { backlogOf, webhook, testServer } from './setup-queue.ts';
 
@@ -17,11 +20,9 @@ let connection: RedisConnection;
 let out: WebhooksOut;
 let queue: Queue;
 let prefix: string;
-let priorities: Map<string, CampaignPriority>;
 
 beforeEach(() => {
   ({ connection, prefix } = server);
-  priorities = new Map();
   out = open();
   queue = new Queue('webhooks', { connection, prefix: `{${prefix}:0}` });
 });
@@ -34,7 +35,7 @@ function open(): WebhooksOut {
     bundleSize: 25,
     idempotencyRetentionMs: 60_000,
     secrets: createSecretBox([]),
-    priorityOf: (campaignId) => priorities.get(campaignId) ?? 'normal',
+    controls: openKnownControls({ connection, prefix, onError: () => undefined }),
     onError: () => undefined,
   });
 }
@@ -131,7 +132,9 @@ test.each<[CampaignPriority, 'first' | 'last']>([
 });
 
 test('new webhooks of a campaign go by its priority', async () => {
-  priorities.set('low', 'low').set('high', 'high');
+  const controls = openCampaignControls({ connection, prefix });
+  await controls.set('low', { priority: 'low' });
+  await controls.set('high', { priority: 'high' });
   await send('low', 30);
   await send('normal', 2_000);
   await send('high', 2_000);
@@ -140,14 +143,51 @@ test('new webhooks of a campaign go by its priority', async () => {
   expect(countOf(taken.slice(-2), 'low')).toBe(2);
 });
 
-test('a campaign that is called off comes to the front, what is due next week too, and one caller sees to it', async () => {
+test('a sweep brings a campaign to the front, what is due next week too', async () => {
   await send('on', 5_000);
   await send('off', 5_000);
   await send('off', 100, Date.now() + 7 * 86_400_000);
   const jobs = openCampaignJobs({ connection, prefix, shards: 1 });
-  const moved = await Promise.all([jobs.callOff('off'), jobs.callOff('off')]);
-  expect(moved.filter((count) => count !== undefined)).toHaveLength(1);
+  await jobs.bringForward('off');
   const taken = await take(400);
   expect(countOf(taken.slice(0, 220), 'off')).toBe(204);
+  await jobs.close();
+});
+
+test('a cancelled campaign is swept twice, by one worker each time, and once more for each cancel', async () => {
+  const controls = openCampaignControls({ connection, prefix });
+  const jobs = openCampaignJobs({ connection, prefix, shards: 1 });
+  const sweeps = `{${prefix}}:sweeps`;
+  const takeByTwo = async () => (await Promise.all([jobs.takeSweeps(), jobs.takeSweeps()])).flat();
+  await controls.cancel('off');
+  const [first, ...others] = await takeByTwo();
+  expect(first?.campaignId).toBe('off');
+  expect(others).toEqual([]);
+
+  // Cancelled anew while the sweep is under way.
+  await controls.cancel('off');
+  await jobs.sweepDone(first as Sweep);
+  const [second] = await takeByTwo();
+  expect(second?.campaignId).toBe('off');
+  await jobs.sweepDone(second as Sweep);
+  expect(await takeByTwo()).toEqual([]);
+
+  expect(await connection.zrange(sweeps, 0, '-1')).toEqual(['off again']);
+  await connection.zadd(sweeps, 0, 'off again');
+  const [again] = await takeByTwo();
+  expect(again?.campaignId).toBe('off');
+  await jobs.sweepDone(again as Sweep);
+  expect(await connection.exists(sweeps)).toBe(0);
+  await jobs.close();
+});
+
+test('a sweep whose worker died is taken by another one', async () => {
+  await openCampaignControls({ connection, prefix }).set('late', { deadline: new Date(0).toISOString() });
+  const jobs = openCampaignJobs({ connection, prefix, shards: 1 });
+  expect(await jobs.takeSweeps()).toHaveLength(1);
+  expect(await jobs.takeSweeps()).toEqual([]);
+  // The time for which it was taken is over.
+  await connection.zadd(`{${prefix}}:sweeps`, 0, 'late');
+  expect(await jobs.takeSweeps()).toHaveLength(1);
   await jobs.close();
 });

@@ -21,6 +21,7 @@ import {
   openWebhooksOut,
   type RedisConnection,
   type WebhooksOut,
+  openKnownControls,
 } from '../src/index.ts';
 import { webhook } from './setup-queue.ts';
 
@@ -68,7 +69,7 @@ async function openOut(url: string, replicas: number): Promise<WebhooksOut> {
     idempotencyRetentionMs: 60_000,
     untilReplicated: createReplicaWait({ ...options, replicas }),
     secrets: createSecretBox([]),
-    priorityOf: () => 'normal',
+    controls: openKnownControls({ ...options, onError: () => undefined }),
     onError: () => undefined,
   });
 }

@@ -14,6 +14,7 @@ import {
   type RedisConnection,
   type ReleaseOptions,
   createSecretBox,
+  openKnownControls,
 } from '../src/index.ts';
 import { bundleOf, testServer } from './setup-queue.ts';
 
@@ -191,9 +192,9 @@ test("a campaign's priority counts as soon as it is set, for what waits already 
     return count(now) - count(before.map(({ campaignId }) => campaignId));
   };
   expect(await shareOfOther()).toBe(17);
-  await controls.put('other', { priority: 'high' });
+  await controls.set('other', { priority: 'high' });
   expect(await shareOfOther()).toBeGreaterThanOrEqual(31);
-  await controls.put('other', { priority: 'low' });
+  await controls.set('other', { priority: 'low' });
   expect(await shareOfOther()).toBeLessThanOrEqual(3);
 });
 
@@ -228,7 +229,7 @@ test('a webhook that waits in a lane is found, counted as backlog, and the queue
     bundleSize: 5,
     idempotencyRetentionMs: 60_000,
     secrets: createSecretBox([]),
-    priorityOf: () => 'normal',
+    controls: openKnownControls({ connection, prefix, onError: () => undefined }),
     onError: () => undefined,
   });
   expect(await out.find(`wh_0_${bundle.run}_0_1`)).toMatchObject({

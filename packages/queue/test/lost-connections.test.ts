@@ -20,6 +20,7 @@ import {
   openWebhooksOut,
   type RedisConnection,
   readBundleLog,
+  openKnownControls,
 } from '../src/index.ts';
 import { attemptLogKey, shardPrefix } from '../src/keys.ts';
 import { backlogOf, bundleOf, connect, outcomeOf, testServer, webhook } from './setup-queue.ts';
@@ -55,14 +56,14 @@ async function loseConnection(): Promise<void> {
   await ready;
 }
 
-function openOut(over: RedisConnection, priorityOf: () => 'normal' = () => 'normal') {
+function openOut(over: RedisConnection) {
   return openWebhooksOut({
     ...options,
     connection: over,
     bundleSize: 5,
     idempotencyRetentionMs: 60_000,
     secrets: createSecretBox([]),
-    priorityOf,
+    controls: openKnownControls({ ...options, connection: over, onError: () => undefined }),
     onError: () => undefined,
   });
 }
@@ -118,6 +119,7 @@ test('what was logged over a connection that is lost since is logged once more b
   const recorder = createOutcomeRecorder({
     ...options,
     backlog: backlogOf(connection, server.prefix),
+    controls: openKnownControls({ ...options, onError: () => undefined }),
     retention: { attemptsMs: 3_600_000, deadLettersMs: 3_600_000 },
     onError: () => undefined,
   });

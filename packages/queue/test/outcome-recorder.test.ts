@@ -13,6 +13,7 @@ import {
   type RecordedAttempt,
   type RedisConnection,
   readBundleLog,
+  openKnownControls,
 } from '../src/index.ts';
 import { attemptLogKey, deadLettersKey } from '../src/keys.ts';
 import { BOUNCED, backlogOf, bundleOf, connect, outcomeOf, testServer } from './setup-queue.ts';
@@ -34,6 +35,7 @@ beforeEach(() => {
     prefix,
     shards: 1,
     backlog: backlogOf(connection, prefix),
+    controls: openKnownControls({ connection, prefix, onError: () => undefined }),
     retention: RETENTION,
     onError: () => undefined,
   });
@@ -107,6 +109,7 @@ test('a later attempt that is written again, when it is done and gone, asks the 
     prefix,
     shards: 1,
     backlog: backlogOf(connection, prefix),
+    controls: openKnownControls({ connection, prefix, onError: () => undefined }),
     retention: RETENTION,
     onError: () => undefined,
   });
@@ -230,7 +233,7 @@ test('what is told of a webhook follows its attempts', async () => {
     bundleSize: 5,
     idempotencyRetentionMs: 60_000,
     secrets: createSecretBox([]),
-    priorityOf: () => 'normal',
+    controls: openKnownControls({ connection, prefix, onError: () => undefined }),
     onError: () => undefined,
   });
   const bundle = bundleOf(1);
@@ -266,6 +269,7 @@ test('while Redis is away a record waits, and it is written when Redis is back',
     prefix,
     shards: 1,
     backlog: backlogOf(patient, prefix),
+    controls: openKnownControls({ connection, prefix, onError: () => undefined }),
     retention: RETENTION,
     onError: (error) => void errors.push(error),
   });

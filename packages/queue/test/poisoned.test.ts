@@ -11,7 +11,7 @@ import {
   openEventTypes,
   openLanes,
   type RedisConnection,
-  startKnownControls,
+  openKnownControls,
 } from '../src/index.ts';
 import { bundleOf, testServer } from './setup-queue.ts';
 
@@ -62,16 +62,17 @@ test('a channel that cannot be read is one that there is not, and can be stored 
 });
 
 test("a campaign's controls that cannot be read hold up no other's, at the start neither", async () => {
-  const store = openCampaignControls({ connection, prefix, onError });
+  // Each reader reports for itself: this one is not asked about here.
+  const store = openCampaignControls({ connection, prefix });
   const fields = await poison(`{${prefix}}:controls`, POISON.slice(0, 7));
-  await store.put('good', { priority: 'high' });
-  const known = await startKnownControls({ store, onCalledOff: () => undefined, onError, now: Date.now });
+  await store.set('good', { priority: 'high' });
+  const known = openKnownControls({ connection, prefix, onError });
+  await known.untilFresh();
   expect(known.of('good').priority).toBe('high');
   for (const field of fields) {
     expect(known.of(field)).toEqual({});
-    expect(await store.get(field)).toEqual({});
+    expect((await store.get(field)).controls).toEqual({});
   }
-  await known.stop();
   expectTold(fields);
 });
 

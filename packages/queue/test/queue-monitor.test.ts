@@ -11,6 +11,7 @@ import {
   openCircuits,
   openLanes,
   openWebhooksOut,
+  openKnownControls,
 } from '../src/index.ts';
 import { bundleOf, connect, webhook } from './setup-queue.ts';
 
@@ -29,7 +30,7 @@ test('jobs, their age, and the time to drain them, counted in webhooks and over 
     bundleSize: 10,
     idempotencyRetentionMs: 60_000,
     secrets: createSecretBox([]),
-    priorityOf: () => 'normal',
+    controls: openKnownControls({ ...shards, onError: () => undefined }),
     onError: () => undefined,
   });
   await out.enqueue(Array.from({ length: 400 }, () => webhook()));
@@ -126,7 +127,7 @@ test('after a quiet hour the first webhooks show how fast the fleet is, not how 
     bundleSize: 10,
     idempotencyRetentionMs: 60_000,
     secrets: createSecretBox([]),
-    priorityOf: () => 'normal',
+    controls: openKnownControls({ ...shards, onError: () => undefined }),
     onError: () => undefined,
   });
   await out.enqueue(Array.from({ length: 400 }, () => webhook()));

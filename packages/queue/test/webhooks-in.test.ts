@@ -11,6 +11,7 @@ import {
   UnreadableBundleError,
   type WebhooksConsumer,
   createSecretBox,
+  openKnownControls,
 } from '../src/index.ts';
 import { connect, webhook, testServer } from './setup-queue.ts';
 
@@ -24,7 +25,7 @@ function setup(bundleSize = 5) {
     bundleSize,
     idempotencyRetentionMs: 60_000,
     secrets: createSecretBox([]),
-    priorityOf: () => 'normal',
+    controls: openKnownControls({ ...options, onError: () => undefined }),
     onError: () => undefined,
   });
   const queue = new Queue('webhooks', { connection, prefix: `{${prefix}:0}` });

@@ -2,7 +2,13 @@
 import { afterEach, expect, test } from '@jest/globals';
 import type { Bundle } from '@hookfleet/contract';
 import { Queue } from 'bullmq';
-import { createSecretBox, openWebhooksOut, shardPrefix, type WebhooksOut } from '../src/index.ts';
+import {
+  createSecretBox,
+  openWebhooksOut,
+  shardPrefix,
+  type WebhooksOut,
+  openKnownControls,
+} from '../src/index.ts';
 import { testServer, webhook } from './setup-queue.ts';
 
 const server = testServer();
@@ -17,7 +23,7 @@ function open(shards: number): WebhooksOut {
     bundleSize: 10,
     idempotencyRetentionMs: 60_000,
     secrets: createSecretBox([]),
-    priorityOf: () => 'normal',
+    controls: openKnownControls({ connection, prefix, onError: () => undefined }),
     onError: () => undefined,
   });
   opened.push(out);

@@ -1,5 +1,11 @@
 /** How fast webhooks come in: one a call, many a call, from a program that writes to Redis; and BullMQ's own addBulk. */
-import { connectRedis, createSecretBox, disconnectRedis, openWebhooksOut } from '@hookfleet/queue';
+import {
+  connectRedis,
+  createSecretBox,
+  disconnectRedis,
+  openWebhooksOut,
+  openKnownControls,
+} from '@hookfleet/queue';
 import { startDrillFleet } from '../drill-fleet.ts';
 import { openRedisMeter } from '../redis-cost.ts';
 import type { BareQueueTask } from './bare-queue-process.ts';
@@ -74,7 +80,7 @@ async function enqueueDirectly(url: string, webhooks: number): Promise<number> {
     bundleSize: 25,
     idempotencyRetentionMs: 60_000,
     secrets: createSecretBox([]),
-    priorityOf: () => 'normal',
+    controls: openKnownControls({ connection, prefix: 'hookfleet', onError }),
     onError,
   });
   const some = webhooksTo('bench', BULK).map(({ payload, ...webhook }) => ({
