@@ -19,7 +19,7 @@ import {
   openDeadLetters,
   openFleetEvents,
   openKnownControls,
-  readParked,
+  readWaiting,
 } from '@hookfleet/queue';
 import { createPriorityChanges } from '@hookfleet/operations';
 import {
@@ -203,7 +203,7 @@ await startApplication('aggregator', async () => {
       listWorkers: () => listWorkers(reading, config.keyPrefix),
       channels,
       circuits,
-      readParked: () => readParked(reading, config.keyPrefix),
+      readWaiting: () => readWaiting(reading, config.keyPrefix),
       latestSample: sampler.latest,
     }),
     channels,

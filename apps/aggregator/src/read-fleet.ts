@@ -9,6 +9,7 @@ import {
   type Circuits,
   laneOf,
   type QueueSample,
+  type WaitingLane,
   type WorkerReport,
 } from '@hookfleet/queue';
 import { circuitView } from '@hookfleet/operations';
@@ -45,30 +46,30 @@ export interface FleetReaderOptions {
   readonly listWorkers: () => Promise<readonly WorkerReport[]>;
   readonly channels: Pick<Channels, 'list'>;
   readonly circuits: Pick<Circuits, 'all'>;
-  readonly readParked: () => Promise<ReadonlyMap<string, number>>;
+  readonly readWaiting: () => Promise<ReadonlyMap<string, WaitingLane>>;
   readonly latestSample: () => { readonly sample: QueueSample; readonly atMs: number } | undefined;
 }
 
 export type FleetReader = () => Promise<FleetReport>;
 
 export function createFleetReader(options: FleetReaderOptions): FleetReader {
-  const { listWorkers, channels, circuits, readParked, latestSample } = options;
+  const { listWorkers, channels, circuits, readWaiting, latestSample } = options;
   return async () => {
-    const [workers, known, states, parked] = await Promise.all([
+    const [workers, known, states, waiting] = await Promise.all([
       listWorkers(),
       channels.list(),
       circuits.all(),
-      readParked(),
+      readWaiting(),
     ]);
     const names = new Set([
       ...known.map(({ channelConfigId }) => laneOf(channelConfigId, '')),
       ...states.keys(),
-      ...parked.keys(),
+      ...waiting.keys(),
     ]);
     const lanes = [...names].map((lane) => ({
       ...ownerOf(lane),
       circuit: circuitView(states.get(lane)),
-      parkedWebhooks: parked.get(lane) ?? 0,
+      parkedWebhooks: waiting.get(lane)?.webhooks ?? 0,
     }));
     const latest = latestSample();
     const sum = (of: (worker: WorkerReport) => number) =>
@@ -82,7 +83,7 @@ export function createFleetReader(options: FleetReaderOptions): FleetReader {
       queues: latest?.sample.queues ?? [],
       oldestSeconds: latest?.sample.oldestSeconds ?? [],
       backlogSeconds: latest?.sample.backlogSeconds ?? 0,
-      parkedWebhooks: [...parked.values()].reduce((total, count) => total + count, 0),
+      parkedWebhooks: [...waiting.values()].reduce((total, { webhooks }) => total + webhooks, 0),
       lanes: lanes.sort(byNeed).slice(0, LANES_MAX),
       moreLanes: lanes.length > LANES_MAX,
     };

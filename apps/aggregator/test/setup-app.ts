@@ -8,7 +8,7 @@ import {
   openCircuits,
   openDeadLetters,
   openFleetEvents,
-  readParked,
+  readWaiting,
   openKnownControls,
 } from '@hookfleet/queue';
 import { createLogger, createMetricsRegistry } from '@hookfleet/runtime';
@@ -40,7 +40,7 @@ export function setupApp(
       listWorkers: () => listWorkers(connection, prefix),
       channels,
       circuits,
-      readParked: () => readParked(connection, prefix),
+      readWaiting: () => readWaiting(connection, prefix),
       latestSample,
     }),
     channels,

@@ -25,10 +25,11 @@ export interface AttemptSlots {
    * the caller can leave.
    */
   acquire(lane: string, options: AcquireOptions): Promise<Release | 'aborted' | 'evicted'>;
+  /** A slot if one is free for the lane now. */
+  tryAcquire(lane: string, isRetry: boolean): Release | undefined;
   inFlight(): number;
-  /** Webhooks of the lane that wait for a slot here. */
-  waitingOf(lane: string): number;
-  isCongested(lane: string): boolean;
+  /** Slots that the lane may have beside those that it has and that are wanted for it. */
+  roomOf(lane: string): number;
   /** Sends away who waits for a congested lane and can leave. To be called every so often. */
   evictCongested(): void;
 }
@@ -38,7 +39,10 @@ export type Release = (end: 'answered' | 'silent' | 'unused') => void;
 
 export interface AcquireOptions {
   readonly signal: AbortSignal;
-  readonly evictable: boolean;
+  /** May the caller leave if the lane is congested? Asked then. */
+  readonly evictable: () => boolean;
+  /** Called once if the lane is congested and the caller stays: it waits for its own lane, and holds up no other. */
+  readonly onSetAside: () => void;
   readonly isRetry: boolean;
 }
 
@@ -54,9 +58,8 @@ const INTERVAL_WEIGHT = 0.1;
 // Of a lane's slots, where first attempts want them.
 const RETRY_SHARE = 1 / 4;
 
-interface Waiter {
-  readonly evictable: boolean;
-  readonly isRetry: boolean;
+interface Waiter extends Pick<AcquireOptions, 'evictable' | 'onSetAside' | 'isRetry'> {
+  isSetAside: boolean;
   readonly sinceMs: number;
   readonly answer: (answer: Release | 'aborted' | 'evicted') => void;
 }
@@ -164,17 +167,34 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
 
   return {
     inFlight: () => inFlight,
-    waitingOf(name) {
+    roomOf(name) {
       const lane = lanes.get(name);
-      return lane === undefined ? 0 : waitersOf(lane);
+      const [held, waiting, window] =
+        lane === undefined ? [0, 0, WINDOW_FIRST] : [lane.inFlight, waitersOf(lane), lane.window];
+      // Each further one takes one of the free ones: at the end held + room = SHARE * (free - room).
+      const free = slotsMax - inFlight;
+      const fair = Math.floor((SHARE * free - held) / (SHARE + 1));
+      return Math.max(0, Math.min(window - held, fair) - waiting);
     },
-    isCongested,
-    async acquire(name, { signal, evictable, isRetry }) {
+    tryAcquire(name, isRetry) {
+      const lane = laneAt(name);
+      if (waitersOf(lane) === 0 && mayTake(lane)) return take(name, lane, isRetry);
+      forgetIfIdle(name, lane);
+      return undefined;
+    },
+    async acquire(name, { signal, evictable, onSetAside, isRetry }) {
       if (signal.aborted) return 'aborted';
       const lane = laneAt(name);
       if (waitersOf(lane) === 0 && mayTake(lane)) return take(name, lane, isRetry);
       const { promise, resolve } = Promise.withResolvers<Release | 'aborted' | 'evicted'>();
-      const waiter: Waiter = { evictable, isRetry, sinceMs: now(), answer: resolve };
+      const waiter: Waiter = {
+        evictable,
+        onSetAside,
+        isSetAside: false,
+        isRetry,
+        sinceMs: now(),
+        answer: resolve,
+      };
       const waiting = setOf(lane, isRetry);
       const onAbort = () => {
         waiting.delete(waiter);
@@ -194,9 +214,13 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
         const lane = laneAt(name);
         for (const waiting of [lane.waiting, lane.waitingRetries]) {
           for (const waiter of waiting) {
-            if (!waiter.evictable) continue;
-            waiting.delete(waiter);
-            waiter.answer('evicted');
+            if (waiter.evictable()) {
+              waiting.delete(waiter);
+              waiter.answer('evicted');
+            } else if (!waiter.isSetAside) {
+              waiter.isSetAside = true;
+              waiter.onSetAside();
+            }
           }
         }
         if (waitersOf(lane) === 0) turns.delete(name);

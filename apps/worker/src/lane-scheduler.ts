@@ -1,43 +1,35 @@
 /**
- * Decides which webhooks are sent now and which wait in their lane, and releases those that wait.
+ * Brings back what waits in lanes, and changes circuits by the outcomes of attempts.
  *
- * A lane is released from
- *   - by its limits, where its channel has any: all of its webhooks pass through it
- *   - by a probe, where its circuit is open
- *   - else as attempts of it end: a success releases two, a failure a half (as TCP's slow start grows its window), so a
- *     destination that recovers is not swamped, and one that hangs gets nothing
- * and every second somebody looks at each lane that has something parked, so that none is forgotten when a worker dies.
+ * What waits, why, and when to look at it stands in Redis (lanes.ts). A worker looks at lanes that are due, twice a second
+ * and when something happens that may let a lane go on: an attempt ended here, a permit was given back. It releases as much
+ * as it has room for, so a worker that has just started takes its part at once. What it remembers of lanes only makes it
+ * look sooner.
  */
 import type { Outcome } from '@hookfleet/contract';
 import {
   type Circuit,
   type Circuits,
+  campaignOfLane,
   channelOfLane,
   type KnownControls,
   type LaneLimits,
   type Lanes,
 } from '@hookfleet/queue';
 import type { AttemptSlots } from './attempt-slots.ts';
-import {
-  type Health,
-  healthAfter,
-  isFailure,
-  opened,
-  probing,
-  shouldOpen,
-  stillOpen,
-} from './circuit-breaker.ts';
-import { isLimited } from './lane-limits.ts';
+import { type Health, healthAfter, isFailure, opened, shouldOpen, stillOpen } from './circuit-breaker.ts';
 
 export const CIRCUIT_STATES = ['closed', 'open', 'paused'] as const satisfies ('closed' | Circuit['state'])[];
 
 export type CircuitState = (typeof CIRCUIT_STATES)[number];
 
 export interface LaneSchedulerOptions {
-  readonly lanes: Pick<Lanes, 'release' | 'claimDue'>;
+  readonly lanes: Pick<Lanes, 'release' | 'takeDue'>;
   readonly circuits: Pick<Circuits, 'change'>;
-  readonly controls: Pick<KnownControls, 'circuitOf' | 'untilFresh' | 'untilLatest'>;
-  readonly slots: Pick<AttemptSlots, 'isCongested' | 'waitingOf' | 'evictCongested'>;
+  readonly controls: Pick<KnownControls, 'circuitOf' | 'untilLatest'>;
+  readonly slots: Pick<AttemptSlots, 'roomOf' | 'evictCongested'>;
+  /** Webhooks that this worker may take in hand beside those that it has. */
+  readonly roomInHand: () => number;
   readonly limitsOf: (lane: string) => Promise<LaneLimits>;
   /** Called by the one worker that made the change. */
   readonly onCircuitChanged: (lane: string, state: CircuitState, why: string) => void;
@@ -45,46 +37,36 @@ export interface LaneSchedulerOptions {
   /** Called each time the scheduler has read all circuits and controls: they apply from now on. */
   readonly onLooked?: (() => void) | undefined;
   readonly now: () => number;
-  /** How often to read circuits and to claim due lanes. */
+  /** How often to look for lanes that are due. Default: twice a second. */
   readonly lookEveryMs?: number | undefined;
 }
 
 export interface LaneScheduler {
-  /** Must the lane's webhooks wait, for now? `released`: the lane let them go already. */
-  mustWait(lane: string, limits: LaneLimits, released: boolean): boolean;
-  /** May nothing of the lane be sent, but its probe while the circuit is open? */
-  isHeld(lane: string, isProbe: boolean): boolean;
-  /** Something of the lane was parked. */
-  parked(lane: string): void;
-  /** An attempt of the lane was recorded. Resolves when the circuit is as it should be. */
+  /** Something waits in the lane, from now on. */
+  waits(lane: string): void;
+  /** Something happened that may let the lane go on, if something waits in it. */
+  maybeGoesOn(lane: string): void;
+  /** An attempt was recorded. Resolves when the circuit is as it should be. */
   recorded(lane: string, outcome: Outcome, wasProbe: boolean): Promise<void>;
-  /** Webhooks that the lane released went on, without an attempt that tells it of them. */
-  passed(lane: string, webhooks: number): void;
-  /** A released piece was finished: where what is in flight is limited, another may go. */
-  finished(lane: string, limits: LaneLimits): void;
   stop(): Promise<void>;
 }
 
-const LOOK_EVERY_MS = 1_000;
+const LOOK_EVERY_MS = 500;
 const EVICTION_MS = 20;
-const LANES_PER_TICK = 100;
-// A lane without limits is asked for more no more often than this.
+const LANES_PER_LOOK = 100;
+// A lane is asked for more no more often than this.
 const RELEASE_PAUSE_MS = 25;
-const RELEASED_AT_ONCE_MAX = 200;
-const CREDIT_MAX = 1_000;
-const CREDIT_OF_SUCCESS = 2;
-const CREDIT_OF_FAILURE = 0.5;
 // Lanes whose health is remembered here.
 const LANES_MAX = 10_000;
 const CHANGE_TRIES = 3;
 const UNCHANGED = Promise.resolve();
 
 export function createLaneScheduler(options: LaneSchedulerOptions): LaneScheduler {
-  const { lanes, circuits, controls, slots, limitsOf, onCircuitChanged, onError, now } = options;
+  const { lanes, circuits, controls, slots, roomInHand, limitsOf, onCircuitChanged, onError, now } = options;
   const { lookEveryMs = LOOK_EVERY_MS, onLooked } = options;
   const health = new Map<string, Health>();
-  /** Lanes with something parked, as far as this worker knows, and how much more their attempts allow. */
-  const credits = new Map<string, number>();
+  /** Lanes in which something waited when this worker looked last. */
+  const waiting = new Set<string>();
   const timers = new Map<string, NodeJS.Timeout>();
   const releasing = new Set<string>();
   const askedAgain = new Set<string>();
@@ -99,7 +81,7 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
     return done;
   }
 
-  /** `wanted`: what is to follow the circuit as it is, or `unchanged`. True where this worker made the change. */
+  /** `wanted`: what is to follow the circuit as it is, or `unchanged`. True if this worker made the change. */
   async function changeCircuit(
     lane: string,
     why: string,
@@ -129,7 +111,7 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
     releasing.add(lane);
     void inBackground('release', lane, () => releaseNow(lane)).then(() => {
       releasing.delete(lane);
-      if (askedAgain.delete(lane)) release(lane);
+      if (askedAgain.delete(lane)) releaseIn(lane, RELEASE_PAUSE_MS);
     });
   }
 
@@ -145,53 +127,18 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
   }
 
   async function releaseNow(lane: string): Promise<void> {
-    await controls.untilFresh();
-    const circuit = controls.circuitOf(lane);
-    if (circuit?.state === 'paused') return;
-    const limits = await limitsOf(lane);
-    if (circuit?.state === 'open') return probe(lane, circuit, limits);
-    if (slots.waitingOf(lane) > 0) return releaseIn(lane, RELEASE_PAUSE_MS);
-    const limited = isLimited(limits);
-    const credit = credits.get(lane) ?? 0;
-    const { webhooks, nextInMs } = await lanes.release(lane, {
-      limits,
-      webhooksMax: limited ? RELEASED_AT_ONCE_MAX : Math.min(Math.floor(credit), RELEASED_AT_ONCE_MAX),
-      piecesMax: RELEASED_AT_ONCE_MAX,
-      begin: true,
-      probe: false,
-    });
-    if (nextInMs === undefined) return void credits.delete(lane);
-    credits.set(lane, Math.max(0, (credits.get(lane) ?? 0) - webhooks));
-    if (limited) releaseIn(lane, webhooks >= RELEASED_AT_ONCE_MAX ? 0 : nextInMs);
-  }
-
-  async function probe(
-    lane: string,
-    circuit: Extract<Circuit, { state: 'open' }>,
-    limits: LaneLimits,
-  ): Promise<void> {
-    const nowMs = now();
-    if (nowMs < circuit.probeAtMs) return releaseIn(lane, circuit.probeAtMs - nowMs);
-    const isOurs = await changeCircuit(lane, circuit.why, (latest) =>
-      latest?.state === 'open' && latest.probeAtMs <= nowMs ? probing(latest, nowMs) : 'unchanged',
-    );
-    if (!isOurs) return;
-    await lanes.release(lane, {
-      limits: { ...limits, concurrency: 0 },
-      webhooksMax: RELEASED_AT_ONCE_MAX,
-      piecesMax: 1,
-      begin: true,
-      probe: true,
-    });
+    const room = campaignOfLane(lane) === undefined ? slots.roomOf(lane) : roomInHand();
+    const lookInMs = await lanes.release(lane, await limitsOf(lane), room);
+    if (lookInMs === undefined) return void waiting.delete(lane);
+    waiting.add(lane);
+    // Later than that, whoever looks next finds it due.
+    if (lookInMs < lookEveryMs) releaseIn(lane, Math.max(lookInMs, RELEASE_PAUSE_MS));
   }
 
   async function lookAround(): Promise<void> {
     await controls.untilLatest();
     onLooked?.();
-    for (const lane of await lanes.claimDue(LANES_PER_TICK)) {
-      if (!credits.has(lane)) credits.set(lane, 0);
-      release(lane);
-    }
+    for (const lane of await lanes.takeDue(LANES_PER_LOOK)) release(lane);
   }
 
   let isLooking = false;
@@ -204,13 +151,6 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
     });
   }, lookEveryMs);
   const eviction = setInterval(() => slots.evictCongested(), EVICTION_MS);
-
-  function addCredit(lane: string, more: number): void {
-    const credit = credits.get(lane);
-    if (credit === undefined) return;
-    credits.set(lane, Math.min(credit + more, CREDIT_MAX));
-    releaseIn(lane, RELEASE_PAUSE_MS);
-  }
 
   function remember(lane: string, failed: boolean): Health {
     const latest = healthAfter(health.get(lane), failed, now());
@@ -242,20 +182,13 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
   }
 
   return {
-    mustWait(lane, limits, released) {
-      if (controls.circuitOf(lane) !== undefined) return true;
-      return !released && (isLimited(limits) || slots.isCongested(lane));
+    waits(lane) {
+      waiting.add(lane);
     },
-    isHeld(lane, isProbe) {
-      const circuit = controls.circuitOf(lane);
-      return circuit !== undefined && !(isProbe && circuit.state === 'open');
-    },
-    parked(lane) {
-      if (!credits.has(lane)) credits.set(lane, 0);
-      releaseIn(lane, 0);
+    maybeGoesOn(lane) {
+      if (waiting.has(lane)) releaseIn(lane, RELEASE_PAUSE_MS);
     },
     recorded(lane, outcome, wasProbe) {
-      addCredit(lane, isFailure(outcome) ? CREDIT_OF_FAILURE : CREDIT_OF_SUCCESS);
       const latest = remember(lane, isFailure(outcome));
       const after = (circuit: Circuit | undefined) => circuitAfter(circuit, lane, outcome, latest, wasProbe);
       if (after(controls.circuitOf(lane)) === 'unchanged') return UNCHANGED;
@@ -263,12 +196,6 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
         const isChanged = await changeCircuit(lane, outcome.reason ?? 'delivered', after);
         if (isChanged && controls.circuitOf(lane) === undefined) release(lane);
       });
-    },
-    passed(lane, webhooks) {
-      addCredit(lane, webhooks * CREDIT_OF_SUCCESS);
-    },
-    finished(lane, { concurrency }) {
-      if (concurrency > 0) release(lane);
     },
     async stop() {
       stopped = true;

@@ -5,18 +5,14 @@
  *          ──▶ read the log, if somebody may have been here before
  *          ──▶ is its campaign cancelled? ──▶ count its webhooks as cancelled
  *          ──▶ does its channel send batches? ──▶ gather them: they leave as a bundle of one
- *          ──▶ must its campaign or its destination wait? ──▶ park them
- *          ──▶ for each webhook: slot ──▶ may it be sent now? ──▶ attempt ──▶ record in the log ──▶ slot back ──▶ report
- *          ──▶ finished, or released with some webhooks left
- *
- * Whether a webhook may be sent is asked when it has its slot, of controls and circuits that are 50 ms old at most
- * (known-controls.ts): what was paused or cancelled while it waited is not sent.
+ *          ──▶ send what may be sent (send-webhooks.ts): slot ──▶ attempt ──▶ record in the log ──▶ slot back ──▶ report
+ *          ──▶ finished, released to another worker, or waiting in a lane with the webhooks that are left
  *
  * If we die here …
  *   before the attempt: the bundle runs again and nothing has happened.
  *   between attempt and record: the attempt is repeated, under the same webhook-id. At most one per slot.
  *   after the record: the next run finds it in the log and reports its retry and its outcome.
- *   after parking: the next run parks the same pieces under the same ids.
+ *   before the bundle waits: the next run decides again.
  *   after gathering: the next run gathers again, and those that are in their lot stay as they are.
  *   after the last report: the same, and the bundle is finished then.
  */
@@ -28,9 +24,7 @@ import {
   compileValidator,
   type Destination,
   isBatch,
-  type Outcome,
   recipientsOf,
-  type TraceContext,
   traceOf,
 } from '@hookfleet/contract';
 import {
@@ -40,151 +34,66 @@ import {
   type BundleRunEnd,
   type CampaignBacklog,
   campaignLane,
-  isLaterPiece,
   type KnownControls,
-  type LaneLimits,
+  laneJobOf,
   type Lanes,
   type LoggedAttempt,
-  type LoggedRecord,
+  LOOKED_AT_MS,
   laneOf,
   type OutcomeRecorder,
   outcomeFromLog,
   type SecretBox,
   UnreadableBundleError,
 } from '@hookfleet/queue';
-import type { AttemptSlots, Release } from './attempt-slots.ts';
-import type { AttemptWebhook } from './attempt-webhook.ts';
 import type { BatchSender } from './batch-sender.ts';
 import type { ChannelCache } from './channel-cache.ts';
-import { campaignLimits, laneLimits, NO_LIMITS } from './lane-limits.ts';
+import type { InHand } from './in-hand.ts';
+import { laneLimits, NO_LIMITS } from './lane-limits.ts';
 import type { LaneScheduler } from './lane-scheduler.ts';
+import type { Sent, SendWebhooks, Work } from './send-webhooks.ts';
 
 export interface ProcessBundleOptions {
-  readonly slots: AttemptSlots;
   readonly channels: ChannelCache;
-  readonly attempt: AttemptWebhook;
-  readonly recorder: Pick<OutcomeRecorder, 'record' | 'resume' | 'cancel'>;
-  readonly controls: Pick<KnownControls, 'isCancelled' | 'of' | 'untilFresh' | 'now'>;
-  readonly lanes: Pick<Lanes, 'park' | 'parkAgain' | 'finish'>;
+  readonly send: SendWebhooks;
+  readonly inHand: InHand;
+  readonly recorder: Pick<OutcomeRecorder, 'resume' | 'cancel'>;
+  readonly controls: Pick<KnownControls, 'isCancelled' | 'untilFresh' | 'now'>;
+  readonly lanes: Pick<Lanes, 'wait' | 'leave'>;
   readonly backlog: Pick<CampaignBacklog, 'leave'>;
   readonly batches: Pick<Batches, 'gather'>;
   readonly batchSender: Pick<BatchSender, 'gathered'>;
   readonly secrets: Pick<SecretBox, 'open'>;
-  readonly scheduler: Pick<
-    LaneScheduler,
-    'mustWait' | 'isHeld' | 'parked' | 'recorded' | 'finished' | 'passed'
-  >;
-  /** The bundle's log; claims its webhooks for the job first where the bundle asks for it. */
+  readonly scheduler: Pick<LaneScheduler, 'waits'>;
+  /** The bundle's log; claims its webhooks for the job first if the bundle asks for it. */
   readonly readLog: (run: BundleRun, bundle: Bundle) => Promise<BundleLog>;
-  readonly onRecorded: (outcome: Outcome, bundle: Bundle, trace: TraceContext | undefined) => void;
   readonly onCancelled: (bundle: Bundle, webhooks: number) => void;
+  /** From 0 up to 1. */
+  readonly random: () => number;
 }
-
-/** `waitsIn`: the lane in which the webhook is to wait. */
-type WebhookEnd = 'finished' | 'released' | 'cancelled' | { readonly waitsIn: string };
 
 // A job that is due in less than this stays with its worker: clocks that differ by a little cost no way back.
 const HELD_FOR_MAX_MS = 1_000;
-
-/** A bundle under way, with what its webhooks need. */
-interface Work {
-  readonly run: BundleRun;
-  readonly bundle: Bundle;
-  readonly destination: Destination;
-  readonly lane: string;
-  readonly limits: LaneLimits;
-  /** Where its webhooks are to be gathered. */
-  readonly batching: Batching | undefined;
-}
 
 const validateBundle = compileValidator<Bundle>(Bundle);
 
 export function createProcessBundle(
   options: ProcessBundleOptions,
 ): (run: BundleRun) => Promise<BundleRunEnd> {
-  const { slots, channels, attempt, recorder, controls, lanes, scheduler, batches, batchSender } = options;
-  const { backlog, secrets, readLog } = options;
-  const { onRecorded, onCancelled } = options;
+  const { channels, send, inHand, recorder, controls, lanes, scheduler, batches, batchSender } = options;
+  const { backlog, secrets, readLog, onCancelled, random } = options;
 
-  async function processWebhook(work: Work, webhook: BundledWebhook): Promise<WebhookEnd> {
-    const { run, bundle, lane } = work;
-    // A piece that its lane has released stays: it would only come back.
-    const slot = await slots.acquire(lane, {
-      signal: run.signal,
-      evictable: bundle.lane !== lane,
-      isRetry: bundle.attempt > 1,
-    });
-    if (slot === 'aborted') return 'released';
-    if (slot === 'evicted') return { waitsIn: lane };
-    const unsent = await unlessSendable(work).catch((error: unknown) => {
-      slot('unused');
-      throw error;
-    });
-    if (unsent !== undefined) {
-      slot('unused');
-      return unsent;
-    }
-    const { reported } = await attemptInSlot(work, webhook, slot);
-    await reported;
-    return 'finished';
-  }
-
-  /** What becomes of a webhook of the bundle if it may not be sent now. Rejects with Redis' error. */
-  async function unlessSendable({ run, bundle, lane }: Work): Promise<WebhookEnd | undefined> {
-    await controls.untilFresh();
-    if (run.signal.aborted) return 'released';
-    if (controls.isCancelled(bundle.campaignId, bundle.generation)) return 'cancelled';
-    const ofCampaign = campaignLane(bundle.campaignId);
-    if (scheduler.isHeld(ofCampaign, false)) return { waitsIn: ofCampaign };
-    return scheduler.isHeld(lane, bundle.probe === true) ? { waitsIn: lane } : undefined;
-  }
-
-  /** Resolves when the attempt is logged and the slot is free again. */
-  async function attemptInSlot(work: Work, webhook: BundledWebhook, release: Release): Promise<LoggedRecord> {
-    const { run, bundle, destination, lane } = work;
-    let answer: Parameters<Release>[0] = 'answered';
-    try {
-      const recorded = await attempt(run.shard, bundle, webhook, destination);
-      if (recorded.outcome.reason === 'timeout') answer = 'silent';
-      const logged = await recorder.record(run.shard, bundle, webhook, recorded);
-      onRecorded(recorded.outcome, bundle, recorded.trace);
-      const settled = scheduler.recorded(lane, recorded.outcome, bundle.probe === true);
-      if (bundle.probe) await settled;
-      return logged;
-    } finally {
-      release(answer);
-      run.settled(1);
-    }
-  }
-
-  async function park(
+  async function gather(
     { run, bundle }: Work,
-    lane: string,
-    { pieceSize }: LaneLimits,
     webhooks: readonly BundledWebhook[],
-  ): Promise<void> {
-    if (webhooks.length === 0) return;
-    await lanes.park(run.shard, bundle, lane, webhooks, pieceSize);
-    run.settled(webhooks.length);
-    scheduler.parked(lane);
-  }
-
-  /** Of what was parked by an earlier run of this job, the same pieces: they may be gone, or may never have got there. */
-  async function parkAgain({ run, bundle }: Work, parked: ReadonlyMap<string, ParkedPiece>): Promise<void> {
-    for (const { piece, lane, webhooks } of parked.values()) {
-      await lanes.parkAgain(run.shard, bundle, lane, webhooks, piece);
-      run.settled(webhooks.length);
-      scheduler.parked(lane);
-    }
-  }
-
-  async function gather({ run, bundle }: Work, webhooks: readonly BundledWebhook[], batching: Batching) {
+    batching: Batching,
+  ): Promise<Sent> {
     const lots = await batches.gather(run.shard, bundle, webhooks, batching);
     run.settled(webhooks.length);
     batchSender.gathered(bundle, lots);
+    return { left: [], end: 'finished' };
   }
 
-  async function cancel({ run, bundle }: Work, webhooks: readonly BundledWebhook[]): Promise<void> {
+  async function cancel(run: BundleRun, bundle: Bundle, webhooks: readonly BundledWebhook[]): Promise<void> {
     if (webhooks.length === 0) return;
     await recorder.cancel(run.shard, bundle, webhooks);
     onCancelled(
@@ -198,86 +107,46 @@ export function createProcessBundle(
     return destination ?? (JSON.parse(secrets.open(sealedDestination)) as Destination);
   }
 
-  async function processWebhooks(work: Work, webhooks: readonly BundledWebhook[]): Promise<BundleRunEnd> {
-    if (webhooks.length === 0) return 'finished';
-    const { bundle, batching } = work;
-    if (batching !== undefined) {
-      await gather(work, webhooks, batching);
-      return 'finished';
+  /** The bundle's destination as it is now, whenever it is asked for. */
+  function destinationOf(bundle: Bundle): Work['destination'] {
+    const { channelConfigId } = bundle;
+    if (channelConfigId === undefined) {
+      const inline = { destination: inlineDestination(bundle), limits: NO_LIMITS };
+      return () => Promise.resolve(inline);
     }
-    const ofCampaign = campaignLane(bundle.campaignId);
-    const limits = campaignLimits(controls.of(bundle.campaignId));
-    const isReleased = bundle.lane === ofCampaign || bundle.passedCampaign === true;
-    if (scheduler.mustWait(ofCampaign, limits, isReleased)) {
-      await park(work, ofCampaign, limits, webhooks);
-      return 'finished';
-    }
-    return sendWebhooks(
-      isReleased ? { ...work, bundle: { ...bundle, passedCampaign: true } } : work,
-      webhooks,
-    );
-  }
-
-  /** All at once, but for a probe: then the first alone, and the others if the circuit has closed by then. */
-  async function sendWebhooks(work: Work, webhooks: readonly BundledWebhook[]): Promise<BundleRunEnd> {
-    const { bundle, lane, limits } = work;
-    const leave = createLeave(work);
-    const process = async (webhook: BundledWebhook): Promise<WebhookEnd> => {
-      const end = await processWebhook(work, webhook);
-      if (end === 'cancelled' || typeof end === 'object') await leave(webhook, end);
-      return end;
-    };
-    const probes = bundle.probe && scheduler.isHeld(lane, false) && !scheduler.isHeld(lane, true) ? 1 : 0;
-    const probeEnds = await Promise.all(webhooks.slice(0, probes).map(process));
-    const others = webhooks.slice(probes);
-    if (scheduler.mustWait(lane, limits, bundle.lane === lane) && !probeEnds.includes('released')) {
-      await park(work, lane, limits, others);
-      return 'finished';
-    }
-    // All are waited for, also if one throws: a bundle that is set aside must have nothing in flight.
-    const ends = await Promise.allSettled([...probeEnds, ...others.map(process)]);
-    const failed = ends.find((end) => end.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
-    return ends.some((end) => end.status === 'fulfilled' && end.value === 'released')
-      ? 'released'
-      : 'finished';
-  }
-
-  /** What is not sent leaves: to its lane, or cancelled. Those of a bundle that end alike leave together. */
-  function createLeave(work: Work) {
-    const leaving = new Map<string, { webhooks: BundledWebhook[]; left: Promise<void> }>();
-    return (webhook: BundledWebhook, end: 'cancelled' | { readonly waitsIn: string }): Promise<void> => {
-      const key = end === 'cancelled' ? '' : end.waitsIn;
-      const group = leaving.get(key);
-      if (group !== undefined) {
-        group.webhooks.push(webhook);
-        return group.left;
-      }
-      const webhooks = [webhook];
-      const left = Promise.resolve().then(() => {
-        leaving.delete(key);
-        if (end === 'cancelled') return cancel(work, webhooks);
-        return park(work, key, key === work.lane ? work.limits : NO_LIMITS, webhooks);
-      });
-      leaving.set(key, { webhooks, left });
-      return left;
+    return async () => {
+      const channel = await channels.get(channelConfigId);
+      return { destination: channel, limits: laneLimits(channel) };
     };
   }
 
   /** For a webhook that this bundle's attempt is recorded of: what follows a record may be missing. */
   async function resume(
-    { run, bundle, destination }: Work,
-    webhook: BundledWebhook,
-    logged: readonly LoggedAttempt[],
+    run: BundleRun,
+    bundle: Bundle,
+    { eventProperties }: Destination,
+    { webhook, logged }: RecordedWebhook,
   ): Promise<void> {
     const recorded = logged.find((entry) => entry.attempt === bundle.attempt) as LoggedAttempt;
     const goesOn = logged.some((entry) => entry.attempt > bundle.attempt);
     await recorder.resume(run.shard, bundle, webhook, {
-      outcome: outcomeFromLog(run.shard, bundle, webhook, recorded, destination.eventProperties),
+      outcome: outcomeFromLog(run.shard, bundle, webhook, recorded, eventProperties),
       nextAttemptAtMs: goesOn ? undefined : recorded.nextAttemptAtMs,
       trace: traceOf(bundle, webhook),
     });
     run.settled(1);
+  }
+
+  async function endOf({ run, bundle, lanes: pair }: Work, { left, end }: Sent): Promise<BundleRunEnd> {
+    if (end === 'released') return 'released';
+    if (end === 'finished') {
+      if (run.repeated) await lanes.leave(pair, run);
+      return 'finished';
+    }
+    await lanes.wait(pair, end, laneJobOf(run.shard, run.jobId, bundle, left));
+    scheduler.waits(end.lane);
+    // Its lane brings it back before that.
+    return { dueInMs: Math.round(LOOKED_AT_MS * (0.5 + random())), first: true };
   }
 
   return async (run) => {
@@ -285,36 +154,47 @@ export function createProcessBundle(
     await controls.untilFresh();
     const isCancelled = controls.isCancelled(given.campaignId, given.generation);
     const earlyMs = isCancelled ? 0 : Math.ceil(dueAtOf(given) - controls.now());
-    if (earlyMs > HELD_FOR_MAX_MS) return { dueInMs: earlyMs };
+    if (earlyMs > HELD_FOR_MAX_MS) return { dueInMs: earlyMs, first: false };
     if (earlyMs > 0) await sleep(earlyMs, undefined, { signal: run.signal }).catch(() => undefined);
     if (!run.repeated && joinedBacklog(given))
       backlog.leave(run.shard, given.campaignId, given.webhooks.length, given.attempt > 1);
-    const channel =
-      given.channelConfigId === undefined ? undefined : await channels.get(given.channelConfigId);
-    const destination = channel ?? inlineDestination(given);
-    const limits = channel === undefined ? NO_LIMITS : laneLimits(channel);
-    const lane = laneOf(given.channelConfigId, destination.url);
+    const destination = destinationOf(given);
+    const { channelConfigId } = given;
+    const channel = channelConfigId === undefined ? undefined : await channels.get(channelConfigId);
+    const asFound = channel ?? (await destination()).destination;
     const somebodyWasHere = run.repeated || given.claim === true || given.recheck === true;
     const log = somebodyWasHere ? await readLog(run, given) : undefined;
-    // Once claimed, the claim goes with the webhooks, into their lane too.
+    // Once claimed, the claim goes with the webhooks.
     const bundle = given.claim ? { ...given, claimedBy: given.claimedBy ?? run.jobId } : given;
-    // What was attempted by itself already goes on by itself.
-    const batching = isBatch(bundle) || bundle.attempt > 1 ? undefined : channel?.batch;
-    const work: Work = { run, bundle, destination, lane, limits, batching };
-    const { left, calledOff, recorded, parked } = sortWebhooks(bundle, log, isCancelled);
-    const [end] = await Promise.all([
-      processWebhooks(work, left),
-      cancel(work, calledOff),
-      parkAgain(work, parked),
-      ...recorded.map(({ webhook, logged }) => resume(work, webhook, logged)),
-    ]);
-    if (end === 'finished' && bundle.lane !== undefined) {
-      await lanes.finish(bundle.lane, run.jobId);
-      if (bundle.lane === lane) scheduler.finished(lane, limits);
-      // What was not attempted here, no recorded attempt tells the lane of.
-      if (bundle.lane !== lane || calledOff.length > 0) scheduler.passed(bundle.lane, bundle.webhooks.length);
+    const pair = {
+      campaign: campaignLane(bundle.campaignId),
+      destination: laneOf(channelConfigId, asFound.url),
+    };
+    const held = inHand.add(pair);
+    try {
+      const work: Work = {
+        run,
+        bundle,
+        lanes: pair,
+        held,
+        destination,
+        cancel: (webhooks) => cancel(run, bundle, webhooks),
+      };
+      // What was attempted by itself already goes on by itself.
+      const batching = isBatch(bundle) || bundle.attempt > 1 ? undefined : channel?.batch;
+      const { left, cancelled, recorded } = sortWebhooks(bundle, log, isCancelled);
+      const sent = batching === undefined || left.length === 0 ? send(work, left) : gather(work, left, batching);
+      // All are waited for, also if one throws: a job that goes must have nothing in flight.
+      const [sentEnd, ...others] = await Promise.allSettled([
+        sent,
+        cancel(run, bundle, cancelled),
+        ...recorded.map((one) => resume(run, bundle, asFound, one)),
+      ]);
+      for (const one of [sentEnd, ...others]) if (one.status === 'rejected') throw one.reason;
+      return await endOf(work, (sentEnd as PromiseFulfilledResult<Sent>).value);
+    } finally {
+      held.end();
     }
-    return end;
   };
 }
 
@@ -323,39 +203,32 @@ function dueAtOf({ attempt, deliverAt = 0, dueAt = 0 }: Bundle): number {
   return attempt === 1 ? deliverAt : dueAt;
 }
 
-/** What came from a lane, a batch or a replay was not counted when it joined the queue. */
+/** What comes from a batch or a replay was not counted when it joined the queue. */
 function joinedBacklog(bundle: Bundle): boolean {
   const isReplay = bundle.attempt - 1 === bundle.attemptsBefore;
-  return bundle.lane === undefined && !isReplay && !(isBatch(bundle) && bundle.attempt === 1);
+  return !isReplay && !(isBatch(bundle) && bundle.attempt === 1);
 }
 
-interface ParkedPiece {
-  readonly piece: string;
-  readonly lane: string;
-  readonly webhooks: BundledWebhook[];
+interface RecordedWebhook {
+  readonly webhook: BundledWebhook;
+  readonly logged: readonly LoggedAttempt[];
 }
 
 /** What is to be done for each of a bundle's webhooks, by its log. Those that another job has claimed are not ours. */
 function sortWebhooks(bundle: Bundle, log: BundleLog | undefined, isCancelled: boolean) {
   const left: BundledWebhook[] = [];
-  const calledOff: BundledWebhook[] = [];
-  const recorded: { webhook: BundledWebhook; logged: readonly LoggedAttempt[] }[] = [];
-  const parked = new Map<string, ParkedPiece>();
+  const cancelled: BundledWebhook[] = [];
+  const recorded: RecordedWebhook[] = [];
   for (const webhook of bundle.webhooks) {
     const claim = log?.claims.get(webhook.index);
     if (bundle.claim && claim !== undefined && claim !== bundle.claimedBy) continue;
     if (log?.batched.has(webhook.index)) continue;
     const logged = log?.attempts.get(webhook.index) ?? [];
-    const place = log?.waits.get(webhook.index);
     if (logged.some((entry) => entry.attempt === bundle.attempt)) recorded.push({ webhook, logged });
-    else if (place !== undefined && isLaterPiece(place.piece, bundle)) {
-      const piece = parked.get(place.piece) ?? { ...place, webhooks: [] };
-      piece.webhooks.push(webhook);
-      parked.set(place.piece, piece);
-    } else if (isCancelled || log?.cancelled.has(webhook.index)) calledOff.push(webhook);
+    else if (isCancelled || log?.cancelled.has(webhook.index)) cancelled.push(webhook);
     else left.push(webhook);
   }
-  return { left, calledOff, recorded, parked };
+  return { left, cancelled, recorded };
 }
 
 /** A job is only as trustworthy as whoever can write to Redis. */

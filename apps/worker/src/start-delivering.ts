@@ -16,6 +16,7 @@ import {
   openCircuits,
   openFleetEvents,
   openKnownControls,
+  drainFormerLanes,
   openLanes,
   readBundleLog,
   type SecretBox,
@@ -32,11 +33,14 @@ import { circuitEvent } from './circuit-event.ts';
 import type { WorkerConfig } from './config.ts';
 import { createEgressGuard } from './egress-guard.ts';
 import { campaignLimits } from './lane-limits.ts';
+import { createInHand } from './in-hand.ts';
 import { createLaneScheduler, type LaneSchedulerOptions } from './lane-scheduler.ts';
 import { createOAuthTokens } from './oauth-tokens.ts';
 import { openHttpClient } from './open-http-client.ts';
+import { createPermits } from './permits.ts';
 import { createProcessBundle, type ProcessBundleOptions } from './process-bundle.ts';
 import { createRequestWebhook } from './request-webhook.ts';
+import { createSendWebhooks, type SendWebhooksOptions } from './send-webhooks.ts';
 import { createTestChannel } from './test-channel.ts';
 import { startSweepingCampaigns } from './sweep-campaigns.ts';
 import { traceAttempts } from './trace-attempts.ts';
@@ -60,7 +64,7 @@ export interface DeliveringOptions extends ShardOptions {
   readonly secrets: SecretBox;
   readonly slots: AttemptSlots;
   readonly tracing?: Tracing | undefined;
-  readonly onRecorded: ProcessBundleOptions['onRecorded'];
+  readonly onRecorded: SendWebhooksOptions['onRecorded'];
   readonly onCancelled: ProcessBundleOptions['onCancelled'];
   readonly onCircuitChanged: LaneSchedulerOptions['onCircuitChanged'];
   readonly onError: (error: Error, context: Record<string, unknown>) => void;
@@ -73,6 +77,9 @@ export interface DeliveringOptions extends ShardOptions {
   /** Takes the closer of what was just opened; they are to be called in the reverse order. */
   readonly onClose: (name: string, close: () => unknown) => void;
 }
+
+// An attempt's permit outlives the attempt by the time that its record may take.
+const PERMIT_RESERVE_MS = 30_000;
 
 export async function startDelivering(options: DeliveringOptions): Promise<WebhooksConsumer> {
   const { connection, prefix, shards, config, workerId, secrets, slots, tracing, onError, onClose } = options;
@@ -91,16 +98,23 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
 
   const lanes = openLanes({
     ...shardOptions,
-    retentionMs: config.deadLetterRetentionMs,
-    // A job lives as long as its slowest attempt, and may be run again after a worker's death.
-    leaseMs: 2 * (lockDurationMs + attemptTimeoutMs + stalledIntervalMs),
+    workerId,
+    // A second attempt's worth for what comes before and after it.
+    permitMs: 2 * attemptTimeoutMs + PERMIT_RESERVE_MS,
   });
   onClose('lanes', () => lanes.close());
   const jobs = openCampaignJobs(shardOptions);
   onClose('campaign jobs', () => jobs.close());
-  const sweeping = startSweepingCampaigns({ jobs, lanes, onError, lookEveryMs });
+  const sweeping = startSweepingCampaigns({ jobs, onError, lookEveryMs });
   onClose('sweeps of campaigns', () => sweeping.stop());
-  const controls = openKnownControls({ ...shardOptions, onChanged: channels.changed });
+  const inHand = createInHand();
+  const controls = openKnownControls({
+    ...shardOptions,
+    onChanged(lane) {
+      channels.changed(lane);
+      inHand.changed(lane);
+    },
+  });
   // The clock that all processes share: a worker whose own is wrong makes no attempt early or late.
   const now = () => Math.round(controls.now());
   const { circuitClock = now } = options;
@@ -121,11 +135,13 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
   onClose('recorder', () => recorder.close());
 
   const fleetEvents = openFleetEvents(shardOptions);
+  let consumer: WebhooksConsumer | undefined;
   const scheduler = createLaneScheduler({
     lanes,
     circuits: openCircuits(shardOptions),
     controls,
     slots,
+    roomInHand: () => 2 * config.concurrency - (consumer?.inHand() ?? 0),
     limitsOf(lane) {
       const campaignId = campaignOfLane(lane);
       return campaignId === undefined
@@ -167,14 +183,32 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
     now: Date.now,
   });
   const attempt = createAttemptWebhook({ request, workerId, now, random: Math.random });
-  const processBundle = createProcessBundle({
+  const send = createSendWebhooks({
     slots,
-    channels,
     attempt: tracing === undefined ? attempt : traceAttempts(attempt, tracing),
     recorder,
     controls,
     lanes,
+    permits: createPermits({
+      lanes,
+      onWanted(lane) {
+        scheduler.waits(lane);
+        scheduler.maybeGoesOn(lane);
+      },
+      onError,
+    }),
     scheduler,
+    onRecorded: options.onRecorded,
+  });
+  const processBundle = createProcessBundle({
+    channels,
+    send,
+    inHand,
+    recorder,
+    controls,
+    lanes,
+    scheduler,
+    random: Math.random,
     batches,
     batchSender,
     backlog,
@@ -185,11 +219,10 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
         ? claimWebhooks(connection, shardTag, bundle, bundle.claimedBy ?? jobId, config.attemptRetentionMs)
         : readBundleLog(connection, shardTag, bundle);
     },
-    onRecorded: options.onRecorded,
     onCancelled: options.onCancelled,
   });
 
-  const consumer = consumeWebhooks({
+  const taking = consumeWebhooks({
     ...shardOptions,
     webhooksMax: config.concurrency,
     lockDurationMs,
@@ -198,6 +231,8 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
     onDrained: backlog.drained,
     onError,
   });
-  onClose('consumer', () => consumer.stop());
-  return consumer;
+  consumer = taking;
+  onClose('consumer', () => taking.stop());
+  await drainFormerLanes(shardOptions);
+  return taking;
 }

@@ -2,11 +2,10 @@
  * Sweeps: what waits of a campaign that is cancelled, or whose deadline is past, is brought to the workers at once, to be
  * counted as cancelled. Which campaigns are due stands in Redis (campaign-jobs.ts), so none is forgotten.
  */
-import type { CampaignJobs, Lanes, Sweep } from '@hookfleet/queue';
+import type { CampaignJobs, Sweep } from '@hookfleet/queue';
 
 export interface SweepCampaignsOptions {
   readonly jobs: Pick<CampaignJobs, 'bringForward' | 'takeSweeps' | 'sweepDone'>;
-  readonly lanes: Pick<Lanes, 'parked' | 'flush'>;
   readonly onError: (error: Error, context: Record<string, unknown>) => void;
   /** How often to look for sweeps that are due. Default: twice a second. */
   readonly lookEveryMs?: number | undefined;
@@ -16,11 +15,10 @@ const LOOK_EVERY_MS = 500;
 
 /** Resolves the stop when the sweep under way is done. */
 export function startSweepingCampaigns(options: SweepCampaignsOptions): { stop(): Promise<void> } {
-  const { jobs, lanes, onError, lookEveryMs = LOOK_EVERY_MS } = options;
+  const { jobs, onError, lookEveryMs = LOOK_EVERY_MS } = options;
 
   async function sweep(due: Sweep): Promise<void> {
     await jobs.bringForward(due.campaignId);
-    for (const lane of (await lanes.parked()).keys()) await lanes.flush(lane, due.campaignId);
     await jobs.sweepDone(due);
   }
 

@@ -70,21 +70,7 @@ export const Bundle = Type.Object({
     Type.Literal(true, { description: 'Written by a run that repeats another: read the attempt log first.' }),
   ),
   claimedBy: Type.Optional(
-    Type.String({ description: 'The job that claimed the webhooks, where they left it for a lane.' }),
-  ),
-  lane: Type.Optional(
-    Type.String({ description: 'The lane that released this piece, and is told when it is done.' }),
-  ),
-  passedCampaign: Type.Optional(
-    Type.Literal(true, {
-      description: "Its campaign's lane has let it go: it waits for its destination alone.",
-    }),
-  ),
-  parked: Type.Optional(Type.Integer({ description: 'How many times it was parked: part of its id.' })),
-  probe: Type.Optional(
-    Type.Literal(true, {
-      description: 'The first webhook goes alone: the rest follows if the destination answers.',
-    }),
+    Type.String({ description: 'The job that claimed the webhooks, if an earlier version gave them another one.' }),
   ),
   channelConfigId: Type.Optional(Type.String()),
   destination: Type.Optional(Destination),

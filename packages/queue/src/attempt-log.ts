@@ -5,7 +5,7 @@
  *     <index>.<n>      the n-th attempt of the webhook at <index>, as a short array (see encodeAttempt)
  *     <index>.claim    the job that may attempt the webhook, where two might (claim-webhooks.lua)
  *     <index>.cancelled  its message: the webhook was called off
- *     <index>.waits    the piece that the webhook waits in, its lane (lanes.ts), and its message
+ *     <index>.waits    the webhook waits for its batch (batches.ts): "batch", the lot, and its message
  *     <index>.batch    the batch that the webhook left in (batches.ts): its attempts are the batch's
  *     <index>.replay   the attempt that a replay will make, or made
  *     <index>.stopped  the attempt that a replay did not make, because the campaign was cancelled
@@ -56,17 +56,12 @@ export interface BundleLog {
   readonly attempts: ReadonlyMap<number, readonly LoggedAttempt[]>;
   /** By the webhook's index: the job that claimed it. */
   readonly claims: ReadonlyMap<number, string>;
-  /** By the webhook's index: where it was parked last. */
-  readonly waits: ReadonlyMap<number, ParkedPlace>;
-  /** The indexes of webhooks that were called off. */
+  /** The indexes of webhooks that wait for their batch, or did. */
+  readonly waiting: ReadonlySet<number>;
+  /** The indexes of webhooks that were cancelled. */
   readonly cancelled: ReadonlySet<number>;
   /** The indexes of webhooks that left in a batch. */
   readonly batched: ReadonlySet<number>;
-}
-
-export interface ParkedPlace {
-  readonly piece: string;
-  readonly lane: string;
 }
 
 export interface AttemptRecord {
@@ -470,7 +465,7 @@ function decodeAttempt(attempt: number, text: string): LoggedAttempt {
 export function parseLog(fields: Record<string, string>): BundleLog {
   const attempts = new Map<number, LoggedAttempt[]>();
   const claims = new Map<number, string>();
-  const waits = new Map<number, ParkedPlace>();
+  const waiting = new Set<number>();
   const cancelled = new Set<number>();
   const batched = new Set<number>();
   for (const [field, value] of Object.entries(fields)) {
@@ -479,15 +474,13 @@ export function parseLog(fields: Record<string, string>): BundleLog {
     if (what === 'claim') claims.set(Number(index), value);
     else if (what === 'cancelled') cancelled.add(Number(index));
     else if (what === 'batch') batched.add(Number(index));
-    else if (what === 'waits') {
-      const [piece = '', lane = ''] = value.split(' ');
-      waits.set(Number(index), { piece, lane });
-    } else {
+    else if (what === 'waits') waiting.add(Number(index));
+    else {
       const entries = attempts.get(Number(index)) ?? [];
       entries.push(decodeAttempt(Number(what), value));
       attempts.set(Number(index), entries);
     }
   }
   for (const entries of attempts.values()) entries.sort((a, b) => a.attempt - b.attempt);
-  return { attempts, claims, waits, cancelled, batched };
+  return { attempts, claims, waiting, cancelled, batched };
 }

@@ -55,9 +55,9 @@ export function openCampaignLogs(options: ShardOptions): CampaignLogs {
     if (fields.length === 0) return [];
     const values = await connection.hmget(key, ...fields);
     const texts = Object.fromEntries(fields.map((field, i) => [field, values[i] ?? '']));
-    const { attempts, cancelled, batched, waits } = parseLog(texts);
+    const { attempts, cancelled, batched, waiting } = parseLog(texts);
     const { recipients } = JSON.parse(texts['bundle'] ?? '{}') as { recipients?: number };
-    const indexes = new Set([...attempts.keys(), ...cancelled, ...batched, ...waits.keys()]);
+    const indexes = new Set([...attempts.keys(), ...cancelled, ...batched, ...waiting]);
     return [...indexes].map((index) => ({
       position: first + index,
       attempts: attempts.get(index) ?? [],

@@ -45,7 +45,7 @@ export function openChannels({
   /** Told of entries that can't be read: they are taken for channels that there are not. */
   onError?: OnUnreadable;
 }): Channels {
-  const { channels: key, version, changes } = controlsKeys(prefix);
+  const { channels: key, version, changes, dueLanes } = controlsKeys(prefix);
   defineScripts(connection);
 
   // Closed whole: headers and URLs hold secrets too, and which ones is not ours to guess.
@@ -67,7 +67,7 @@ export function openChannels({
     await runScript(
       connection,
       'putChannel',
-      [key, version, changes],
+      [key, version, changes, dueLanes],
       [id, secrets.seal(JSON.stringify(stored)), laneOf(id, '')],
     );
   }

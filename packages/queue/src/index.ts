@@ -57,14 +57,22 @@ export {
 } from './fleet-events.ts';
 export { fleetEventsKey, shardPrefix } from './keys.ts';
 export {
-  isLaterPiece,
+  type Admission,
+  type AdmitRequest,
+  type LaneJob,
+  laneJobOf,
   type LaneLimits,
+  type LanePair,
   type Lanes,
+  LOOKED_AT_MS,
   openLanes,
-  readParked,
-  type Released,
-  type ReleaseOptions,
+  readWaiting,
+  type Wait,
+  WAIT_REASONS,
+  type WaitingLane,
+  type WaitReason,
 } from './lanes.ts';
+export { drainFormerLanes } from './drain-former-lanes.ts';
 export { eventIdOf, outcomeFromLog, recipientsAndMembers } from './outcome-from-log.ts';
 export {
   createOutcomeRecorder,
@@ -73,7 +81,13 @@ export {
   type RecordedAttempt,
 } from './outcome-recorder.ts';
 export type { WebhookToEnqueue } from './pack-bundles.ts';
-export { createQueueMonitor, QUEUE_STATES, type QueueMonitor, type QueueSample } from './queue-monitor.ts';
+export {
+  createQueueMonitor,
+  PARKED_REASONS,
+  QUEUE_STATES,
+  type QueueMonitor,
+  type QueueSample,
+} from './queue-monitor.ts';
 export { createReplicaWait, type ReplicaWait } from './replica-wait.ts';
 export type { RedisMemory } from './redis-memory.ts';
 export { type ConsumeResultsOptions, consumeResults, type ResultsConsumer } from './results-in.ts';

@@ -22,10 +22,10 @@
  *     {hookfleet}:event-types    custom events that are activated; …:event-types:version
  *     {hookfleet}:reference:…    the campaign that an external reference stands for
  *     {hookfleet}:circuits       of lanes, where they are not closed
- *     {hookfleet}:lanes          that have something to do, by the time to look at them
  *     {hookfleet}:events         of the fleet: circuits, operators, campaigns that are complete
- *     {hookfleet}:parked         webhooks parked, by lane
- *     {hookfleet}:lane:…         a lane's parking lot
+ *     {hookfleet}:waits          lanes that have something to do, by the time to look at them
+ *     {hookfleet}:waits:…        a lane: what waits in it, its limits
+ *     {hookfleet}:waiting        webhooks that wait in lanes, by lane; …:waiting:reasons
  *     {hookfleet}:workers        ids of those that reported; …:worker:<id>, what each reported
  *     {hookfleet}:test:…         a channel's test: that it is wanted, what came of it
  */
@@ -104,9 +104,9 @@ export function controlsKeys(prefix: string) {
   return {
     controls: `{${prefix}}:controls`,
     circuits: `{${prefix}}:circuits`,
-    priorities: prioritiesKey(prefix),
+    priorities: `{${prefix}}:priorities`,
     channels: channelsKey(prefix),
-    dueLanes: dueLanesKey(prefix),
+    dueLanes: `{${prefix}}:waits`,
     sweeps: `{${prefix}}:sweeps`,
     version: `{${prefix}}:changes:version`,
     changes: `{${prefix}}:changes`,
@@ -127,13 +127,28 @@ export function campaignReferenceKey(prefix: string, reference: string): string 
   return `{${prefix}}:reference:${reference}`;
 }
 
-/** The keys of the lanes' parking lots: all in one slot, so that a script may touch a lane and what is due. */
-export function laneKeys(prefix: string, lane: string) {
+/** A lane's keys, in the order of lane.lua: in the slot of all lanes, so that a script may touch what it needs. */
+export function laneKeys(prefix: string, lane: string): string[] {
+  const parts = ['jobs', 'order', 'flows', 'released', 'state', 'permits', 'since'];
+  return parts.map((part) => `{${prefix}}:waits:${lane}:${part}`);
+}
+
+/** Webhooks that wait, by lane. */
+export function waitingKey(prefix: string): string {
+  return `{${prefix}}:waiting`;
+}
+
+/** Why they wait, by lane. */
+export function waitReasonsKey(prefix: string): string {
+  return `{${prefix}}:waiting:reasons`;
+}
+
+/** Where an earlier version parked webhooks; drain-former-lanes.ts. */
+export function formerLaneKeys(prefix: string, lane: string) {
   const own = `{${prefix}}:lane:${lane}`;
   return {
-    due: dueLanesKey(prefix),
-    parked: parkedKey(prefix),
-    priorities: prioritiesKey(prefix),
+    due: `{${prefix}}:lanes`,
+    parked: formerParkedKey(prefix),
     order: `${own}:order`,
     data: `${own}:data`,
     state: `${own}:state`,
@@ -144,16 +159,7 @@ export function laneKeys(prefix: string, lane: string) {
   };
 }
 
-/** What a webhook costs the campaigns that have another priority than the normal one. */
-export function prioritiesKey(prefix: string): string {
-  return `{${prefix}}:priorities`;
-}
-
-export function dueLanesKey(prefix: string): string {
-  return `{${prefix}}:lanes`;
-}
-
-export function parkedKey(prefix: string): string {
+export function formerParkedKey(prefix: string): string {
   return `{${prefix}}:parked`;
 }
 

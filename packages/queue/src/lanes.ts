@@ -1,276 +1,258 @@
 /**
- * Lanes: virtual queues, one for each channel (or, for inline destinations, each origin), for webhooks that may not
- * be sent now: their destination is limited, failing, paused, or holds more than its share of the workers.
+ * Lanes: where webhooks wait that may not be sent now, and where their limits are held. There is one for each channel, one
+ * for each origin of inline destinations, and one for each campaign (its pauses and its rate).
  *
- * A webhook that may be sent travels as before and never sees its lane. One that may not is parked: it leaves the
- * webhooks queue, in a piece of its bundle, and comes back as a job when its lane releases it. So each is picked up
- * twice at most, however long the backlog, and a lane that stands still costs nothing.
+ * What waits is a job in BullMQ's delayed set, with an entry in one lane (lane.lua):
  *
- *   bundle's job ──park──▶ the lane's lot ──release──▶ on lease ──add──▶ a job of the piece ──finish──▶ gone
+ *   queue ──take──▶ worker ──admit──▶ sent
+ *     ▲               │
+ *     └──release── waits in a lane
  *
- * If we die between two arrows, the bundle's job runs again and parks the same pieces under the same ids, or the lease
- * grows stale and the piece is released again; its attempt log tells what has been done. Nothing is lost or sent twice
- * by it.
+ * Each lane with entries stands in one sorted set under the time at which to look at it. Workers take what is due from it
+ * and release as much as the lane's limits and their own room allow. What is released is not sent by that: the worker that
+ * takes the job asks again (`admit`), at the moment of sending.
+ *
+ * If a process dies between two steps:
+ *   after the entry, before the job is delayed   its lock ends, BullMQ gives the job to another worker, which asks again
+ *   after the release, before the job is back    the entry is released again after five seconds
+ *   after admit, before the attempt is logged    as without a lane: the job is run again; its permits end by themselves
+ * If the entry is lost (a Redis master fails, a replica without it takes over), BullMQ brings the job back at LOOKED_AT_MS.
  */
-import { createHash } from 'node:crypto';
-import { type Bundle, type BundledWebhook, WEBHOOKS_QUEUE } from '@hookfleet/contract';
-import { noteWaiting } from './attempt-log.ts';
+import { type Bundle, type BundledWebhook, recipientsOf, WEBHOOKS_QUEUE } from '@hookfleet/contract';
+import { Job } from 'bullmq';
 import { campaignFlow } from './campaign-flows.ts';
 import type { RedisConnection } from './connection.ts';
-import { bundleName, dueLanesKey, laneKeys, parkedKey, shardPrefix } from './keys.ts';
-import { onceAvailable } from './once-available.ts';
-import { createReadStored, type OnUnreadable } from './read-stored.ts';
+import { controlsKeys, laneKeys, waitingKey, waitReasonsKey } from './keys.ts';
 import { defineScripts, runScript } from './scripts.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
 
+export const WAIT_REASONS = ['paused', 'circuit', 'rate', 'concurrency', 'busy'] as const;
+
+/** `busy`: the destination has all the slots that it may have at the workers. */
+export type WaitReason = (typeof WAIT_REASONS)[number];
+
 export interface LaneLimits {
-  /** Webhooks in a piece at most. */
-  readonly pieceSize: number;
-  /** Milliseconds between webhooks by the lane's rate; 0: no rate. */
+  /** Milliseconds between recipients by the lane's rate; 0: no rate. */
   readonly intervalMs: number;
-  /** Milliseconds that the lane may run ahead of its rate. */
-  readonly burstMs: number;
-  /** Attempts in flight over all workers; 0: no limit. */
+  /** Recipients that may go at once after a pause. */
+  readonly burst: number;
+  /** Requests in flight over all workers; 0: no limit. */
   readonly concurrency: number;
 }
 
-export interface ReleaseOptions {
-  readonly limits: LaneLimits;
-  readonly webhooksMax: number;
-  readonly piecesMax: number;
-  /** Where nothing of the lane is in flight, release one piece however heavy it is. */
-  readonly begin: boolean;
-  readonly probe: boolean;
+/** A job of the webhooks queue, as its lanes know it. */
+export interface LaneJob {
+  readonly shard: number;
+  readonly jobId: string;
+  readonly flow: string;
+  /** That are left to send. */
+  readonly requests: number;
+  readonly recipients: number;
 }
 
-export interface Released {
-  readonly webhooks: number;
-  /** Webhooks released and not yet finished, by all workers. */
-  readonly inFlight: number;
-  /** When to look at the lane again; undefined where nothing is left in it. */
-  readonly nextInMs: number | undefined;
+/** The lanes of a job: both may hold it back. */
+export interface LanePair {
+  readonly campaign: string;
+  readonly destination: string;
+}
+
+export interface Wait {
+  readonly lane: string;
+  readonly reason: WaitReason;
+  /** When to look at the lane again, as far as the worker knows. */
+  readonly lookInMs: number;
+}
+
+export interface AdmitRequest {
+  readonly lanes: LanePair;
+  readonly job: LaneJob;
+  /** Webhooks that the worker has slots for. */
+  readonly wanted: number;
+  readonly campaignLimits: LaneLimits;
+  readonly limits: LaneLimits;
+  /** Requests of this worker in flight to the destination that hold no permit. */
+  readonly withoutPermit: number;
+}
+
+export interface Admission {
+  /** How many may be sent now. */
+  readonly granted: number;
+  /** One for each of them, if the destination's concurrency is limited: to be given back. */
+  readonly permits: readonly string[];
+  readonly isProbe: boolean;
+  /** What the rest waits for; undefined if all were granted. */
+  readonly wait: Wait | undefined;
 }
 
 export interface Lanes {
-  /** Parks webhooks of a bundle. May be repeated. */
-  park(
-    shard: number,
-    bundle: Bundle,
-    lane: string,
-    webhooks: readonly BundledWebhook[],
-    pieceSize: number,
-  ): Promise<void>;
-  /** Parks again what a run of the same bundle had parked as this piece. */
-  parkAgain(
-    shard: number,
-    bundle: Bundle,
-    lane: string,
-    webhooks: readonly BundledWebhook[],
-    piece: string,
-  ): Promise<void>;
-  /** Takes pieces out of the lot, by its limits, and puts them into the webhooks queue. */
-  release(lane: string, options: ReleaseOptions): Promise<Released>;
-  /** Puts all of a campaign's pieces into the webhooks queue, whatever the limits: it is called off. */
-  flush(lane: string, campaignId: string): Promise<void>;
-  /** To be called once the piece's webhooks are recorded, before its job is finished. */
-  finish(lane: string, piece: string): Promise<void>;
-  /** Takes lanes that are due to be looked at, for a second. */
-  claimDue(lanesMax: number): Promise<string[]>;
-  /** Webhooks parked, by lane. */
-  parked(): Promise<ReadonlyMap<string, number>>;
+  /** Notes that the job waits. It must be moved to the delayed set then. May be repeated. */
+  wait(lanes: LanePair, wait: Wait, job: LaneJob): Promise<void>;
+  admit(request: AdmitRequest): Promise<Admission>;
+  /** The job is in a worker's hands, and meets no limit. It keeps its place in its lane until it leaves. */
+  begin(lanes: LanePair, job: Pick<LaneJob, 'shard' | 'jobId'>): Promise<void>;
+  /** The job is ended: it waits in no lane any more. */
+  leave(lanes: LanePair, job: Pick<LaneJob, 'shard' | 'jobId'>): Promise<void>;
+  /** True if something waits for the permits. */
+  giveBack(lane: string, permits: readonly string[]): Promise<boolean>;
+  /**
+   * Brings jobs of the lane back to the queue, as far as its limits and `room` (in requests) allow. Resolves to the
+   * milliseconds until the lane should be looked at again; undefined: when something happens to it.
+   */
+  release(lane: string, limits: LaneLimits, room: number): Promise<number | undefined>;
+  /** Takes lanes that are due to be looked at. They are due again a moment later. */
+  takeDue(lanesMax: number): Promise<string[]>;
   close(): Promise<void>;
 }
 
-const CLAIM_MS = 1_000;
-const LOOK_AGAIN_MS = 1_000;
-
-// A few milliseconds of Redis' time.
-const FLUSHED_AT_ONCE = 200;
-
-interface StoredPiece {
-  readonly shard: number;
-  readonly bundle: Bundle;
-}
+// Longer than a look takes. All workers of a fleet have room of their own: each is to have its turn soon.
+const TAKEN_MS = 250;
+const JOBS_AT_ONCE = 200;
+/** When BullMQ brings a waiting job back if nobody else does. Spread, so that not all of a large lane come together. */
+export const LOOKED_AT_MS = 30 * 60_000;
 
 export function openLanes(
   options: ShardOptions & {
-    /** The log of a webhook that waits is kept so long. */
-    readonly retentionMs: number;
-    /** A released piece that is not finished by then is released again. Longer than a job takes. */
-    readonly leaseMs: number;
-    /** Told of pieces that can't be read: they leave the lane, and are set aside. */
-    readonly onError?: OnUnreadable;
+    /** A permit that is not given back ends after this time: longer than an attempt takes. */
+    readonly permitMs: number;
+    /** Unique to this process. */
+    readonly workerId: string;
   },
 ): Lanes {
-  const { connection, prefix, retentionMs, leaseMs } = options;
+  const { connection, prefix, permitMs, workerId } = options;
   defineScripts(connection);
-  const readPiece = createReadStored<StoredPiece>(
-    'a piece of a lane',
-    options.onError,
-    ({ shard, bundle }) =>
-      Number.isInteger(shard) && Number(shard) < options.shards && Array.isArray(bundle?.webhooks),
-  );
   const queues = openShardQueues(WEBHOOKS_QUEUE, options);
+  const { dueLanes, circuits, priorities } = controlsKeys(prefix);
+  const common = [dueLanes, waitingKey(prefix), waitReasonsKey(prefix), circuits, priorities];
+  let admissions = 0;
 
-  async function parkPieces(
-    shard: number,
-    lane: string,
-    pieces: readonly Bundle[],
-    ids: readonly string[],
-  ): Promise<void> {
-    const [head] = pieces;
-    if (head === undefined) return;
-    const waits = pieces.flatMap(({ webhooks }, i) =>
-      webhooks.map((webhook) => ({ webhook, piece: ids[i] as string })),
-    );
-    // First the note, then the lot: a run that finds the note parks the piece again, so none is lost between the two.
-    await noteWaiting(connection, shardPrefix(prefix, shard), head, lane, waits, retentionMs);
-    const { due, order, data, state, parked, flows } = laneKeys(prefix, lane);
-    await runScript(
-      connection,
-      'parkPieces',
-      [due, order, data, state, parked, flows],
-      [
-        lane,
-        ...pieces.flatMap((bundle, i) => [
-          ids[i] as string,
-          campaignFlow(bundle.campaignId, bundle.attempt > 1),
-          bundle.webhooks.length,
-          JSON.stringify({ shard, bundle } satisfies StoredPiece),
-        ]),
-      ],
-    );
+  function run(
+    verb: string,
+    [one, other = '']: readonly [string, string?],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    const keys = [...common, ...laneKeys(prefix, one), ...(other === '' ? [] : laneKeys(prefix, other))];
+    return runScript(connection, 'lane', keys, [verb, one, other, ...args]);
   }
 
-  /** Takes what a script has released, as ids and pieces in turn, to the webhooks queue. */
-  async function add(lane: string, flat: readonly string[], probe: boolean): Promise<number> {
-    const released: (StoredPiece & { readonly id: string })[] = [];
-    for (let i = 0; i < flat.length; i += 2) {
-      const [id, text] = [flat[i] as string, flat[i + 1] as string];
-      const piece = readPiece(id, text);
-      // It would come back with every lease, and take the others of its release with it.
-      if (piece === undefined) await setAside(lane, id, text);
-      else released.push({ id, ...piece });
+  /** A job that is not delayed is in the queue already, or in a worker's hands. One that is gone leaves its lane. */
+  async function bringBack(lane: string, name: string): Promise<void> {
+    const { shard, jobId } = parseName(name);
+    const queue = queues.of(shard);
+    try {
+      await new Job(queue, '', {}, {}, jobId).promote();
+    } catch (error) {
+      if (!/not in the delayed state|Missing key/i.test((error as Error).message)) throw error;
+      if ((await queue.getJobState(jobId)) === 'unknown') await run('leave', [lane], [name]);
     }
-    await Promise.all(
-      [...Map.groupBy(released, ({ shard }) => shard)].map(([shard, ofShard]) =>
-        onceAvailable(() =>
-          queues.of(shard).addBulk(
-            ofShard.map(({ id, bundle }) => ({
-              name: bundle.campaignId,
-              data: { ...bundle, lane, recheck: true, ...(probe && { probe: true }) },
-              // At the front: it has waited.
-              opts: { jobId: id, lifo: true, removeOnComplete: true, attempts: 1 },
-            })),
-          ),
-        ),
-      ),
-    );
-    return released.reduce((sum, { bundle }) => sum + bundle.webhooks.length, 0);
-  }
-
-  async function setAside(lane: string, id: string, text: string): Promise<void> {
-    const { aside } = laneKeys(prefix, lane);
-    await connection.multi().hset(aside, id, text).pexpire(aside, retentionMs).exec();
-    await finish(lane, id);
-  }
-
-  async function finish(lane: string, piece: string): Promise<void> {
-    const { leases, data, state } = laneKeys(prefix, lane);
-    await runScript(connection, 'finishPieces', [leases, data, state], [piece]);
   }
 
   return {
-    async park(shard, bundle, lane, webhooks, pieceSize) {
-      const pieces: Bundle[] = [];
-      for (let at = 0; at < webhooks.length; at += pieceSize)
-        pieces.push(toPiece(bundle, webhooks.slice(at, at + pieceSize)));
-      await parkPieces(shard, lane, pieces, pieces.map(pieceId));
+    async wait({ campaign, destination }, { lane, reason, lookInMs }, job) {
+      const other = lane === campaign ? destination : campaign;
+      const { flow, requests, recipients } = job;
+      await run('wait', [lane, other], [reason, lookInMs, nameOf(job), flow, requests, recipients]);
     },
-    parkAgain: (shard, bundle, lane, webhooks, piece) =>
-      parkPieces(shard, lane, [toPiece(bundle, webhooks, partsOf(piece).parked)], [piece]),
-    async release(lane, { limits, webhooksMax, piecesMax, begin, probe }) {
-      const { due, order, data, state, leases, parked, flows, priorities } = laneKeys(prefix, lane);
-      const { intervalMs, burstMs, concurrency } = limits;
-      const [nextInMs, inFlight, ...flat] = (await runScript(
-        connection,
-        'releasePieces',
-        [due, order, data, state, parked, leases, flows, priorities],
+    async admit({ lanes, job, wanted, campaignLimits, limits, withoutPermit }) {
+      const permit = `${workerId}:${admissions++}:`;
+      const [granted, waitsIn, reason, lookInMs, isProbe] = (await run(
+        'admit',
+        [lanes.campaign, lanes.destination],
         [
-          lane,
-          webhooksMax,
-          intervalMs,
-          burstMs,
-          concurrency,
-          leaseMs,
-          LOOK_AGAIN_MS,
-          piecesMax,
-          begin ? '1' : '0',
+          nameOf(job),
+          wanted,
+          job.recipients / job.requests,
+          campaignLimits.intervalMs,
+          campaignLimits.burst,
+          limits.intervalMs,
+          limits.burst,
+          limits.concurrency,
+          withoutPermit,
+          permit,
+          permitMs,
         ],
-      )) as [number, number, ...string[]];
-      const webhooks = await add(lane, flat, probe);
-      return { webhooks, inFlight, nextInMs: nextInMs === -1 ? undefined : nextInMs };
+      )) as [number, number, WaitReason, number, number];
+      return {
+        granted,
+        permits: limits.concurrency === 0 ? [] : Array.from({ length: granted }, (_, i) => `${permit}${i + 1}`),
+        isProbe: isProbe === 1,
+        wait:
+          granted === wanted
+            ? undefined
+            : { lane: waitsIn === 1 ? lanes.campaign : lanes.destination, reason, lookInMs },
+      };
     },
-    async flush(lane, campaignId) {
-      const { due, order, data, state, leases, parked, flows } = laneKeys(prefix, lane);
-      let flushed: number;
-      do {
-        const flat = await runScript(
-          connection,
-          'flushCampaign',
-          [due, order, data, state, parked, leases, flows],
-          [lane, FLUSHED_AT_ONCE, campaignFlow(campaignId, false), campaignFlow(campaignId, true)],
-        );
-        flushed = await add(lane, flat as string[], false);
-      } while (flushed > 0);
+    async begin({ campaign, destination }, job) {
+      await run('begin', [campaign, destination], [nameOf(job)]);
     },
-    finish,
-    async claimDue(lanesMax) {
-      const [, ...due] = (await runScript(
-        connection,
-        'claimDue',
-        [dueLanesKey(prefix)],
-        [lanesMax, CLAIM_MS],
+    async leave({ campaign, destination }, job) {
+      await run('leave', [campaign, destination], [nameOf(job)]);
+    },
+    giveBack: async (lane, permits) => (await run('giveBack', [lane], permits)) === 1,
+    async release(lane, { intervalMs, burst, concurrency }, room) {
+      const [lookInMs, ...released] = (await run(
+        'release',
+        [lane],
+        [room, intervalMs, burst, concurrency, JOBS_AT_ONCE],
       )) as [number, ...string[]];
+      await Promise.all(released.map((name) => bringBack(lane, name)));
+      return lookInMs === -1 ? undefined : lookInMs;
+    },
+    async takeDue(lanesMax) {
+      const [, ...due] = (await runScript(connection, 'claimDue', [dueLanes], [lanesMax, TAKEN_MS])) as [
+        number,
+        ...string[],
+      ];
       return due;
     },
-    parked: () => readParked(connection, prefix),
     close: queues.close,
   };
 }
 
-/** Webhooks parked, by lane. */
-export async function readParked(
+/** The job as its lanes know it, with what is left of its webhooks. */
+export function laneJobOf(
+  shard: number,
+  jobId: string,
+  { campaignId, attempt }: Pick<Bundle, 'campaignId' | 'attempt'>,
+  webhooks: readonly BundledWebhook[],
+): LaneJob {
+  return {
+    shard,
+    jobId,
+    flow: campaignFlow(campaignId, attempt > 1),
+    requests: webhooks.length,
+    recipients: webhooks.reduce((sum, webhook) => sum + recipientsOf(webhook), 0),
+  };
+}
+
+export interface WaitingLane {
+  /** Webhooks, each recipient of a batch for itself. */
+  readonly webhooks: number;
+  readonly reason: WaitReason;
+}
+
+/** What waits, by lane. */
+export async function readWaiting(
   connection: RedisConnection,
   prefix: string,
-): Promise<ReadonlyMap<string, number>> {
-  const counts = await connection.hgetall(parkedKey(prefix));
-  return new Map(Object.entries(counts).map(([lane, count]) => [lane, Number(count)]));
+): Promise<ReadonlyMap<string, WaitingLane>> {
+  const [counts, reasons] = await Promise.all([
+    connection.hgetall(waitingKey(prefix)),
+    connection.hgetall(waitReasonsKey(prefix)),
+  ]);
+  return new Map(
+    Object.entries(counts).map(([lane, count]) => [
+      lane,
+      { webhooks: Number(count), reason: (reasons[lane] ?? 'busy') as WaitReason },
+    ]),
+  );
 }
 
-function toPiece(
-  bundle: Bundle,
-  webhooks: readonly BundledWebhook[],
-  parked = (bundle.parked ?? 0) + 1,
-): Bundle {
-  const { lane: _lane, probe: _probe, ...rest } = bundle;
-  return { ...rest, parked, webhooks: [...webhooks] };
+/** No job id holds a colon. */
+function nameOf({ shard, jobId }: Pick<LaneJob, 'shard' | 'jobId'>): string {
+  return `${shard}:${jobId}`;
 }
 
-/** Names the webhooks, the attempt, and how often they were parked; the script reads the weight off its end. */
-function pieceId({ run, first, attempt, parked = 0, webhooks }: Bundle): string {
-  const indexes = webhooks.map(({ index }) => index).join();
-  const digest = createHash('sha1').update(indexes).digest('base64url').slice(0, 10);
-  return `${bundleName(run, first)}_${digest}_${attempt}_${parked}x${webhooks.length}`;
-}
-
-function partsOf(piece: string): { attempt: number; parked: number } {
-  const [, attempt, parked] = /_(\d+)_(\d+)x\d+$/.exec(piece) ?? [];
-  return { attempt: Number(attempt), parked: Number(parked) };
-}
-
-/** Was the piece parked by a run of this very bundle's attempt, or by what came of it? */
-export function isLaterPiece(piece: string, bundle: Bundle): boolean {
-  const { attempt, parked } = partsOf(piece);
-  return attempt === bundle.attempt && parked > (bundle.parked ?? 0);
+function parseName(name: string): { shard: number; jobId: string } {
+  const at = name.indexOf(':');
+  return { shard: Number(name.slice(0, at)), jobId: name.slice(at + 1) };
 }

@@ -255,15 +255,7 @@ function toCancellations(
  * looks into the log first: a write whose reply was lost is made again, maybe when the job it had added is done and gone.
  */
 function toRetryJob({ bundle, webhook, outcome, nextAttemptAtMs }: Item, delayMs: number, priority: number) {
-  const {
-    claim: _claim,
-    claimedBy: _by,
-    lane: _lane,
-    probe: _probe,
-    parked: _parked,
-    passedCampaign: _passed,
-    ...rest
-  } = bundle;
+  const { claim: _claim, claimedBy: _by, ...rest } = bundle;
   const attempt = outcome.attempt + 1;
   const dueAt = Math.round(nextAttemptAtMs ?? 0);
   const data: Bundle = { ...rest, attempt, dueAt, recheck: true, webhooks: [webhook] };

@@ -1,9 +1,9 @@
 /** What the queues hold: for metrics and for scaling. Costs a few commands a sample, none of them scans. */
 import { type Bundle, RESULTS_QUEUE, WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import type { Job, Queue } from 'bullmq';
-import { campaignOfLane } from './campaign-controls.ts';
 import { type Circuit, openCircuits } from './circuits.ts';
-import { attemptsCounterKey, gatheredKey, parkedKey, shardPrefix } from './keys.ts';
+import { attemptsCounterKey, gatheredKey, shardPrefix } from './keys.ts';
+import { readWaiting, WAIT_REASONS, type WaitingLane } from './lanes.ts';
 import { type RedisMemory, readRedisMemory } from './redis-memory.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
 
@@ -12,6 +12,11 @@ export type QueueName = typeof WEBHOOKS_QUEUE | typeof RESULTS_QUEUE;
 export const QUEUE_STATES = ['waiting', 'active', 'delayed', 'failed'] as const;
 
 export type QueueState = (typeof QUEUE_STATES)[number];
+
+/** `batch`: webhooks wait for others of their batch. */
+export const PARKED_REASONS = [...WAIT_REASONS, 'batch'] as const;
+
+export type ParkedReason = (typeof PARKED_REASONS)[number];
 
 export interface QueueSample {
   /** Jobs, not webhooks, summed over the shards. */
@@ -26,6 +31,8 @@ export interface QueueSample {
   readonly backlogSeconds: number;
   /** Webhooks that wait in lanes, or for their batch. */
   readonly parkedWebhooks: number;
+  /** The same, by reason. */
+  readonly waitingWebhooks: readonly { reason: ParkedReason; webhooks: number }[];
   /** Lanes whose circuit is not closed. */
   readonly circuits: readonly { state: Circuit['state']; lanes: number }[];
   readonly redisMemory: readonly RedisMemory[];
@@ -87,38 +94,36 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
           };
         }),
       );
-      const [attempts, parked, gathered, notClosed, redisMemory] = await Promise.all([
+      const [attempts, waiting, gathered, notClosed, redisMemory] = await Promise.all([
         sumOfShards(attemptsCounterKey),
-        options.connection.hgetall(parkedKey(options.prefix)),
+        readWaiting(options.connection, options.prefix),
         sumOfShards(gatheredKey),
         circuits.all(),
         readRedisMemory(options.connection),
       ]);
-      const parkedWebhooks = sumOf(Object.values(parked)) + gathered;
-      const heldWebhooks =
-        gathered +
-        sumOf(
-          Object.entries(parked)
-            .filter(([lane]) => notClosed.has(lane) || campaignOfLane(lane) !== undefined)
-            .map(([, count]) => count),
-        );
+      const byReason = webhooksByReason(waiting, notClosed);
+      byReason.set('batch', gathered);
+      const parkedWebhooks = sumOf(byReason.values());
+      // More workers would send these sooner; the others wait for something else.
+      const heldWebhooks = parkedWebhooks - (byReason.get('busy') ?? 0);
       const oldestSeconds = perQueue.map(({ name, oldestMs }) => ({
         queue: name as QueueName,
         seconds: Number.isFinite(oldestMs) ? Math.max(0, (now() - oldestMs) / 1000) : 0,
       }));
-      const waitingWebhooks = (perQueue[0]?.webhooks ?? 0) + parkedWebhooks - heldWebhooks;
-      const attemptsPerSecond = rate.update(attempts, waitingWebhooks > 0);
+      const forWorkers = (perQueue[0]?.webhooks ?? 0) + parkedWebhooks - heldWebhooks;
+      const attemptsPerSecond = rate.update(attempts, forWorkers > 0);
       return {
         queues: perQueue.flatMap(({ counts }) => counts),
         oldestSeconds,
         attemptsPerSecond,
         backlogSeconds:
-          waitingWebhooks === 0
+          forWorkers === 0
             ? 0
             : attemptsPerSecond > 0.01
-              ? waitingWebhooks / attemptsPerSecond
+              ? forWorkers / attemptsPerSecond
               : (oldestSeconds[0]?.seconds ?? 0),
         parkedWebhooks,
+        waitingWebhooks: PARKED_REASONS.map((reason) => ({ reason, webhooks: byReason.get(reason) ?? 0 })),
         circuits: CIRCUIT_STATES.map((state) => ({
           state,
           lanes: [...notClosed.values()].filter((circuit) => circuit.state === state).length,
@@ -135,8 +140,22 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
   };
 }
 
-function sumOf(counts: readonly string[]): number {
-  return counts.reduce((sum, count) => sum + Number(count), 0);
+function sumOf(counts: Iterable<number>): number {
+  return [...counts].reduce((sum, count) => sum + count, 0);
+}
+
+/** A lane that is paused or open holds its webhooks for that, whatever they came for. */
+function webhooksByReason(
+  waiting: ReadonlyMap<string, WaitingLane>,
+  notClosed: ReadonlyMap<string, Circuit>,
+): Map<ParkedReason, number> {
+  const byReason = new Map<ParkedReason, number>();
+  for (const [lane, { webhooks, reason }] of waiting) {
+    const state = notClosed.get(lane)?.state;
+    const why = state === 'paused' ? 'paused' : state === 'open' ? 'circuit' : reason;
+    byReason.set(why, (byReason.get(why) ?? 0) + webhooks);
+  }
+  return byReason;
 }
 
 async function sampleQueue(queue: Queue) {

@@ -6,10 +6,10 @@
  *
  * A job's life:   fetched → processed → completed         all its webhooks are recorded
  *                                     → back to wait      the process drains: some were not attempted
- *                                     → delayed           it was taken before its time;
+ *                                     → delayed           it was taken before its time, or waits in a lane (lanes.ts);
  *                                                         or processing threw: our fault, tried again later;
  *                                                         or a later version wrote it: for a worker that knows it
- *                                     → failed            not a bundle, or taken STARTS_MAX times without an end
+ *                                     → failed            not a bundle, or its workers died STALLS_MAX times
  * Where the connection is lost before the job's end is known, what its run has written may be gone with a master that
  * failed, and the end be kept by its successor: the job is run again, or added again, and looks into the log.
  * If the process dies anywhere in it, the lock expires and the job is fetched again, by anyone.
@@ -23,8 +23,8 @@ import { shardPrefix } from './keys.ts';
 import { refuseLaterVersion } from './later-version.ts';
 import type { ShardOptions } from './shard-queues.ts';
 
-// A bundle that was begun so often and never ended takes its worker down with it: it goes aside for a person to see.
-const STARTS_MAX = 100;
+// A bundle that so often ended with its worker takes its worker down with it: it goes aside for a person to see.
+const STALLS_MAX = 100;
 // After an error of Redis or of ours, the same thing is tried again after this time.
 const PAUSE_AFTER_ERROR_MS = 1_000;
 // Seconds that a fetch blocks on an empty queue.
@@ -46,10 +46,10 @@ export interface BundleRun {
 }
 
 /**
- * `finished`: every webhook is recorded. `released`: some are left, for whoever takes the job next. `dueInMs`: the job was
- * taken before its time.
+ * `finished`: every webhook is recorded. `released`: some are left, for whoever takes the job next. `dueInMs`: the job is not
+ * to be taken before that; `first`: it goes before what came meanwhile then, for it has waited.
  */
-export type BundleRunEnd = 'finished' | 'released' | { readonly dueInMs: number };
+export type BundleRunEnd = 'finished' | 'released' | { readonly dueInMs: number; readonly first: boolean };
 
 /** Thrown by a processor for data that no worker will ever understand. */
 export class UnreadableBundleError extends Error {
@@ -151,8 +151,8 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
       if (lost.signal.aborted) return undefined;
       // Its lock ends with the next call: from here on there is none to renew, or to miss.
       running.delete(job);
-      if (typeof end === 'object') return void (await job.moveToDelayed(Date.now() + end.dueInMs, token));
-      if (end === 'released' || !isSure()) return void (await job.moveToWait(token));
+      if (typeof end === 'object' && isSure()) return void (await delay(job, token, end));
+      if (end !== 'finished' || !isSure()) return void (await job.moveToWait(token));
       const fetchNext = capacity.hasRoom() && !stopping.signal.aborted;
       const next = await complete(worker, job, token, fetchNext);
       // Whatever becomes of it: the next is in hand already.
@@ -178,8 +178,8 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
   ): Promise<BundleRunEnd> {
     // However often it was begun: it comes back until somebody knows it.
     refuseLaterVersion('a bundle', job.data, BUNDLE_VERSION);
-    if (job.attemptsStarted > STARTS_MAX)
-      throw new UnreadableBundleError(`begun ${STARTS_MAX} times and never ended`);
+    if (job.stalledCounter > STALLS_MAX)
+      throw new UnreadableBundleError(`begun ${STALLS_MAX} times by workers that died`);
     return options.process({
       data: job.data,
       name: job.name,
@@ -201,6 +201,18 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
     lastProgressAt = Date.now();
     const [data, id] = Array.isArray(next) ? next : [];
     return data ? Job.fromJSON(worker, data, id) : undefined;
+  }
+
+  async function delay(
+    job: Job,
+    token: string,
+    { dueInMs, first }: Exclude<BundleRunEnd, string>,
+  ): Promise<void> {
+    // One after the other over one connection: the job's new priority is there when it is delayed.
+    await Promise.all([
+      first && job.changePriority({ priority: 0 }),
+      job.moveToDelayed(Date.now() + dueInMs, token),
+    ]);
   }
 
   /** An unreadable bundle fails for good; any other error is ours, and the bundle comes back a little later. */

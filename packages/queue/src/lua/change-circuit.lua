@@ -10,7 +10,7 @@
   ARGV[3]  the new circuit; "" for closed
 
   Returns 1 if the circuit was changed, 0 if it is not what the caller knows. So of several workers that see the same
-  failure one changes the circuit. When a circuit closes, its lane is due at once, if something waits in it.
+  failure one changes the circuit. When a circuit closes, its lane is due at once.
 ]]
 -- The same as in change-controls.lua; read-changes.lua knows the number too.
 local CHANGES_MAX = 10000
@@ -32,7 +32,7 @@ if new ~= '' then
   redis.call('HSET', KEYS[1], lane, new)
 else
   redis.call('HDEL', KEYS[1], lane)
-  redis.call('ZADD', KEYS[2], 'XX', 0, lane)
+  redis.call('ZADD', KEYS[2], 0, lane)
 end
 noteChange(lane)
 return 1

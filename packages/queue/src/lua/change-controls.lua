@@ -41,7 +41,7 @@ end
 
 local function closeLane()
   redis.call('HDEL', KEYS[2], lane)
-  redis.call('ZADD', KEYS[5], 'XX', 0, lane)
+  redis.call('ZADD', KEYS[5], 0, lane)
 end
 
 if verb == 'set' then
@@ -57,6 +57,8 @@ if verb == 'set' then
   if ARGV[6] ~= '' and not controls.cancelledAtMs then
     sweepAt(ARGV[6])
   end
+  -- A rate that was raised or removed counts for what waits already.
+  redis.call('ZADD', KEYS[5], 0, lane)
 elseif verb == 'pause' then
   local circuit = { state = 'paused', sinceMs = now, why = 'operator' }
   redis.call('HSETNX', KEYS[2], lane, cjson.encode(circuit))

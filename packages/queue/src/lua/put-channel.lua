@@ -4,6 +4,7 @@
   KEYS[1]  channels: hash, id → channel
   KEYS[2]  version of the controls, circuits and channels
   KEYS[3]  what changed, by version (read-changes.lua)
+  KEYS[4]  lanes that have something to do, by the time at which to look at them
   ARGV[1]  id
   ARGV[2]  the channel as it is stored
   ARGV[3]  its lane
@@ -17,4 +18,6 @@ local version = math.max(tonumber(redis.call('GET', KEYS[2]) or '0') + 1, time[1
 redis.call('SET', KEYS[2], string.format('%.0f', version))
 redis.call('ZADD', KEYS[3], string.format('%.0f', version), ARGV[3])
 redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -CHANGES_MAX - 1)
+-- A limit that was raised or removed counts for what waits already.
+redis.call('ZADD', KEYS[4], 0, ARGV[3])
 return 1
