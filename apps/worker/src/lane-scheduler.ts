@@ -12,13 +12,13 @@ import type { Outcome } from '@hookfleet/contract';
 import { type Circuit, type Circuits, channelOfLane, type LaneLimits, type Lanes } from '@hookfleet/queue';
 import type { AttemptSlots } from './attempt-slots.ts';
 import {
-  type Health,
-  healthAfter,
+  type AttemptEnd,
+  circuitAfter,
+  type Evidence,
+  evidenceAfter,
   isFailure,
-  opened,
+  type OpenCircuit,
   probing,
-  shouldOpen,
-  stillOpen,
 } from './circuit-breaker.ts';
 import { isLimited } from './lane-limits.ts';
 
@@ -51,13 +51,16 @@ export interface LaneScheduler {
   /** Something of the lane was parked. */
   parked(lane: string): void;
   /** An attempt of the lane was recorded. Resolves when the circuit is as it should be. */
-  recorded(lane: string, outcome: Outcome, wasProbe: boolean): Promise<void>;
+  recorded(lane: string, outcome: Outcome, attempt: RecordedEnd): Promise<void>;
   /** Webhooks that the lane released went on, without an attempt that tells it of them. */
   passed(lane: string, webhooks: number): void;
   /** A released piece was finished: where what is in flight is limited, another may go. */
   finished(lane: string, limits: LaneLimits): void;
   stop(): Promise<void>;
 }
+
+/** What the lane scheduler must know of an attempt, and its outcome does not tell. */
+export type RecordedEnd = Pick<AttemptEnd, 'wasProbe' | 'retryAfterMs'>;
 
 const LOOK_EVERY_MS = 1_000;
 const EVICTION_MS = 20;
@@ -68,7 +71,7 @@ const RELEASED_AT_ONCE_MAX = 200;
 const CREDIT_MAX = 1_000;
 const CREDIT_OF_SUCCESS = 2;
 const CREDIT_OF_FAILURE = 0.5;
-// Lanes whose health is remembered here.
+// Lanes whose evidence is remembered here.
 const LANES_MAX = 10_000;
 const CHANGE_TRIES = 3;
 const UNCHANGED = Promise.resolve();
@@ -77,7 +80,8 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
   const { lanes, circuits, slots, limitsOf, refreshControls, onCircuitChanged, onError, now } = options;
   const { lookEveryMs = LOOK_EVERY_MS, onLooked } = options;
   let known: ReadonlyMap<string, Circuit> = new Map();
-  const health = new Map<string, Health>();
+  /** Of lanes whose circuits are closed. */
+  const evidence = new Map<string, Evidence>();
   /** Lanes with something parked, as far as this worker knows, and how much more their attempts allow. */
   const credits = new Map<string, number>();
   const timers = new Map<string, NodeJS.Timeout>();
@@ -94,11 +98,17 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
     return done;
   }
 
+  function seeAll(latest: ReadonlyMap<string, Circuit>): void {
+    known = latest;
+    // What opened a circuit must not open it again after it closed.
+    for (const lane of latest.keys()) evidence.delete(lane);
+  }
+
   function see(lane: string, circuit: Circuit | undefined): void {
     const latest = new Map(known);
     if (circuit === undefined) latest.delete(lane);
     else latest.set(lane, circuit);
-    known = latest;
+    seeAll(latest);
   }
 
   /** `wanted`: what is to follow the circuit as it is, or `unchanged`. True where this worker made the change. */
@@ -166,11 +176,7 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
     if (limited) releaseIn(lane, webhooks >= RELEASED_AT_ONCE_MAX ? 0 : nextInMs);
   }
 
-  async function probe(
-    lane: string,
-    circuit: Extract<Circuit, { state: 'open' }>,
-    limits: LaneLimits,
-  ): Promise<void> {
+  async function probe(lane: string, circuit: OpenCircuit, limits: LaneLimits): Promise<void> {
     const nowMs = now();
     if (nowMs < circuit.probeAtMs) return releaseIn(lane, circuit.probeAtMs - nowMs);
     const isOurs = await changeCircuit(lane, circuit.why, (latest) =>
@@ -191,7 +197,7 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
     // A campaign is called off before what its pause held is let go: who sees the lane open must know that first, or
     // would send what it releases.
     await refreshControls();
-    known = latest;
+    seeAll(latest);
     onLooked?.();
     for (const lane of await lanes.claimDue(LANES_PER_TICK)) {
       if (!credits.has(lane)) credits.set(lane, 0);
@@ -217,33 +223,14 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
     releaseIn(lane, RELEASE_PAUSE_MS);
   }
 
-  function remember(lane: string, failed: boolean): Health {
-    const latest = healthAfter(health.get(lane), failed, now());
+  function learn(lane: string, end: AttemptEnd): Evidence | undefined {
+    if (known.has(lane)) return undefined;
+    const latest = evidenceAfter(evidence.get(lane), end, now());
     // Taken out and put in again: those that were not heard of for longest are forgotten first.
-    health.delete(lane);
-    health.set(lane, latest);
-    if (health.size > LANES_MAX) health.delete(health.keys().next().value as string);
+    evidence.delete(lane);
+    if (latest !== undefined) evidence.set(lane, latest);
+    if (evidence.size > LANES_MAX) evidence.delete(evidence.keys().next().value as string);
     return latest;
-  }
-
-  /** What an outcome makes of the lane's circuit. */
-  function circuitAfter(
-    circuit: Circuit | undefined,
-    lane: string,
-    outcome: Outcome,
-    latest: Health,
-    wasProbe: boolean,
-  ): Circuit | undefined | 'unchanged' {
-    if (circuit?.state === 'paused') return 'unchanged';
-    if (outcome.reason === 'gone' && channelOfLane(lane) !== undefined)
-      return { state: 'paused', sinceMs: now(), why: 'gone' };
-    const failed = isFailure(outcome);
-    if (circuit === undefined)
-      return failed && shouldOpen(latest, now())
-        ? opened(outcome.reason ?? outcome.event, now())
-        : 'unchanged';
-    if (!failed) return undefined;
-    return wasProbe ? stillOpen(circuit, now()) : 'unchanged';
   }
 
   return {
@@ -256,10 +243,18 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
       if (!credits.has(lane)) credits.set(lane, 0);
       releaseIn(lane, 0);
     },
-    recorded(lane, outcome, wasProbe) {
-      addCredit(lane, isFailure(outcome) ? CREDIT_OF_FAILURE : CREDIT_OF_SUCCESS);
-      const latest = remember(lane, isFailure(outcome));
-      const after = (circuit: Circuit | undefined) => circuitAfter(circuit, lane, outcome, latest, wasProbe);
+    recorded(lane, outcome, { wasProbe, retryAfterMs }) {
+      const failed = isFailure(outcome);
+      addCredit(lane, failed ? CREDIT_OF_FAILURE : CREDIT_OF_SUCCESS);
+      const why = outcome.reason ?? outcome.event;
+      const end = { failed, isFirstAttempt: outcome.attempt === 1, wasProbe, retryAfterMs, why };
+      const latest = learn(lane, end);
+      const after = (circuit: Circuit | undefined): Circuit | undefined | 'unchanged' => {
+        if (circuit?.state === 'paused') return 'unchanged';
+        if (outcome.reason === 'gone' && channelOfLane(lane) !== undefined)
+          return { state: 'paused', sinceMs: now(), why: 'gone' };
+        return circuitAfter(circuit, end, latest, now());
+      };
       if (after(known.get(lane)) === 'unchanged') return UNCHANGED;
       return inBackground('change circuit', lane, async () => {
         const isChanged = await changeCircuit(lane, outcome.reason ?? 'delivered', after);

@@ -121,7 +121,10 @@ export function createProcessBundle(
       if (recorded.outcome.reason === 'timeout') answer = 'silent';
       const logged = await recorder.record(run.shard, bundle, webhook, recorded);
       onRecorded(recorded.outcome, bundle, recorded.trace);
-      const settled = scheduler.recorded(lane, recorded.outcome, bundle.probe === true);
+      const settled = scheduler.recorded(lane, recorded.outcome, {
+        wasProbe: bundle.probe === true,
+        retryAfterMs: recorded.retryAfterMs,
+      });
       if (bundle.probe) await settled;
       return logged;
     } finally {

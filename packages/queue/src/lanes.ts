@@ -40,6 +40,7 @@ export interface ReleaseOptions {
   readonly piecesMax: number;
   /** Where nothing of the lane is in flight, release one piece however heavy it is. */
   readonly begin: boolean;
+  /** A first attempt goes before any retry, whatever their turns. */
   readonly probe: boolean;
 }
 
@@ -206,6 +207,7 @@ export function openLanes(
           LOOK_AGAIN_MS,
           piecesMax,
           begin ? '1' : '0',
+          probe ? '1' : '0',
         ],
       )) as [number, number, ...string[]];
       const webhooks = await add(lane, flat, probe);

@@ -24,6 +24,8 @@
   ARGV[7]  milliseconds after which the lane is looked at again, where nothing better is known
   ARGV[8]  pieces to release at most
   ARGV[9]  "1": where nothing is in flight, release one piece however heavy it is
+  ARGV[10] "1": it is a probe: release a first attempt if one waits, whatever its turn. A retry may be of a webhook that
+           never succeeds, and would say nothing about the destination
 
   Returns { milliseconds until the lane is to be looked at again, or -1 where it has nothing left to do,
             webhooks in flight, id, data, id, data, … }.
@@ -62,12 +64,33 @@ local function firstOf(flow)
   return entry, entry and string.match(entry, '([^%z]*)$')
 end
 
+-- The flow that is served next, its tag, and the lowest tag, which is the virtual time: a probe out of turn does not
+-- move that on. Nil if nothing waits.
+local function nextFlow()
+  local lowest = redis.call('ZRANGE', KEYS[7], 0, 0, 'WITHSCORES')
+  if ARGV[10] ~= '1' or not lowest[1] then
+    return lowest[1], lowest[2], lowest[2]
+  end
+  local from = 0
+  while true do
+    local some = redis.call('ZRANGE', KEYS[7], from, from + 99, 'WITHSCORES')
+    for i = 1, #some, 2 do
+      if not string.find(some[i], ' ', 1, true) then
+        return some[i], some[i + 1], lowest[2]
+      end
+    end
+    if #some < 200 then
+      return lowest[1], lowest[2], lowest[2]
+    end
+    from = from + 100
+  end
+end
+
 local next = later
 local taken, webhooks = 0, 0
 local begins = ARGV[9] == '1' and inFlight == 0
 while true do
-  local first = redis.call('ZRANGE', KEYS[7], 0, 0, 'WITHSCORES')
-  local flow = first[1]
+  local flow, start, virtual = nextFlow()
   if not flow then
     next = -1
     break
@@ -90,8 +113,8 @@ while true do
   taken = taken + 1
   redis.call('ZREM', KEYS[2], entry)
   redis.call('ZADD', KEYS[6], now, id)
-  redis.call('HSET', KEYS[4], 'virtual', first[2])
-  local tag = first[2] + weight * costOf(flow)
+  redis.call('HSET', KEYS[4], 'virtual', virtual)
+  local tag = start + weight * costOf(flow)
   if firstOf(flow) then
     redis.call('ZADD', KEYS[7], tag, flow)
   else
