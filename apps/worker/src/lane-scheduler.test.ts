@@ -20,7 +20,7 @@ test('a lane that is open again is seen only with the controls of after, for its
       },
     } as unknown as LaneSchedulerOptions['circuits'],
     lanes: { claimDue: async () => [] } as unknown as LaneSchedulerOptions['lanes'],
-    slots: { isCongested: () => false, waitingOf: () => 0, evictCongested: () => undefined },
+    slots: { isCongested: () => false, isSupplied: () => false, evictCongested: () => undefined },
     limitsOf: () => Promise.reject(new Error('no lane is released here')),
     refreshControls: () => controls,
     onCircuitChanged: () => undefined,

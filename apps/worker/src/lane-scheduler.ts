@@ -29,7 +29,7 @@ export type CircuitState = (typeof CIRCUIT_STATES)[number];
 export interface LaneSchedulerOptions {
   readonly lanes: Pick<Lanes, 'release' | 'claimDue'>;
   readonly circuits: Circuits;
-  readonly slots: Pick<AttemptSlots, 'isCongested' | 'waitingOf' | 'evictCongested'>;
+  readonly slots: Pick<AttemptSlots, 'isCongested' | 'isSupplied' | 'evictCongested'>;
   readonly limitsOf: (lane: string) => Promise<LaneLimits>;
   /** Resolves when the campaigns' controls are known as they are now. */
   readonly refreshControls: () => Promise<void>;
@@ -161,7 +161,7 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
     if (circuit?.state === 'paused') return;
     const limits = await limitsOf(lane);
     if (circuit?.state === 'open') return probe(lane, circuit, limits);
-    if (slots.waitingOf(lane) > 0) return releaseIn(lane, RELEASE_PAUSE_MS);
+    if (slots.isSupplied(lane)) return releaseIn(lane, RELEASE_PAUSE_MS);
     const limited = isLimited(limits);
     const credit = credits.get(lane) ?? 0;
     const { webhooks, nextInMs } = await lanes.release(lane, {
