@@ -1,4 +1,7 @@
-/** Lanes share the attempt slots: a slow lane gets fewer, and no lane is left without any. Takes under a second. */
+/**
+ * Slots are used by whoever can use them, and shared as soon as another lane comes: a slow lane gets fewer, and no lane
+ * is left without any. Takes about 3 s.
+ */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { type AcquireOptions, createAttemptSlots, type Release } from './attempt-slots.ts';
@@ -31,26 +34,46 @@ function setup(slotsMax: number) {
   };
 }
 
-test('a lane that is alone gets three quarters of the slots once it answers, and leaves room for each that comes', async () => {
+test('a lane that is alone gets all slots but a reserve once it answers, and leaves room for those that come', async () => {
   const { ask, given, held, settle } = setup(200);
   for (let i = 0; i < 1_000; i += 1) ask('answers');
   await settle();
   expect(held('answers')).toBe(32);
-  for (let trips = 0; trips < 3; trips += 1) {
+  for (const size of [96, 193]) {
     for (const { release } of given.splice(0)) release('answered');
     await settle();
+    expect(held('answers')).toBe(size);
   }
-  expect(held('answers')).toBe(150);
-  for (let lane = 1; lane <= 10; lane += 1) {
+  for (let lane = 1; lane <= 6; lane += 1) {
     ask(`other-${lane}`);
     await settle();
     expect(held(`other-${lane}`)).toBe(1);
   }
 });
 
+test('a lane that is slow holds three quarters of the slots, and leaves room for each that comes', async () => {
+  const { ask, given, held, pass, settle } = setup(200);
+  for (let i = 0; i < 1_000; i += 1) ask('slow');
+  await settle();
+  // One that takes longer than a second is there all the time.
+  const [oldest] = given.splice(0, 1);
+  pass(1_000);
+  for (let trips = 0; trips < 3; trips += 1) {
+    for (const { release } of given.splice(0)) release('answered');
+    await settle();
+  }
+  expect(held('slow') + 1).toBe(150);
+  for (let lane = 1; lane <= 10; lane += 1) {
+    ask(`other-${lane}`);
+    await settle();
+    expect(held(`other-${lane}`)).toBe(1);
+  }
+  oldest?.release('answered');
+});
+
 test('while first attempts wait, retries hold a quarter of the slots; when none waits, all of them', async () => {
   const { slots, ask, given, held, settle } = setup(200);
-  for (let i = 0; i < 500; i += 1) ask('storm', RETRY);
+  for (let i = 0; i < 1_000; i += 1) ask('storm', RETRY);
   await settle();
   expect(held('storm')).toBe(32);
   // They come while retries hold all there is, and get three of four of what is freed.
@@ -61,7 +84,7 @@ test('while first attempts wait, retries hold a quarter of the slots; when none 
     firstAttempts += 1;
     given.push({ lane: 'storm', release });
   };
-  for (let i = 0; i < 500; i += 1) void waitForSlot();
+  for (let i = 0; i < 1_000; i += 1) void waitForSlot();
   await settle();
   for (let trips = 0; trips < 4; trips += 1) {
     for (const { release } of given.splice(0)) release('answered');
@@ -84,7 +107,7 @@ test('a lane that does not answer in time holds fewer slots each time, down to f
   expect(held('hangs')).toBe(4);
   for (const { release } of given.splice(0)) release('answered');
   await settle();
-  expect(held('hangs')).toBe(8);
+  expect(held('hangs')).toBe(12);
 });
 
 test('no more slots are held than there are, and none is left unused while somebody may have it', async () => {
@@ -151,4 +174,124 @@ test('who waits when the process stops, waits no longer, and a slot given back t
   release('answered');
   release('answered');
   expect(slots.inFlight()).toBe(0);
+});
+
+interface SimulatedLane {
+  readonly name: string;
+  readonly comesAtMs: number;
+  /** Of an attempt that begins at that time; undefined: it never answers. */
+  readonly latencyMs: (nowMs: number) => number | undefined;
+}
+
+const TIMEOUT_MS = 2_000;
+const SUPPLY = 100;
+
+/** Lanes that always have more to send, for so long in virtual time. Resolves to what each holds, by the millisecond. */
+async function simulate(slotsMax: number, forMs: number, lanes: readonly SimulatedLane[]) {
+  let nowMs = 0;
+  const slots = createAttemptSlots(slotsMax, () => nowMs);
+  const ends: { atMs: number; lane: string; end: Parameters<Release>[0]; release: Release }[] = [];
+  const held = new Map(lanes.map(({ name }) => [name, [] as number[]]));
+  const firstGivenAtMs = new Map<string, number>();
+  const ask = async ({ name, latencyMs }: SimulatedLane) => {
+    const release = await slots.acquire(name, CAN_LEAVE);
+    if (typeof release !== 'function') return;
+    if (!firstGivenAtMs.has(name)) firstGivenAtMs.set(name, nowMs);
+    const latency = latencyMs(nowMs);
+    ends.push({
+      atMs: nowMs + (latency ?? TIMEOUT_MS),
+      lane: name,
+      end: latency === undefined ? 'silent' : 'answered',
+      release,
+    });
+  };
+  for (; nowMs < forMs; nowMs += 1) {
+    for (const { end, release } of ends.filter(({ atMs }) => atMs <= nowMs)) release(end);
+    ends.splice(0, ends.length, ...ends.filter(({ atMs }) => atMs > nowMs));
+    if (nowMs % 20 === 0) slots.evictCongested();
+    for (const lane of lanes) {
+      if (lane.comesAtMs > nowMs) continue;
+      while (slots.waitingOf(lane.name) < SUPPLY) void ask(lane);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    for (const [name, values] of held) values.push(ends.filter(({ lane }) => lane === name).length);
+  }
+  return {
+    firstGivenAtMs,
+    at: (name: string, atMs: number) => held.get(name)?.[atMs] as number,
+    share(name: string, fromMs: number) {
+      const values = held.get(name)?.slice(fromMs) as number[];
+      return values.reduce((sum, value) => sum + value, 0) / values.length / slotsMax;
+    },
+  };
+}
+
+const always = (latencyMs: number | undefined) => () => latencyMs;
+
+test.each([
+  [200, 100],
+  [200, 400],
+  [1_000, 100],
+  [1_000, 400],
+])(
+  'of %s slots, a destination %s ms away uses all but a reserve after a second',
+  async (slotsMax, latencyMs) => {
+    const { share } = await simulate(slotsMax, 2_000, [
+      { name: 'alone', comesAtMs: 0, latencyMs: always(latencyMs) },
+    ]);
+    expect(share('alone', 1_000)).toBeGreaterThanOrEqual(0.95);
+  },
+);
+
+test.each([100, 400])(
+  'a second lane is served at once, and has its share after a latency of %s ms',
+  async (latencyMs) => {
+    const { at, firstGivenAtMs } = await simulate(200, 2_500, [
+      { name: 'first', comesAtMs: 0, latencyMs: always(latencyMs) },
+      { name: 'second', comesAtMs: 1_500, latencyMs: always(50) },
+    ]);
+    expect(firstGivenAtMs.get('second')).toBe(1_500);
+    // 3 / 7 of the slots each, as the rule says.
+    expect(at('second', 1_501 + latencyMs)).toBeGreaterThanOrEqual(80);
+    expect(at('first', 1_501 + latencyMs)).toBeLessThanOrEqual(90);
+    expect(at('first', 2_499)).toBeGreaterThanOrEqual(80);
+  },
+);
+
+test('a lane that begins to hang takes no more slots, leaves the reserve, and holds few after its timeouts', async () => {
+  const { at, firstGivenAtMs } = await simulate(200, 4_000, [
+    { name: 'hangs', comesAtMs: 0, latencyMs: (nowMs) => (nowMs < 1_000 ? 100 : undefined) },
+    { name: 'other', comesAtMs: 1_500, latencyMs: always(50) },
+  ]);
+  expect(at('hangs', 1_499)).toBeLessThanOrEqual(193);
+  expect(firstGivenAtMs.get('other')).toBe(1_500);
+  expect(at('other', 2_000)).toBeGreaterThanOrEqual(4);
+  expect(at('hangs', 3_500)).toBe(4);
+  expect(at('other', 3_500)).toBeGreaterThanOrEqual(140);
+});
+
+test('a destination that hangs from the beginning holds few slots, and the other uses those that are left', async () => {
+  const { at, share } = await simulate(200, 1_500, [
+    { name: 'hangs', comesAtMs: 0, latencyMs: always(undefined) },
+    { name: 'other', comesAtMs: 0, latencyMs: always(100) },
+  ]);
+  expect(at('hangs', 1_499)).toBe(32);
+  expect(share('other', 1_000)).toBeGreaterThanOrEqual(0.8);
+});
+
+test('a few stay for a congested lane that gives its slots back, none for one that hangs', async () => {
+  const { slots, ask, pass, evicted, settle } = setup(200);
+  for (let i = 0; i < 100; i += 1) ask('distant');
+  await settle();
+  pass(100);
+  slots.evictCongested();
+  await settle();
+  // Half as many as are in flight. A quarter is enough to let others pass.
+  expect([slots.waitingOf('distant'), evicted.length]).toEqual([16, 52]);
+  expect([slots.isCongested('distant'), slots.isSupplied('distant')]).toEqual([true, true]);
+  pass(1_000);
+  slots.evictCongested();
+  await settle();
+  expect([slots.waitingOf('distant'), evicted.length]).toEqual([0, 68]);
+  expect(slots.isCongested('distant')).toBe(true);
 });

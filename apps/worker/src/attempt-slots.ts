@@ -1,21 +1,26 @@
 /**
  * HOOKFLEET_CONCURRENCY: attempts in flight in this process, over all bundles. A slot is held until the attempt is
- * recorded, so a killed worker repeats at most so many, and unrecorded outcomes can't pile up while Redis is away.
+ * recorded, so a killed worker repeats at most that many, and unrecorded outcomes can't pile up while Redis is away.
  *
- * No lane gets all of them: it may hold at most SHARE times as many as are free. Alone that is three quarters of the
- * slots; each further lane finds a share of the rest, however many others hang. (Dynamic thresholds, as switches share
- * their buffers: Choudhury and Hahne, 1998.) Lanes that wait are served in turn.
+ * Slots are used: a lane takes what no other lane wants, all but a small reserve, as long as it gives its slots back
+ * within a second. The reserve serves whoever comes next at once, and a second later that lane has its share.
  *
- * Nor does it get its share before it has shown that it answers: its window begins small, grows by one with each answer
- * and is halved by each time-out (as TCP's congestion window). So a destination that hangs holds few slots, and one that
- * answers has its share after two or three round trips.
+ * Slots are shared: as soon as another lane wants one, or if the lane is slow, it holds at most SHARE times as many as
+ * are free. Alone that is three quarters of the slots; each further lane finds a share of the rest, however many others
+ * hang. (Dynamic thresholds, as switches share their buffers: Choudhury and Hahne, 1998.) Lanes that wait are served in
+ * turn.
+ *
+ * A lane gets its share once it has shown that it answers. Its window begins small, grows with each answer and is halved
+ * by each timeout (as TCP's congestion window). So a destination that hangs holds few slots, and one that answers has its
+ * share after two or three round trips.
  *
  * While first attempts of a lane wait, its retries hold a quarter of its slots at most: a storm of them leaves room.
  *
- * A lane is congested where it has used up its window or share and is stuck: who waits for it here should leave then,
- * for they hold the room of others. A lane that is only busy frees its slots soon. It stays congested until it has
- * room again, or is as quick as a busy one. Time is the process's own, which stands still while it is held up: a worker
- * that has no time left is no reason to park what it could send.
+ * A lane is congested when it has used up its window or share and is stuck: who waits for it here should leave then,
+ * because they hold the room of others. A few stay if the lane gives its slots back: they fill the next ones that end,
+ * and others come from the lane's parking lot meanwhile. A lane that is only busy frees its slots soon. It stays congested
+ * until it has room again, or is as quick as a busy one. Time is the process's own, which stands still while the process
+ * is held up: a worker that has no time left is no reason to park what it could send.
  */
 import type { AttentionClock } from './attention-clock.ts';
 
@@ -28,9 +33,9 @@ export interface AttemptSlots {
   /** A slot if one is free for the lane now. */
   tryAcquire(lane: string, isRetry: boolean): Release | undefined;
   inFlight(): number;
-  /** Slots that the lane may have beside those that it has and that are wanted for it. */
+  /** Webhooks that the lane has slots for, or that may wait here for the next ones, beside those that do. */
   roomOf(lane: string): number;
-  /** Sends away who waits for a congested lane and can leave. To be called every so often. */
+  /** Sends away who waits for a congested lane and can leave, except a few. To be called every so often. */
   evictCongested(): void;
 }
 
@@ -39,7 +44,7 @@ export type Release = (end: 'answered' | 'silent' | 'unused') => void;
 
 export interface AcquireOptions {
   readonly signal: AbortSignal;
-  /** May the caller leave if the lane is congested? Asked then. */
+  /** May the caller leave if the lane is congested? Asked when it is. */
   readonly evictable: () => boolean;
   /** Called once if the lane is congested and the caller stays: it waits for its own lane, and holds up no other. */
   readonly onSetAside: () => void;
@@ -48,6 +53,16 @@ export interface AcquireOptions {
 
 // Three quarters of the slots for a lane that is alone, a third of what is left for each of three others.
 const SHARE = 3;
+// Of all slots, for the lanes that come while one holds the others.
+const RESERVE = 1 / 32;
+// A lane that holds none of its slots for longer gives back what others want within that time.
+const PROMPT_MAX_MS = 1_000;
+// Of what a prompt lane has in flight: so many may wait here for what ends next, though the lane is congested. They come
+// while a quarter of the slots has a waiter, so that a bundle stays together.
+const SUPPLIED_SHARE = 1 / 4;
+const KEPT_SHARE = 1 / 2;
+// Of the default size: while one is fetched, the slots use up the other.
+const BUNDLES_AHEAD = 2 * 25;
 // A lane is stuck where somebody has waited for so long and none of its attempts has ended in that time …
 const SILENCE_MAX_MS = 40;
 // … or, though some do end, where somebody has waited for so long.
@@ -64,11 +79,22 @@ interface Waiter extends Pick<AcquireOptions, 'evictable' | 'onSetAside' | 'isRe
   readonly answer: (answer: Release | 'aborted' | 'evicted') => void;
 }
 
-const WINDOW_FIRST = 32;
+const WINDOW_FIRST_MIN = 32;
+// Of all slots: with many of them, a distant destination would need more than a second to grow into its share.
+const WINDOW_FIRST_SHARE = 1 / 8;
 const WINDOW_MIN = 4;
+// For each answer. A window that is used up is three times as large after a round trip: at a latency of 400 ms, a lane
+// that is alone has all slots within a second.
+const WINDOW_GROWTH = 2;
+
+/** When an attempt began. */
+interface InFlight {
+  readonly sinceMs: number;
+}
 
 interface Lane {
-  inFlight: number;
+  /** The oldest first. */
+  readonly inFlight: Set<InFlight>;
   retriesInFlight: number;
   window: number;
   /** In the order of their coming. */
@@ -77,52 +103,88 @@ interface Lane {
   lastEndMs: number;
   /** Between the ends of its attempts, of late. */
   endIntervalMs: number;
-  isCongested: boolean;
+  isStuck: boolean;
+}
+
+/**
+ * How many webhooks a process must have in hand so that its slots are never idle between two fetches: those in the slots,
+ * those that congested lanes keep, which is a share of the same slots over all lanes, and the next bundles.
+ */
+export function webhooksInHandMax(slotsMax: number): number {
+  return slotsMax + Math.ceil(slotsMax * KEPT_SHARE) + Math.min(slotsMax, BUNDLES_AHEAD);
 }
 
 export function createAttemptSlots(slotsMax: number, now: AttentionClock['now']): AttemptSlots {
   const lanes = new Map<string, Lane>();
   // Those with waiters, in the order in which they are served next.
   const turns = new Set<string>();
+  // Those of them that their windows let have more: the others wait for nobody but themselves.
+  const wanting = new Set<string>();
+  const reserve = Math.max(1, Math.ceil(slotsMax * RESERVE));
+  const windowFirst = Math.max(WINDOW_FIRST_MIN, Math.ceil(slotsMax * WINDOW_FIRST_SHARE));
   let inFlight = 0;
 
   function laneAt(name: string): Lane {
     let lane = lanes.get(name);
     if (lane === undefined) {
       lane = {
-        inFlight: 0,
+        inFlight: new Set(),
         retriesInFlight: 0,
-        window: WINDOW_FIRST,
+        window: windowFirst,
         waiting: new Set(),
         waitingRetries: new Set(),
         lastEndMs: now(),
         endIntervalMs: 0,
-        isCongested: false,
+        isStuck: false,
       };
       lanes.set(name, lane);
     }
     return lane;
   }
 
-  function mayTake(lane: Lane): boolean {
-    return (
-      lane.inFlight < lane.window && inFlight < slotsMax && lane.inFlight < SHARE * (slotsMax - inFlight)
-    );
+  function mayTake(name: string, lane: Lane): boolean {
+    if (lane.inFlight.size >= lane.window || inFlight >= slotsMax) return false;
+    if (lane.inFlight.size < SHARE * (slotsMax - inFlight)) return true;
+    return inFlight < slotsMax - reserve && isPrompt(lane) && !isWantedByOthers(name);
+  }
+
+  /** How many more slots the lane may take, as mayTake would let it one by one, whatever its window. */
+  function slotsLeft(name: string, lane: Lane | undefined): number {
+    const free = slotsMax - inFlight;
+    const held = lane?.inFlight.size ?? 0;
+    // With each further one there is one less free: at the end, held + fair = SHARE * (free - fair).
+    const fair = Math.ceil((SHARE * free - held) / (SHARE + 1));
+    const isAlone = (lane === undefined || isPrompt(lane)) && !isWantedByOthers(name);
+    return Math.max(0, fair, isAlone ? free - reserve : 0);
+  }
+
+  function isPrompt({ inFlight: [oldest] }: Lane): boolean {
+    return oldest === undefined || now() - oldest.sinceMs < PROMPT_MAX_MS;
+  }
+
+  function isWantedByOthers(name: string): boolean {
+    return wanting.size > (wanting.has(name) ? 1 : 0);
+  }
+
+  /** To be called after each change of who waits, of what is in flight, or of the window. */
+  function noteWants(name: string, lane: Lane): void {
+    if (waitersOf(lane) > 0 && lane.inFlight.size < lane.window) wanting.add(name);
+    else wanting.delete(name);
   }
 
   function take(name: string, lane: Lane, isRetry: boolean): Release {
+    const begun: InFlight = { sinceMs: now() };
     inFlight += 1;
-    lane.inFlight += 1;
+    lane.inFlight.add(begun);
     if (isRetry) lane.retriesInFlight += 1;
-    let isHeld = true;
+    noteWants(name, lane);
     return (end) => {
-      if (!isHeld) return;
-      isHeld = false;
-      if (end === 'answered') lane.window = Math.min(lane.window + 1, slotsMax);
+      if (!lane.inFlight.delete(begun)) return;
+      if (end === 'answered') lane.window = Math.min(lane.window + WINDOW_GROWTH, slotsMax);
       else if (end === 'silent') lane.window = Math.max(lane.window >> 1, WINDOW_MIN);
       inFlight -= 1;
-      lane.inFlight -= 1;
       if (isRetry) lane.retriesInFlight -= 1;
+      noteWants(name, lane);
       lane.endIntervalMs += (now() - lane.lastEndMs - lane.endIntervalMs) * INTERVAL_WEIGHT;
       lane.lastEndMs = now();
       serveWaiting();
@@ -131,7 +193,7 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
   }
 
   function forgetIfIdle(name: string, lane: Lane): void {
-    if (lane.inFlight === 0 && waitersOf(lane) === 0) lanes.delete(name);
+    if (lane.inFlight.size === 0 && waitersOf(lane) === 0) lanes.delete(name);
   }
 
   /** One for each lane in turn, as long as any may take one: a slot that is freed may raise several lanes' shares. */
@@ -142,7 +204,7 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
       for (const name of [...turns]) {
         const lane = laneAt(name);
         const waiter = nextWaiter(lane);
-        if (waiter !== undefined && !mayTake(lane)) continue;
+        if (waiter !== undefined && !mayTake(name, lane)) continue;
         turns.delete(name);
         if (waiter === undefined) continue;
         setOf(lane, waiter.isRetry).delete(waiter);
@@ -153,39 +215,39 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
     }
   }
 
-  function isCongested(name: string): boolean {
-    const lane = lanes.get(name);
-    if (lane === undefined) return false;
+  /** Of congested lanes, this many may wait; none if the lane hangs. */
+  function kept(lane: Lane, share: number): number {
+    return isPrompt(lane) ? Math.floor(lane.inFlight.size * share) : 0;
+  }
+
+  function isStuck(name: string, lane: Lane): boolean {
     const [[first], [retry]] = [lane.waiting, lane.waitingRetries];
     const waitedMs = now() - Math.min(first?.sinceMs ?? now(), retry?.sinceMs ?? now());
     const isSilent = now() - lane.lastEndMs > SILENCE_MAX_MS;
-    const isStuck = waitedMs > WAIT_MAX_MS || (isSilent && waitedMs > SILENCE_MAX_MS);
-    const isUnstuck = !isSilent && lane.endIntervalMs < END_INTERVAL_MAX_MS;
-    lane.isCongested = !mayTake(lane) && (isStuck || (lane.isCongested && !isUnstuck));
-    return lane.isCongested;
+    const isNew = waitedMs > WAIT_MAX_MS || (isSilent && waitedMs > SILENCE_MAX_MS);
+    const isOver = !isSilent && lane.endIntervalMs < END_INTERVAL_MAX_MS;
+    lane.isStuck = !mayTake(name, lane) && (isNew || (lane.isStuck && !isOver));
+    return lane.isStuck;
   }
 
   return {
     inFlight: () => inFlight,
     roomOf(name) {
       const lane = lanes.get(name);
-      const [held, waiting, window] =
-        lane === undefined ? [0, 0, WINDOW_FIRST] : [lane.inFlight, waitersOf(lane), lane.window];
-      // Each further one takes one of the free ones: at the end held + room = SHARE * (free - room).
-      const free = slotsMax - inFlight;
-      const fair = Math.floor((SHARE * free - held) / (SHARE + 1));
-      return Math.max(0, Math.min(window - held, fair) - waiting);
+      if (lane === undefined) return Math.min(windowFirst, slotsLeft(name, undefined));
+      const toTake = Math.min(lane.window - lane.inFlight.size, slotsLeft(name, lane));
+      return Math.max(0, Math.max(0, toTake) + kept(lane, SUPPLIED_SHARE) - waitersOf(lane));
     },
     tryAcquire(name, isRetry) {
       const lane = laneAt(name);
-      if (waitersOf(lane) === 0 && mayTake(lane)) return take(name, lane, isRetry);
+      if (waitersOf(lane) === 0 && mayTake(name, lane)) return take(name, lane, isRetry);
       forgetIfIdle(name, lane);
       return undefined;
     },
     async acquire(name, { signal, evictable, onSetAside, isRetry }) {
       if (signal.aborted) return 'aborted';
       const lane = laneAt(name);
-      if (waitersOf(lane) === 0 && mayTake(lane)) return take(name, lane, isRetry);
+      if (waitersOf(lane) === 0 && mayTake(name, lane)) return take(name, lane, isRetry);
       const { promise, resolve } = Promise.withResolvers<Release | 'aborted' | 'evicted'>();
       const waiter: Waiter = {
         evictable,
@@ -198,11 +260,14 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
       const waiting = setOf(lane, isRetry);
       const onAbort = () => {
         waiting.delete(waiter);
+        if (waitersOf(lane) === 0) turns.delete(name);
+        noteWants(name, lane);
         forgetIfIdle(name, lane);
         resolve('aborted');
       };
       waiting.add(waiter);
       turns.add(name);
+      noteWants(name, lane);
       signal.addEventListener('abort', onAbort, { once: true });
       const answer = await promise;
       signal.removeEventListener('abort', onAbort);
@@ -210,20 +275,21 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
     },
     evictCongested() {
       for (const name of [...turns]) {
-        if (!isCongested(name)) continue;
         const lane = laneAt(name);
-        for (const waiting of [lane.waiting, lane.waitingRetries]) {
-          for (const waiter of waiting) {
-            if (waiter.evictable()) {
-              waiting.delete(waiter);
-              waiter.answer('evicted');
-            } else if (!waiter.isSetAside) {
-              waiter.isSetAside = true;
-              waiter.onSetAside();
-            }
-          }
+        if (!isStuck(name, lane)) continue;
+        const waiters = [...lane.waiting, ...lane.waitingRetries];
+        const mayLeave: Waiter[] = [];
+        for (const waiter of waiters) {
+          if (waiter.evictable()) mayLeave.push(waiter);
+          else setAside(waiter);
+        }
+        const staying = waiters.length - mayLeave.length;
+        for (const waiter of mayLeave.slice(Math.max(0, kept(lane, KEPT_SHARE) - staying))) {
+          setOf(lane, waiter.isRetry).delete(waiter);
+          waiter.answer('evicted');
         }
         if (waitersOf(lane) === 0) turns.delete(name);
+        noteWants(name, lane);
         forgetIfIdle(name, lane);
       }
     },
@@ -234,6 +300,12 @@ function setOf(lane: Lane, isRetry: boolean): Set<Waiter> {
   return isRetry ? lane.waitingRetries : lane.waiting;
 }
 
+function setAside(waiter: Waiter): void {
+  if (waiter.isSetAside) return;
+  waiter.isSetAside = true;
+  waiter.onSetAside();
+}
+
 function waitersOf({ waiting, waitingRetries }: Lane): number {
   return waiting.size + waitingRetries.size;
 }
@@ -241,5 +313,5 @@ function waitersOf({ waiting, waitingRetries }: Lane): number {
 function nextWaiter({ waiting, waitingRetries, inFlight, retriesInFlight }: Lane): Waiter | undefined {
   const [[first], [retry]] = [waiting, waitingRetries];
   if (first === undefined || retry === undefined) return first ?? retry;
-  return retriesInFlight + 1 <= RETRY_SHARE * (inFlight + 1) ? retry : first;
+  return retriesInFlight + 1 <= RETRY_SHARE * (inFlight.size + 1) ? retry : first;
 }

@@ -15,7 +15,7 @@ import { type Classification, classify } from './classify.ts';
 import type { Answer } from './deliver.ts';
 import type { RequestWebhook } from './request-webhook.ts';
 import { excerptOf } from './response-excerpt.ts';
-import { retryDelayMs } from './retry-policy.ts';
+import { parseRetryAfterMs, retryDelayMs } from './retry-policy.ts';
 
 export interface AttemptOptions {
   readonly request: RequestWebhook;
@@ -29,7 +29,12 @@ export type AttemptWebhook = (
   bundle: Bundle,
   webhook: BundledWebhook,
   destination: Destination,
-) => Promise<RecordedAttempt>;
+) => Promise<EndedAttempt>;
+
+export interface EndedAttempt extends RecordedAttempt {
+  /** What the response asked for, whether or not the webhook is retried. */
+  readonly retryAfterMs: number | undefined;
+}
 
 export function createAttemptWebhook({ request, workerId, now, random }: AttemptOptions): AttemptWebhook {
   return async (shard, bundle, webhook, destination) => {
@@ -39,13 +44,14 @@ export function createAttemptWebhook({ request, workerId, now, random }: Attempt
     const { answer, durationMs } = await request(webhookId, webhook, destination, trace);
     const endedAtMs = now();
     const classification = classify(answer);
+    const retryAfter = answer.kind === 'response' ? answer.headers['retry-after'] : undefined;
     const responseBody = await shownOf(answer, classification);
     const delayMs = classification.retriable
       ? retryDelayMs({
           attempt: attempt - (bundle.attemptsBefore ?? 0),
           dueAtMs: bundle.replayedAt ?? Math.max(bundle.acceptedAt, bundle.deliverAt ?? 0),
           policy: destination.retry,
-          retryAfter: answer.kind === 'response' ? answer.headers['retry-after'] : undefined,
+          retryAfter,
           nowMs: endedAtMs,
           random: random(),
         })
@@ -70,6 +76,7 @@ export function createAttemptWebhook({ request, workerId, now, random }: Attempt
     return {
       outcome,
       nextAttemptAtMs: delayMs === undefined ? undefined : endedAtMs + delayMs,
+      retryAfterMs: parseRetryAfterMs(retryAfter, endedAtMs),
       phases: answer.phases,
       trace,
     };

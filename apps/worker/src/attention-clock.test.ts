@@ -49,7 +49,7 @@ test('a destination is silent when nothing ends while we listen, and not when we
   };
   expect(await evictedAfter(1_000)).toBe(0);
   expect(await evictedAfter(1_000)).toBe(0);
-  // It had three looks by now, and heard nothing.
-  expect(await evictedAfter(1_000)).toBe(3);
+  // It had three looks by now, and heard nothing. One of three may stay for what ends next.
+  expect(await evictedAfter(1_000)).toBe(2);
   clock.stop();
 });

@@ -17,7 +17,7 @@ import {
   type Lanes,
 } from '@hookfleet/queue';
 import type { AttemptSlots } from './attempt-slots.ts';
-import { type Health, healthAfter, isFailure, opened, shouldOpen, stillOpen } from './circuit-breaker.ts';
+import { type AttemptEnd, circuitAfter, type Evidence, evidenceAfter, isFailure } from './circuit-breaker.ts';
 
 export const CIRCUIT_STATES = ['closed', 'open', 'paused'] as const satisfies ('closed' | Circuit['state'])[];
 
@@ -47,16 +47,19 @@ export interface LaneScheduler {
   /** Something happened that may let the lane go on, if something waits in it. */
   maybeGoesOn(lane: string): void;
   /** An attempt was recorded. Resolves when the circuit is as it should be. */
-  recorded(lane: string, outcome: Outcome, wasProbe: boolean): Promise<void>;
+  recorded(lane: string, outcome: Outcome, attempt: RecordedEnd): Promise<void>;
   stop(): Promise<void>;
 }
+
+/** What the lane scheduler must know of an attempt, and its outcome does not tell. */
+export type RecordedEnd = Pick<AttemptEnd, 'wasProbe' | 'retryAfterMs'>;
 
 const LOOK_EVERY_MS = 500;
 const EVICTION_MS = 20;
 const LANES_PER_LOOK = 100;
 // A lane is asked for more no more often than this.
 const RELEASE_PAUSE_MS = 25;
-// Lanes whose health is remembered here.
+// Lanes whose evidence is remembered here.
 const LANES_MAX = 10_000;
 const CHANGE_TRIES = 3;
 const UNCHANGED = Promise.resolve();
@@ -64,7 +67,8 @@ const UNCHANGED = Promise.resolve();
 export function createLaneScheduler(options: LaneSchedulerOptions): LaneScheduler {
   const { lanes, circuits, controls, slots, roomInHand, limitsOf, onCircuitChanged, onError, now } = options;
   const { lookEveryMs = LOOK_EVERY_MS, onLooked } = options;
-  const health = new Map<string, Health>();
+  /** Of lanes whose circuits are closed. */
+  const evidence = new Map<string, Evidence>();
   /** Lanes in which something waited when this worker looked last. */
   const waiting = new Set<string>();
   const timers = new Map<string, NodeJS.Timeout>();
@@ -152,33 +156,15 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
   }, lookEveryMs);
   const eviction = setInterval(() => slots.evictCongested(), EVICTION_MS);
 
-  function remember(lane: string, failed: boolean): Health {
-    const latest = healthAfter(health.get(lane), failed, now());
+  function learn(lane: string, end: AttemptEnd): Evidence | undefined {
+    // What opened a circuit must not open it again after it closed.
+    const isClosed = controls.circuitOf(lane) === undefined;
+    const latest = isClosed ? evidenceAfter(evidence.get(lane), end, now()) : undefined;
     // Taken out and put in again: those that were not heard of for longest are forgotten first.
-    health.delete(lane);
-    health.set(lane, latest);
-    if (health.size > LANES_MAX) health.delete(health.keys().next().value as string);
+    evidence.delete(lane);
+    if (latest !== undefined) evidence.set(lane, latest);
+    if (evidence.size > LANES_MAX) evidence.delete(evidence.keys().next().value as string);
     return latest;
-  }
-
-  /** What an outcome makes of the lane's circuit. */
-  function circuitAfter(
-    circuit: Circuit | undefined,
-    lane: string,
-    outcome: Outcome,
-    latest: Health,
-    wasProbe: boolean,
-  ): Circuit | undefined | 'unchanged' {
-    if (circuit?.state === 'paused') return 'unchanged';
-    if (outcome.reason === 'gone' && channelOfLane(lane) !== undefined)
-      return { state: 'paused', sinceMs: now(), why: 'gone' };
-    const failed = isFailure(outcome);
-    if (circuit === undefined)
-      return failed && shouldOpen(latest, now())
-        ? opened(outcome.reason ?? outcome.event, now())
-        : 'unchanged';
-    if (!failed) return undefined;
-    return wasProbe ? stillOpen(circuit, now()) : 'unchanged';
   }
 
   return {
@@ -188,9 +174,22 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
     maybeGoesOn(lane) {
       if (waiting.has(lane)) releaseIn(lane, RELEASE_PAUSE_MS);
     },
-    recorded(lane, outcome, wasProbe) {
-      const latest = remember(lane, isFailure(outcome));
-      const after = (circuit: Circuit | undefined) => circuitAfter(circuit, lane, outcome, latest, wasProbe);
+    recorded(lane, outcome, { wasProbe, retryAfterMs }) {
+      const why = outcome.reason ?? outcome.event;
+      const end = {
+        failed: isFailure(outcome),
+        isFirstAttempt: outcome.attempt === 1,
+        wasProbe,
+        retryAfterMs,
+        why,
+      };
+      const latest = learn(lane, end);
+      const after = (circuit: Circuit | undefined): Circuit | undefined | 'unchanged' => {
+        if (circuit?.state === 'paused') return 'unchanged';
+        if (outcome.reason === 'gone' && channelOfLane(lane) !== undefined)
+          return { state: 'paused', sinceMs: now(), why: 'gone' };
+        return circuitAfter(circuit, end, latest, now());
+      };
       if (after(controls.circuitOf(lane)) === 'unchanged') return UNCHANGED;
       return inBackground('change circuit', lane, async () => {
         const isChanged = await changeCircuit(lane, outcome.reason ?? 'delivered', after);

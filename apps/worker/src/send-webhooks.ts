@@ -158,7 +158,10 @@ export function createSendWebhooks(options: SendWebhooksOptions): SendWebhooks {
       if (recorded.outcome.reason === 'timeout') answer = 'silent';
       ({ reported } = await recorder.record(run.shard, bundle, webhook, recorded));
       onRecorded(recorded.outcome, bundle, recorded.trace);
-      const settled = scheduler.recorded(lane, recorded.outcome, isProbe);
+      const settled = scheduler.recorded(lane, recorded.outcome, {
+        wasProbe: isProbe,
+        retryAfterMs: recorded.retryAfterMs,
+      });
       if (isProbe) await settled;
     } finally {
       slot(answer);

@@ -25,7 +25,7 @@ import {
   type WebhooksConsumer,
 } from '@hookfleet/queue';
 import type { Tracing } from '@hookfleet/tracing';
-import type { AttemptSlots } from './attempt-slots.ts';
+import { type AttemptSlots, webhooksInHandMax } from './attempt-slots.ts';
 import { createAttemptWebhook } from './attempt-webhook.ts';
 import { createBatchSender } from './batch-sender.ts';
 import { createChannelCache } from './channel-cache.ts';
@@ -224,7 +224,7 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
 
   const taking = consumeWebhooks({
     ...shardOptions,
-    webhooksMax: config.concurrency,
+    webhooksMax: webhooksInHandMax(config.concurrency),
     lockDurationMs,
     stalledIntervalMs,
     process: (run) => (run.name === CHANNEL_TEST_JOB ? testChannel(run) : processBundle(run)),

@@ -180,6 +180,19 @@ test('while both wait, three of four webhooks are first attempts and one is a re
   expect(await releasedBundles()).toHaveLength(80);
 });
 
+test('a probe is a first attempt if one waits, whatever its turn, and a retry if none does', async () => {
+  for (let i = 0; i < 3; i += 1) await park({ ...newBundle(1, `retried-${i}`), attempt: 2 });
+  await park(newBundle(1, 'fresh'));
+  const probe = { ...ALL, piecesMax: 1, probe: true };
+  const released = async () =>
+    (await releasedBundles()).map(({ campaignId, attempt }) => [campaignId, attempt]);
+  await lanes.release(LANE, probe);
+  expect(await released()).toEqual([['fresh', 1]]);
+  await lanes.release(LANE, probe);
+  expect(await released()).toContainEqual(['retried-0', 2]);
+  expect(await released()).toHaveLength(2);
+});
+
 test("a campaign's priority counts as soon as it is set, for what waits already too", async () => {
   const controls = openCampaignControls({ connection, prefix });
   for (let i = 0; i < 100; i += 1) await park(newBundle(1, 'one'));

@@ -29,7 +29,7 @@
     flows     sorted set, flow → tag, of flows that have something in order
     released  sorted set, job → time
     state     hash: virtual (time), number, tat, outRequests and outRecipients (of what is released), probe (the job that is
-              one), probingUntil, and "tag:<flow>" of flows that have nothing in order
+              one), probedFor and probingUntil, and "tag:<flow>" of flows that have nothing in order
     permits   sorted set, permit → time at which it ends by itself
     since     sorted set, job → time since which it waits
 
@@ -44,8 +44,8 @@
 local STALE_MS = 5000
 -- When to look again if nothing better is known: for room at workers, and for permits that nobody gave back.
 local ROOM_MS, PERMIT_MS = 250, 1000
--- While a probe is on its way, no other goes out for so long.
-local PROBE_MS = 2500
+-- While a probe is on its way, no other goes out for so long (circuit-breaker.ts).
+local PROBE_MS = 9000
 -- A retry costs its campaign so much more: while both wait, three of four webhooks are first attempts.
 local RETRY_COST = 3
 -- The state of an empty lane is kept so long after its rate allows everything again.
@@ -353,13 +353,16 @@ function verbs.release()
     return reply
   end
 
-  local function take(entry, place)
+  -- Out of turn, as a probe may be, it does not move the virtual time on.
+  local function take(entry, place, isInTurn)
     call('ZREM', one.order, place)
     call('ZADD', one.released, string.format('%.0f', now), entry.job)
     call('HINCRBY', one.state, 'outRequests', entry.requests)
     call('HINCRBY', one.state, 'outRecipients', entry.recipients)
     local tag = tonumber(call('ZSCORE', one.flows, entry.flow))
-    call('HSET', one.state, 'virtual', math.max(tag, stateOf(one, 'virtual')))
+    if isInTurn then
+      call('HSET', one.state, 'virtual', math.max(tag, stateOf(one, 'virtual')))
+    end
     tag = tag + entry.recipients * costOf(entry.flow)
     if firstOf(one, entry.flow) then
       call('ZADD', one.flows, tag, entry.flow)
@@ -412,7 +415,9 @@ function verbs.release()
     end
   end
   if circuit then
-    local from = math.max(circuit.probeAtMs, stateOf(one, 'probingUntil'))
+    -- What comes of a probe changes the circuit's time. Until then it is on its way.
+    local isProbing = stateOf(one, 'probedFor') == circuit.probeAtMs
+    local from = isProbing and stateOf(one, 'probingUntil') or circuit.probeAtMs
     if now < from then
       return lookIn(from - now)
     end
@@ -421,10 +426,10 @@ function verbs.release()
     if not entry then
       return lookIn(-1)
     end
-    take(entry, place)
-    local pause = math.max(circuit.cooldownMs or 0, PROBE_MS)
-    call('HSET', one.state, 'probe', entry.job, 'probingUntil', string.format('%.0f', now + pause))
-    return lookIn(pause)
+    take(entry, place, false)
+    local ends, probedFor = string.format('%.0f', now + PROBE_MS), string.format('%.0f', circuit.probeAtMs)
+    call('HSET', one.state, 'probe', entry.job, 'probingUntil', ends, 'probedFor', probedFor)
+    return lookIn(PROBE_MS)
   end
 
   room = room - stateOf(one, 'outRequests')
@@ -450,7 +455,7 @@ function verbs.release()
     if room <= 0 or #reply > jobsMax then
       return lookIn(ROOM_MS)
     end
-    take(entry, place)
+    take(entry, place, true)
     tokens = tokens - entry.recipients
     permits = permits - entry.requests
     room = room - entry.requests
