@@ -248,6 +248,8 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
       if (signal.aborted) return 'aborted';
       const lane = laneAt(name);
       if (waitersOf(lane) === 0 && mayTake(name, lane)) return take(name, lane, isRetry);
+      // Who would be sent away in a moment does not come in.
+      if (!isPrompt(lane) && isStuck(name, lane) && evictable()) return 'evicted';
       const { promise, resolve } = Promise.withResolvers<Release | 'aborted' | 'evicted'>();
       const waiter: Waiter = {
         evictable,

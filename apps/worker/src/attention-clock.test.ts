@@ -39,7 +39,14 @@ test('a destination is silent when nothing ends while we listen, and not when we
   const signal = new AbortController().signal;
   const ends: unknown[] = [];
   for (let i = 0; i < 6; i += 1)
-    void slots.acquire('lane', { signal, evictable: true, isRetry: false }).then((end) => ends.push(end));
+    void slots
+      .acquire('lane', {
+        signal,
+        evictable: () => true,
+        onSetAside: () => undefined,
+        isRetry: false,
+      })
+      .then((end) => ends.push(end));
   const evictedAfter = async (roundMs: number) => {
     realMs += roundMs;
     jest.advanceTimersByTime(LOOK_MS);

@@ -183,7 +183,8 @@ export function createProcessBundle(
       // What was attempted by itself already goes on by itself.
       const batching = isBatch(bundle) || bundle.attempt > 1 ? undefined : channel?.batch;
       const { left, cancelled, recorded } = sortWebhooks(bundle, log, isCancelled);
-      const sent = batching === undefined || left.length === 0 ? send(work, left) : gather(work, left, batching);
+      const sent =
+        batching === undefined || left.length === 0 ? send(work, left) : gather(work, left, batching);
       // All are waited for, also if one throws: a job that goes must have nothing in flight.
       const [sentEnd, ...others] = await Promise.allSettled([
         sent,

@@ -225,7 +225,12 @@ export function createSendWebhooks(options: SendWebhooksOptions): SendWebhooks {
           if (slot === undefined) break;
           held.push(slot);
         }
-        const { granted, permits: given, isProbe, wait } = await lanes.admit({
+        const {
+          granted,
+          permits: given,
+          isProbe,
+          wait,
+        } = await lanes.admit({
           lanes: work.lanes,
           job: laneJobOf(run.shard, run.jobId, bundle, left),
           wanted: held.length,

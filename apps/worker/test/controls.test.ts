@@ -66,7 +66,11 @@ afterEach(async () => {
 });
 
 async function startWorkers(count = 2): Promise<void> {
-  workers.push(...(await Promise.all(Array.from({ length: count }, () => startWorker(redis.url, { prefix })))));
+  workers.push(
+    ...(await Promise.all(
+      Array.from({ length: count }, () => startWorker(redis.url, { prefix, attemptTimeoutMs: 60_000 })),
+    )),
+  );
 }
 
 function send(count: number, changes: { campaignId?: string; deliverAtMs?: number; path?: string } = {}) {
@@ -153,9 +157,9 @@ test('a worker that starts sends nothing of a paused campaign or channel', async
   const ids = await send(500);
   const ofChannel = await send(100, { campaignId: 'd' });
   await startWorkers();
-  const parked = () => connection.hgetall(`{${prefix}}:parked`);
+  const waiting = () => connection.hgetall(`{${prefix}}:waiting`);
   await eventually(async () =>
-    expect(await parked()).toEqual({ [campaignLane('c')]: '500', [laneOf(undefined, receiver.url)]: '100' }),
+    expect(await waiting()).toEqual({ [campaignLane('c')]: '500', [laneOf(undefined, receiver.url)]: '100' }),
   );
   expect(receiver.ledger).toHaveLength(0);
   await set(laneOf(undefined, receiver.url), undefined);
@@ -188,9 +192,7 @@ test.each(['pause', 'cancel'] as const)('nothing of a campaign begins after a %s
 
 test('two changes at the same time are both kept', async () => {
   const campaigns = Array.from({ length: 50 }, (_, i) => `c${i}`);
-  await Promise.all(
-    campaigns.flatMap((id) => [controls.set(id, { priority: 'high' }), controls.cancel(id)]),
-  );
+  await Promise.all(campaigns.flatMap((id) => [controls.set(id, { priority: 'high' }), controls.cancel(id)]));
   for (const id of campaigns) {
     const { controls: stored } = await controls.get(id);
     expect(stored).toEqual({ priority: 'high', cancelledAtMs: expect.any(Number) });

@@ -112,16 +112,16 @@ async function sendOther(): Promise<void> {
   await eventually(async () => expect((await webhooks.find(id))?.state).toBe('delivered'));
 }
 
-const lookAtNow = (lane: string) => connection.zadd(`{${prefix}}:lanes`, 0, lane);
+const lookAtNow = (lane: string) => connection.zadd(`{${prefix}}:waits`, 0, lane);
 
 /** Moves the lane's rate on, as if that many minutes had passed, and waits until a worker has released what may go. */
 async function passMinutes(lane: string, minutes: number): Promise<void> {
-  await connection.hincrbyfloat(`{${prefix}}:lane:${lane}:state`, 'tat', -minutes * MINUTE_MS);
+  await connection.hincrbyfloat(`{${prefix}}:waits:${lane}:state`, 'tat', -minutes * MINUTE_MS);
   await lookAtNow(lane);
   // A worker that looks claims the lane for a second; one that released until the limit notes the minute after.
   const soonMs = Date.now() + MINUTE_MS / 3;
   await eventually(async () =>
-    expect(Number(await connection.zscore(`{${prefix}}:lanes`, lane))).toBeGreaterThan(soonMs),
+    expect(Number(await connection.zscore(`{${prefix}}:waits`, lane))).toBeGreaterThan(soonMs),
   );
 }
 

@@ -70,7 +70,9 @@ export const Bundle = Type.Object({
     Type.Literal(true, { description: 'Written by a run that repeats another: read the attempt log first.' }),
   ),
   claimedBy: Type.Optional(
-    Type.String({ description: 'The job that claimed the webhooks, if an earlier version gave them another one.' }),
+    Type.String({
+      description: 'The job that claimed the webhooks, if an earlier version gave them another one.',
+    }),
   ),
   channelConfigId: Type.Optional(Type.String()),
   destination: Type.Optional(Destination),

@@ -17,7 +17,9 @@ interface FormerPiece {
 }
 
 /** Resolves to the number of jobs that are back in the queue. */
-export async function drainFormerLanes(options: ShardOptions & { readonly onError: OnUnreadable }): Promise<number> {
+export async function drainFormerLanes(
+  options: ShardOptions & { readonly onError: OnUnreadable },
+): Promise<number> {
   const { connection, prefix, shards, onError } = options;
   // By lane: how many are parked, and lanes whose last jobs were released have no count, but are due.
   const lanes = new Set([
@@ -30,7 +32,8 @@ export async function drainFormerLanes(options: ShardOptions & { readonly onErro
   const read = createReadStored<FormerPiece>(
     'a piece of a lane',
     onError,
-    ({ shard, bundle }) => Number.isInteger(shard) && Number(shard) < shards && Array.isArray(bundle?.webhooks),
+    ({ shard, bundle }) =>
+      Number.isInteger(shard) && Number(shard) < shards && Array.isArray(bundle?.webhooks),
   );
 
   async function drain(lane: string): Promise<number> {
@@ -48,13 +51,16 @@ export async function drainFormerLanes(options: ShardOptions & { readonly onErro
       await Promise.all(
         done.map(async (jobId, i) => {
           const piece = read(jobId, flat[2 * i + 1] as string);
-          if (piece === undefined) return void (await connection.hset(aside, jobId, flat[2 * i + 1] as string));
+          if (piece === undefined)
+            return void (await connection.hset(aside, jobId, flat[2 * i + 1] as string));
           const { lane: _lane, probe: _probe, ...bundle } = piece.bundle as Bundle & Record<string, unknown>;
-          await queues.of(piece.shard).add(
-            bundle.campaignId,
-            { ...bundle, recheck: true },
-            { jobId, removeOnComplete: true, attempts: 1 },
-          );
+          await queues
+            .of(piece.shard)
+            .add(
+              bundle.campaignId,
+              { ...bundle, recheck: true },
+              { jobId, removeOnComplete: true, attempts: 1 },
+            );
         }),
       );
       drained += done.length;

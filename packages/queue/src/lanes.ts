@@ -173,7 +173,8 @@ export function openLanes(
       )) as [number, number, WaitReason, number, number];
       return {
         granted,
-        permits: limits.concurrency === 0 ? [] : Array.from({ length: granted }, (_, i) => `${permit}${i + 1}`),
+        permits:
+          limits.concurrency === 0 ? [] : Array.from({ length: granted }, (_, i) => `${permit}${i + 1}`),
         isProbe: isProbe === 1,
         wait:
           granted === wanted

@@ -3,13 +3,14 @@
  * Takes under a second.
  */
 import { beforeEach, expect, test } from '@jest/globals';
+import { Queue } from 'bullmq';
 import {
   createSecretBox,
   openCampaignControls,
   openChannels,
   openCircuits,
   openEventTypes,
-  openLanes,
+  drainFormerLanes,
   type RedisConnection,
   openKnownControls,
 } from '../src/index.ts';
@@ -99,21 +100,24 @@ test('an event type that cannot be read is not activated, and the others are', a
   expectTold(fields);
 });
 
-test('a piece that cannot be read leaves its lane and is set aside; the others go', async () => {
-  const lanes = openLanes({ connection, prefix, shards: 1, retentionMs: 60_000, leaseMs: 60_000, onError });
+test('what an earlier version parked is back in the queue; a piece that cannot be read is set aside', async () => {
   const lane = 'channel:c';
-  const limits = { pieceSize: 1, intervalMs: 0, burstMs: 0, concurrency: 0 };
-  await lanes.park(0, bundleOf(2), lane, bundleOf(2).webhooks, limits.pieceSize);
   const data = `{${prefix}}:lane:${lane}:data`;
-  const [spoilt = ''] = await connection.hkeys(data);
-  await connection.hset(data, spoilt, 'planted-secret');
-  const release = () =>
-    lanes.release(lane, { limits, webhooksMax: 10, piecesMax: 10, begin: true, probe: false });
-  expect((await release()).webhooks).toBe(1);
-  expectTold([spoilt]);
-  expect(await connection.hget(`{${prefix}}:lane:${lane}:aside`, spoilt)).toBe('planted-secret');
-  // The other is in flight, this one no more: it does not come back.
-  expect((await release()).inFlight).toBe(1);
-  expect(await connection.hexists(data, spoilt)).toBe(0);
-  await lanes.close();
+  const bundle = bundleOf(2);
+  for (const jobId of ['a_1_1x2', 'b_1_1x2'])
+    await connection.hset(data, jobId, JSON.stringify({ shard: 0, bundle: { ...bundle, parked: 1, lane } }));
+  await connection.hset(data, 'spoilt', 'planted-secret');
+  // Two are parked, and the third was released: its job may be lost.
+  await connection.hset(`{${prefix}}:parked`, lane, 4);
+  await connection.zadd(`{${prefix}}:lanes`, 0, lane);
+  expect(await drainFormerLanes({ connection, prefix, shards: 1, onError })).toBe(3);
+  const queue = new Queue('webhooks', { connection, prefix: `{${prefix}:0}` });
+  const jobs = await queue.getJobs(['waiting']);
+  expect(jobs.map(({ id }) => id).sort()).toEqual(['a_1_1x2', 'b_1_1x2']);
+  expect(jobs[0]?.data).toMatchObject({ recheck: true, webhooks: bundle.webhooks });
+  expectTold(['spoilt']);
+  expect(await connection.hgetall(`{${prefix}}:lane:${lane}:aside`)).toEqual({ spoilt: 'planted-secret' });
+  expect(await connection.exists(data, `{${prefix}}:parked`, `{${prefix}}:lanes`)).toBe(0);
+  expect(await drainFormerLanes({ connection, prefix, shards: 1, onError })).toBe(0);
+  await queue.close();
 });

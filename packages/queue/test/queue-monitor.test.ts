@@ -7,6 +7,7 @@ import {
   createQueueMonitor,
   createSecretBox,
   disconnectRedis,
+  laneJobOf,
   laneOf,
   openCircuits,
   openLanes,
@@ -70,7 +71,7 @@ test('the backlog leaves out what no worker could send: behind a circuit, or hel
   const startMs = Date.now();
   let skewMs = 0;
   const monitor = createQueueMonitor(shards, () => startMs + skewMs);
-  const lanes = openLanes({ ...shards, retentionMs: 60_000, leaseMs: 60_000 });
+  const lanes = openLanes({ ...shards, permitMs: 60_000, workerId: 'w' });
   const circuits = openCircuits(shards);
   const [busy, failing, paused] = ['1', '2', '3'].map((id) => laneOf(id, 'http://x.test')) as string[];
   for (const [lane, webhooks] of [
@@ -80,7 +81,13 @@ test('the backlog leaves out what no worker could send: behind a circuit, or hel
     [campaignLane('held'), 40],
   ] as const) {
     const bundle = bundleOf(webhooks, { run: `run${webhooks}` });
-    await lanes.park(0, bundle, lane as string, bundle.webhooks, 200);
+    const job = laneJobOf(0, bundle.run, bundle, bundle.webhooks);
+    const isCampaign = lane === campaignLane('held');
+    await lanes.wait(
+      { campaign: campaignLane('held'), destination: isCampaign ? 'channel:other' : (lane as string) },
+      { lane: lane as string, reason: isCampaign ? 'rate' : 'busy', lookInMs: 60_000 },
+      job,
+    );
   }
   const sinceMs = Date.now();
   await circuits.set(failing as string, {
@@ -97,6 +104,16 @@ test('the backlog leaves out what no worker could send: behind a circuit, or hel
   skewMs = 60_000;
   const sample = await monitor.sample();
   expect(sample.parkedWebhooks).toBe(190);
+  expect(
+    Object.fromEntries(sample.waitingWebhooks.map(({ reason, webhooks }) => [reason, webhooks])),
+  ).toEqual({
+    busy: 100,
+    circuit: 20,
+    paused: 30,
+    rate: 40,
+    concurrency: 0,
+    batch: 0,
+  });
   expect(sample.backlogSeconds * sample.attemptsPerSecond).toBeCloseTo(100);
   expect(sample.circuits).toEqual([
     { state: 'open', lanes: 1 },
