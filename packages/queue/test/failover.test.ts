@@ -52,9 +52,9 @@ afterEach(async () => {
   await Promise.all([master.stop(), replica.stop()]);
 });
 
-/** As a producer has it. */
-async function connected(url: string): Promise<RedisConnection> {
-  const connection = connectRedis({ url, name: 'out', temper: 'failFast', onError: () => undefined });
+/** As a producer has it, unless the test says otherwise. */
+async function connected(url: string, temper: 'failFast' | 'patient' = 'failFast'): Promise<RedisConnection> {
+  const connection = connectRedis({ url, name: 'out', temper, onError: () => undefined });
   connections.push(connection);
   await eventually(() => connection.ping());
   return connection;
@@ -122,9 +122,14 @@ test('what was written over a connection that is lost before its replicas have a
 
 test('in a cluster, the replicas of each shard are waited for', async () => {
   const cluster = await startTestCluster();
-  const connection = await connected(cluster.url);
-  const wait = createReplicaWait({ connection, prefix: 'hookfleet', shards: 3, replicas: 1 });
-  // It has masters alone.
-  for (const shard of [0, 1, 2]) await expect(wait.begin()([shard])).rejects.toThrow('NOREPLICAS 0 of 1');
-  await cluster.stop();
+  try {
+    // The wait ends at its own time, half a second: a producer's connection might give the command up before that on a
+    // machine that is busy.
+    const connection = await connected(cluster.url, 'patient');
+    const wait = createReplicaWait({ connection, prefix: 'hookfleet', shards: 3, replicas: 1 });
+    // It has masters alone.
+    for (const shard of [0, 1, 2]) await expect(wait.begin()([shard])).rejects.toThrow('NOREPLICAS 0 of 1');
+  } finally {
+    await cluster.stop();
+  }
 });
