@@ -21,20 +21,15 @@ function setup(slotsMax: number) {
   const slots = createAttemptSlots(slotsMax, () => nowMs);
   const given: { lane: string; release: Release }[] = [];
   const evicted: string[] = [];
-  const waiting = new Map<string, number>();
-  const count = (lane: string, by: number) => waiting.set(lane, (waiting.get(lane) ?? 0) + by);
   return {
     slots,
-    waitingOf: (lane: string) => waiting.get(lane) ?? 0,
     given,
     evicted,
     pass: (ms: number) => {
       nowMs += ms;
     },
     ask(lane: string, options: AcquireOptions = CAN_LEAVE): void {
-      count(lane, 1);
       void slots.acquire(lane, options).then((answer) => {
-        count(lane, -1);
         if (typeof answer === 'function') given.push({ lane, release: answer });
         else if (answer === 'evicted') evicted.push(lane);
       });
@@ -126,7 +121,7 @@ test('no more slots are held than there are, and none is left unused while someb
       fc.integer({ min: 1, max: 20 }),
       fc.array(fc.oneof(fc.constantFrom('a', 'b', 'c'), fc.nat({ max: 50 })), { maxLength: 80 }),
       async (slotsMax, steps) => {
-        const { slots, ask, given, held, waitingOf, settle } = setup(slotsMax);
+        const { slots, ask, given, held, settle } = setup(slotsMax);
         for (const step of steps) {
           if (typeof step === 'string') ask(step);
           else given.splice(step % Math.max(1, given.length), 1)[0]?.release('answered');
@@ -136,7 +131,7 @@ test('no more slots are held than there are, and none is left unused while someb
           // Nobody has more than twenty slots here: the windows, which begin at 32, do not count.
           for (const lane of ['a', 'b', 'c']) {
             const mayHaveMore = given.length < slotsMax && held(lane) < 3 * (slotsMax - given.length);
-            if (mayHaveMore) expect(waitingOf(lane)).toBe(0);
+            if (mayHaveMore) expect(slots.waitingOf(lane)).toBe(0);
           }
         }
         // Whoever waits is served in the end.
@@ -144,7 +139,7 @@ test('no more slots are held than there are, and none is left unused while someb
           given.pop()?.release('answered');
           await settle();
         }
-        expect(['a', 'b', 'c'].map(waitingOf)).toEqual([0, 0, 0]);
+        expect(['a', 'b', 'c'].map(slots.waitingOf)).toEqual([0, 0, 0]);
       },
     ),
     { numRuns: 60 },
@@ -152,7 +147,7 @@ test('no more slots are held than there are, and none is left unused while someb
 });
 
 test('who waits long for a lane is sent away, who comes then does not come in, until the lane has room again', async () => {
-  const { ask, pass, given, evicted, waitingOf, settle, slots } = setup(4);
+  const { ask, pass, given, evicted, settle, slots } = setup(4);
   for (let i = 0; i < 6; i += 1) ask('hangs');
   let setAside = 0;
   ask('hangs', { ...CAN_LEAVE, evictable: () => false, onSetAside: () => void (setAside += 1) });
@@ -168,7 +163,7 @@ test('who waits long for a lane is sent away, who comes then does not come in, u
   await settle();
   expect(evicted).toEqual(['hangs', 'hangs', 'hangs']);
   // Who cannot leave stays, and is told so once.
-  expect(waitingOf('hangs')).toBe(1);
+  expect(slots.waitingOf('hangs')).toBe(1);
   expect(setAside).toBe(1);
   // More than a second old, what is in flight does not come back soon.
   pass(1_000);
@@ -184,7 +179,7 @@ test('who waits long for a lane is sent away, who comes then does not come in, u
 });
 
 test('a lane has room for as many as it would be given', async () => {
-  const { ask, given, slots, settle, waitingOf } = setup(200);
+  const { ask, given, slots, settle } = setup(200);
   expect(slots.roomOf('answers')).toBe(32);
   for (let i = 0; i < 30; i += 1) ask('answers');
   await settle();
@@ -197,7 +192,7 @@ test('a lane has room for as many as it would be given', async () => {
   for (let i = slots.roomOf('answers'); i > 0; i -= 1) ask('answers');
   await settle();
   expect(slots.roomOf('answers')).toBe(0);
-  expect(waitingOf('answers')).toBeLessThanOrEqual(given.length / 4);
+  expect(slots.waitingOf('answers')).toBeLessThanOrEqual(given.length / 4);
 });
 
 test('who waits when the process stops, waits no longer, and a slot given back twice is one slot', async () => {
@@ -229,13 +224,9 @@ async function simulate(slotsMax: number, forMs: number, lanes: readonly Simulat
   const slots = createAttemptSlots(slotsMax, () => nowMs);
   const ends: { atMs: number; lane: string; end: Parameters<Release>[0]; release: Release }[] = [];
   const held = new Map(lanes.map(({ name }) => [name, [] as number[]]));
-  const waiting = new Map<string, number>();
-  const count = (lane: string, by: number) => waiting.set(lane, (waiting.get(lane) ?? 0) + by);
   const firstGivenAtMs = new Map<string, number>();
   const ask = async ({ name, latencyMs }: SimulatedLane) => {
-    count(name, 1);
     const release = await slots.acquire(name, CAN_LEAVE);
-    count(name, -1);
     if (typeof release !== 'function') return;
     if (!firstGivenAtMs.has(name)) firstGivenAtMs.set(name, nowMs);
     const latency = latencyMs(nowMs);
@@ -250,11 +241,9 @@ async function simulate(slotsMax: number, forMs: number, lanes: readonly Simulat
     for (const { end, release } of ends.filter(({ atMs }) => atMs <= nowMs)) release(end);
     ends.splice(0, ends.length, ...ends.filter(({ atMs }) => atMs > nowMs));
     if (nowMs % 20 === 0) slots.evictCongested();
-    // Who was answered is known to have been, before others come.
-    await new Promise((resolve) => setImmediate(resolve));
     for (const lane of lanes) {
       if (lane.comesAtMs > nowMs) continue;
-      for (let i = waiting.get(lane.name) ?? 0; i < SUPPLY; i += 1) void ask(lane);
+      for (let i = slots.waitingOf(lane.name); i < SUPPLY; i += 1) void ask(lane);
     }
     await new Promise((resolve) => setImmediate(resolve));
     for (const [name, values] of held) values.push(ends.filter(({ lane }) => lane === name).length);
@@ -323,16 +312,16 @@ test('a destination that hangs from the beginning holds few slots, and the other
 });
 
 test('a few stay for a congested lane that gives its slots back, none for one that hangs', async () => {
-  const { slots, ask, pass, evicted, waitingOf, settle } = setup(200);
+  const { slots, ask, pass, evicted, settle } = setup(200);
   for (let i = 0; i < 100; i += 1) ask('distant');
   await settle();
   pass(100);
   slots.evictCongested();
   await settle();
   // Half as many as are in flight.
-  expect([waitingOf('distant'), evicted.length]).toEqual([16, 52]);
+  expect([slots.waitingOf('distant'), evicted.length]).toEqual([16, 52]);
   pass(1_000);
   slots.evictCongested();
   await settle();
-  expect([waitingOf('distant'), evicted.length]).toEqual([0, 68]);
+  expect([slots.waitingOf('distant'), evicted.length]).toEqual([0, 68]);
 });

@@ -33,6 +33,8 @@ export interface AttemptSlots {
   /** A slot if one is free for the lane now. */
   tryAcquire(lane: string, isRetry: boolean): Release | undefined;
   inFlight(): number;
+  /** Webhooks of the lane that wait for a slot here. */
+  waitingOf(lane: string): number;
   /** Webhooks that the lane has slots for, or that may wait here for the next ones, beside those that do. */
   roomOf(lane: string): number;
   /** Sends away who waits for a congested lane and can leave, except a few. To be called every so often. */
@@ -232,6 +234,10 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
 
   return {
     inFlight: () => inFlight,
+    waitingOf(name) {
+      const lane = lanes.get(name);
+      return lane === undefined ? 0 : waitersOf(lane);
+    },
     roomOf(name) {
       const lane = lanes.get(name);
       if (lane === undefined) return Math.min(windowFirst, slotsLeft(name, undefined));

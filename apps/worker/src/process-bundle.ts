@@ -48,6 +48,7 @@ import {
 import type { BatchSender } from './batch-sender.ts';
 import type { ChannelCache } from './channel-cache.ts';
 import type { InHand } from './in-hand.ts';
+import { isCancelledNow } from './is-cancelled-now.ts';
 import { laneLimits, NO_LIMITS } from './lane-limits.ts';
 import type { LaneScheduler } from './lane-scheduler.ts';
 import type { Sent, SendWebhooks, Work } from './send-webhooks.ts';
@@ -57,7 +58,7 @@ export interface ProcessBundleOptions {
   readonly send: SendWebhooks;
   readonly inHand: InHand;
   readonly recorder: Pick<OutcomeRecorder, 'resume' | 'cancel'>;
-  readonly controls: Pick<KnownControls, 'isCancelled' | 'untilFresh' | 'now'>;
+  readonly controls: Pick<KnownControls, 'isCancelled' | 'untilFresh' | 'untilLatest' | 'now'>;
   readonly lanes: Pick<Lanes, 'wait' | 'leave'>;
   readonly backlog: Pick<CampaignBacklog, 'leave'>;
   readonly batches: Pick<Batches, 'gather'>;
@@ -152,7 +153,7 @@ export function createProcessBundle(
   return async (run) => {
     const given = readBundle(run.data);
     await controls.untilFresh();
-    const isCancelled = controls.isCancelled(given.campaignId, given.generation);
+    const isCancelled = await isCancelledNow(controls, given);
     const earlyMs = isCancelled ? 0 : Math.ceil(dueAtOf(given) - controls.now());
     if (earlyMs > HELD_FOR_MAX_MS) return { dueInMs: earlyMs, first: false };
     if (earlyMs > 0) await sleep(earlyMs, undefined, { signal: run.signal }).catch(() => undefined);

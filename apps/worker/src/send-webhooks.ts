@@ -26,6 +26,7 @@ import {
 import type { AttemptSlots, Release } from './attempt-slots.ts';
 import type { AttemptWebhook } from './attempt-webhook.ts';
 import type { HeldBundle } from './in-hand.ts';
+import { isCancelledNow } from './is-cancelled-now.ts';
 import { campaignLimits, isLimited } from './lane-limits.ts';
 import type { LaneScheduler } from './lane-scheduler.ts';
 import type { Permits } from './permits.ts';
@@ -55,7 +56,7 @@ export interface SendWebhooksOptions {
   readonly slots: AttemptSlots;
   readonly attempt: AttemptWebhook;
   readonly recorder: Pick<OutcomeRecorder, 'record'>;
-  readonly controls: Pick<KnownControls, 'isCancelled' | 'of' | 'circuitOf' | 'untilFresh'>;
+  readonly controls: Pick<KnownControls, 'isCancelled' | 'of' | 'circuitOf' | 'untilFresh' | 'untilLatest'>;
   readonly lanes: Pick<Lanes, 'admit' | 'begin'>;
   readonly permits: Permits;
   readonly scheduler: Pick<LaneScheduler, 'recorded' | 'maybeGoesOn'>;
@@ -92,7 +93,7 @@ export function createSendWebhooks(options: SendWebhooksOptions): SendWebhooks {
     const { campaign, destination: lane } = work.lanes;
     await controls.untilFresh();
     if (run.signal.aborted) return 'released';
-    if (controls.isCancelled(bundle.campaignId, bundle.generation)) return 'cancelled';
+    if (await isCancelledNow(controls, bundle)) return 'cancelled';
     if (controls.circuitOf(campaign) !== undefined) return { lane: campaign, reason: 'paused', lookInMs: 0 };
     const circuit = controls.circuitOf(lane);
     if (circuit?.state === 'paused') return { lane, reason: 'paused', lookInMs: 0 };

@@ -49,8 +49,9 @@ export const Bundle = Type.Object({
   ),
   generation: Type.Optional(
     Type.Integer({
-      minimum: 0,
-      description: "The campaign's at the time of the enqueue, 0 when absent: an earlier one is cancelled.",
+      minimum: -1,
+      description:
+        "The campaign's at the time of the enqueue, 0 when absent: an earlier one is cancelled. What comes while the campaign is cancelled is of the one before.",
     }),
   ),
   replayedAt: Type.Optional(Type.Integer({ description: 'Of a replay: when it was asked for.' })),

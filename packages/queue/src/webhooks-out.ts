@@ -137,6 +137,12 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
     );
   }
 
+  /** What is enqueued while its campaign is cancelled stays so, whatever comes: it belongs to no generation that is sent. */
+  function generationOf(campaignId: string): number | undefined {
+    const { generation, cancelledAtMs } = controls.of(campaignId);
+    return cancelledAtMs === undefined ? generation : (generation ?? 0) - 1;
+  }
+
   /** Nothing waits for its time in a campaign that is cancelled: it is to be counted as such. */
   function delayOf({ campaignId, generation, deliverAt }: Bundle): { delay?: number } {
     if (deliverAt === undefined || controls.isCancelled(campaignId, generation)) return {};
@@ -201,7 +207,7 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
       nowMs: Math.round(controls.now()),
       nextShard,
       secrets,
-      generationOf: (campaignId) => controls.of(campaignId).generation,
+      generationOf,
     });
     const ids = new Array<string>(webhooks.length);
     const keyed: Keyed[] = [];
