@@ -243,7 +243,8 @@ async function simulate(slotsMax: number, forMs: number, lanes: readonly Simulat
     if (nowMs % 20 === 0) slots.evictCongested();
     for (const lane of lanes) {
       if (lane.comesAtMs > nowMs) continue;
-      for (let i = slots.waitingOf(lane.name); i < SUPPLY; i += 1) void ask(lane);
+      // Some are given a slot at once, and some are sent away.
+      for (let i = 0; slots.waitingOf(lane.name) < SUPPLY && i < 2 * slotsMax; i += 1) void ask(lane);
     }
     await new Promise((resolve) => setImmediate(resolve));
     for (const [name, values] of held) values.push(ends.filter(({ lane }) => lane === name).length);
