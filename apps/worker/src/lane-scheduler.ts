@@ -4,8 +4,8 @@
  * A lane is released from
  *   - by its limits, where its channel has any: all of its webhooks pass through it
  *   - by a probe, where its circuit is open
- *   - else as attempts of it end: a success releases two, a failure a half (as TCP's slow start grows its window), so a
- *     destination that recovers is not swamped, and one that hangs gets nothing
+ *   - else as attempts of it end: a success releases three, a failure a half (as TCP's slow start grows its window, and
+ *     as attempt-slots.ts does), so a destination that recovers is not swamped, and one that hangs gets nothing
  * and every second somebody looks at each lane that has something parked, so that none is forgotten when a worker dies.
  */
 import type { Outcome } from '@hookfleet/contract';
@@ -69,7 +69,8 @@ const LANES_PER_TICK = 100;
 const RELEASE_PAUSE_MS = 25;
 const RELEASED_AT_ONCE_MAX = 200;
 const CREDIT_MAX = 1_000;
-const CREDIT_OF_SUCCESS = 2;
+// As many as a success lets the lane's window hold more, and the one that it replaces.
+const CREDIT_OF_SUCCESS = 3;
 const CREDIT_OF_FAILURE = 0.5;
 // Lanes whose evidence is remembered here.
 const LANES_MAX = 10_000;
