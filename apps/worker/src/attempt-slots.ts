@@ -14,6 +14,10 @@
  * by each timeout (as TCP's congestion window). So a destination that hangs holds few slots, and one that answers has its
  * share after two or three round trips.
  *
+ * Bodies are shared by the same rule: what a lane has in flight is three quarters at most of the bytes that the process
+ * may have in hand (bundle-capacity.ts). Else some large webhooks that a slow destination holds would be all that there
+ * is room for.
+ *
  * While first attempts of a lane wait, its retries hold a quarter of its slots at most: a storm of them leaves room.
  *
  * A lane is congested when it has used up its window or share and is stuck: who waits for it here should leave then,
@@ -47,6 +51,15 @@ export interface AcquireOptions {
   readonly signal: AbortSignal;
   readonly evictable: boolean;
   readonly isRetry: boolean;
+  /** Of the body. */
+  readonly bytes: number;
+}
+
+export interface AttemptSlotsOptions {
+  readonly slotsMax: number;
+  /** Of all bodies that the process may have in hand. */
+  readonly bytesMax: number;
+  readonly now: AttentionClock['now'];
 }
 
 // Three quarters of the slots for a lane that is alone, a third of what is left for each of three others.
@@ -59,6 +72,8 @@ const PROMPT_MAX_MS = 1_000;
 // while a quarter of the slots has a waiter, so that a bundle stays together.
 const SUPPLIED_SHARE = 1 / 4;
 const KEPT_SHARE = 1 / 2;
+// Of all bytes: who waits for a lane that has more in flight would soon hold all the others.
+const HEAVY_SHARE = 1 / 4;
 // Of the default size: while one is fetched, the slots use up the other.
 const BUNDLES_AHEAD = 2 * 25;
 // A lane is stuck where somebody has waited for so long and none of its attempts has ended in that time …
@@ -74,6 +89,7 @@ const RETRY_SHARE = 1 / 4;
 interface Waiter {
   readonly evictable: boolean;
   readonly isRetry: boolean;
+  readonly bytes: number;
   readonly sinceMs: number;
   readonly answer: (answer: Release | 'aborted' | 'evicted') => void;
 }
@@ -94,6 +110,7 @@ interface InFlight {
 interface Lane {
   /** The oldest first. */
   readonly inFlight: Set<InFlight>;
+  bytesInFlight: number;
   retriesInFlight: number;
   window: number;
   /** In the order of their coming. */
@@ -113,7 +130,7 @@ export function webhooksInHandMax(slotsMax: number): number {
   return slotsMax + Math.ceil(slotsMax * KEPT_SHARE) + Math.min(slotsMax, BUNDLES_AHEAD);
 }
 
-export function createAttemptSlots(slotsMax: number, now: AttentionClock['now']): AttemptSlots {
+export function createAttemptSlots({ slotsMax, bytesMax, now }: AttemptSlotsOptions): AttemptSlots {
   const lanes = new Map<string, Lane>();
   // Those with waiters, in the order in which they are served next.
   const turns = new Set<string>();
@@ -122,12 +139,14 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
   const reserve = Math.max(1, Math.ceil(slotsMax * RESERVE));
   const windowFirst = Math.max(WINDOW_FIRST_MIN, Math.ceil(slotsMax * WINDOW_FIRST_SHARE));
   let inFlight = 0;
+  let bytesInFlight = 0;
 
   function laneAt(name: string): Lane {
     let lane = lanes.get(name);
     if (lane === undefined) {
       lane = {
         inFlight: new Set(),
+        bytesInFlight: 0,
         retriesInFlight: 0,
         window: windowFirst,
         waiting: new Set(),
@@ -143,6 +162,8 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
 
   function mayTake(name: string, lane: Lane): boolean {
     if (lane.inFlight.size >= lane.window || inFlight >= slotsMax) return false;
+    // The last one may be too much: so one that is larger than all room is sent, too.
+    if (lane.bytesInFlight > 0 && lane.bytesInFlight >= SHARE * (bytesMax - bytesInFlight)) return false;
     if (lane.inFlight.size < SHARE * (slotsMax - inFlight)) return true;
     return inFlight < slotsMax - reserve && isPrompt(lane) && !isWantedByOthers(name);
   }
@@ -161,10 +182,16 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
     else wanting.delete(name);
   }
 
-  function take(name: string, lane: Lane, isRetry: boolean): Release {
+  function take(
+    name: string,
+    lane: Lane,
+    { isRetry, bytes }: Pick<AcquireOptions, 'isRetry' | 'bytes'>,
+  ): Release {
     const begun: InFlight = { sinceMs: now() };
     inFlight += 1;
+    bytesInFlight += bytes;
     lane.inFlight.add(begun);
+    lane.bytesInFlight += bytes;
     if (isRetry) lane.retriesInFlight += 1;
     noteWants(name, lane);
     return (end) => {
@@ -174,6 +201,8 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
           ? Math.min(lane.window + WINDOW_GROWTH, slotsMax)
           : Math.max(lane.window >> 1, WINDOW_MIN);
       inFlight -= 1;
+      bytesInFlight -= bytes;
+      lane.bytesInFlight -= bytes;
       if (isRetry) lane.retriesInFlight -= 1;
       noteWants(name, lane);
       lane.endIntervalMs += (now() - lane.lastEndMs - lane.endIntervalMs) * INTERVAL_WEIGHT;
@@ -200,15 +229,16 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
         if (waiter === undefined) continue;
         setOf(lane, waiter.isRetry).delete(waiter);
         if (waitersOf(lane) > 0) turns.add(name);
-        waiter.answer(take(name, lane, waiter.isRetry));
+        waiter.answer(take(name, lane, waiter));
         served = true;
       }
     }
   }
 
-  /** Of congested lanes, this many may wait; none if the lane hangs. */
+  /** Of congested lanes, this many may wait; none if the lane hangs, or has large bodies. */
   function kept(lane: Lane, share: number): number {
-    return isPrompt(lane) ? Math.floor(lane.inFlight.size * share) : 0;
+    const isHeavy = lane.bytesInFlight > bytesMax * HEAVY_SHARE;
+    return isPrompt(lane) && !isHeavy ? Math.floor(lane.inFlight.size * share) : 0;
   }
 
   function isStuck(name: string, lane: Lane): boolean {
@@ -235,12 +265,12 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
       const lane = lanes.get(name);
       return lane !== undefined && waitersOf(lane) >= Math.max(1, kept(lane, SUPPLIED_SHARE));
     },
-    async acquire(name, { signal, evictable, isRetry }) {
+    async acquire(name, { signal, evictable, isRetry, bytes }) {
       if (signal.aborted) return 'aborted';
       const lane = laneAt(name);
-      if (waitersOf(lane) === 0 && mayTake(name, lane)) return take(name, lane, isRetry);
+      if (waitersOf(lane) === 0 && mayTake(name, lane)) return take(name, lane, { isRetry, bytes });
       const { promise, resolve } = Promise.withResolvers<Release | 'aborted' | 'evicted'>();
-      const waiter: Waiter = { evictable, isRetry, sinceMs: now(), answer: resolve };
+      const waiter: Waiter = { evictable, isRetry, bytes, sinceMs: now(), answer: resolve };
       const waiting = setOf(lane, isRetry);
       const onAbort = () => {
         waiting.delete(waiter);

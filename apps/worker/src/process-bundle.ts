@@ -104,6 +104,7 @@ export function createProcessBundle(
       signal: run.signal,
       evictable: bundle.lane !== lane,
       isRetry: bundle.attempt > 1,
+      bytes: Buffer.byteLength(webhook.body),
     });
     if (slot === 'aborted') return 'released';
     if (slot === 'evicted') return 'evicted';

@@ -4,7 +4,7 @@
  */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { bodyBytesMax, createBundleCapacity, type JobInHand } from './bundle-capacity.ts';
+import { bodyBytesMaxOf, createBundleCapacity, type JobInHand } from './bundle-capacity.ts';
 
 const MIB = 1024 * 1024;
 const { signal } = new AbortController();
@@ -106,5 +106,5 @@ test.each([
   ['a small heap on a large machine', 16_384, 200, 50],
   ['a large machine', 16_384, 4_096, 256],
 ])('%s: memory %s MiB, heap %s MiB, bodies %s MiB', (_name, memory, heap, bodies) => {
-  expect(bodyBytesMax({ memoryBytes: memory * MIB, heapBytes: heap * MIB })).toBe(bodies * MIB);
+  expect(bodyBytesMaxOf({ memoryBytes: memory * MIB, heapBytes: heap * MIB })).toBe(bodies * MIB);
 });

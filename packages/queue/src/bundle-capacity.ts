@@ -53,13 +53,19 @@ const RESERVED = { webhooks: 1, bytes: MIB / 2 };
  * worker of 512 MiB is safe with any HOOKFLEET_CONCURRENCY. At most a quarter of the heap, because an operator may have
  * set it by itself. Below 32 MiB large webhooks would go one by one; above 256 MiB more in hand makes nothing faster.
  */
-export function bodyBytesMax({ memoryBytes, heapBytes }: { memoryBytes: number; heapBytes: number }): number {
+export function bodyBytesMaxOf({
+  memoryBytes,
+  heapBytes,
+}: {
+  memoryBytes: number;
+  heapBytes: number;
+}): number {
   return Math.min(Math.max(Math.min(memoryBytes / 8, heapBytes / 4), BYTES_MIN), BYTES_MAX);
 }
 
 /** Of this process: of its container, if that has a limit, else of the machine. */
-function bodyBytesMaxHere(): number {
-  return bodyBytesMax({
+export function bodyBytesMax(): number {
+  return bodyBytesMaxOf({
     // 0 if it is not known, and more than there is if there is no limit.
     memoryBytes: Math.min(process.constrainedMemory() || totalmem(), totalmem()),
     heapBytes: getHeapStatistics().heap_size_limit,
@@ -68,7 +74,7 @@ function bodyBytesMaxHere(): number {
 
 export function createBundleCapacity({
   webhooksMax,
-  bytesMax = bodyBytesMaxHere(),
+  bytesMax = bodyBytesMax(),
 }: BundleCapacityOptions): BundleCapacity {
   const inHand = { webhooks: 0, bytes: 0 };
   const reserved = { webhooks: 0, bytes: 0 };
