@@ -101,9 +101,9 @@ test('who waits for room when the process stops, waits no longer', async () => {
 });
 
 test.each([
-  ['a container of 512 MiB', 512, 256, 64],
-  ['a container of 128 MiB', 128, 64, 32],
-  ['a small heap on a large machine', 16_384, 200, 50],
+  ['a container of 512 MiB', 512, 256, 32],
+  ['a container of 128 MiB', 128, 64, 16],
+  ['a small heap on a large machine', 16_384, 400, 50],
   ['a large machine', 16_384, 4_096, 256],
 ])('%s: memory %s MiB, heap %s MiB, bodies %s MiB', (_name, memory, heap, bodies) => {
   expect(bodyBytesMaxOf({ memoryBytes: memory * MIB, heapBytes: heap * MIB })).toBe(bodies * MIB);

@@ -42,16 +42,17 @@ export interface BundleCapacityOptions {
 }
 
 const MIB = 1024 * 1024;
-const BYTES_MIN = 32 * MIB;
+const BYTES_MIN = 16 * MIB;
 const BYTES_MAX = 256 * MIB;
 // A bundle's bodies are this at most, unless it holds a single larger one (pack-bundles.ts).
 const RESERVED = { webhooks: 1, bytes: MIB / 2 };
 
 /**
- * An eighth of the process's memory. A body is in memory several times: the job's text from Redis until it is collected,
- * the body in it, and the bytes that are sent. With four times the bound for these, and 150 MB for a worker at rest, a
- * worker of 512 MiB is safe with any HOOKFLEET_CONCURRENCY. At most a quarter of the heap, because an operator may have
- * set it by itself. Below 32 MiB large webhooks would go one by one; above 256 MiB more in hand makes nothing faster.
+ * A sixteenth of the process's memory. A body is in memory several times: the text of the job from Redis until it is
+ * collected, the body in it, the bytes that are sent, and the text of a retry or of what is parked until it is written.
+ * With that, and some 150 MB for a busy worker, 512 MiB are enough for any HOOKFLEET_CONCURRENCY. At most an eighth of
+ * the heap, because an operator may have set that by itself. Below 16 MiB large webhooks would go one by one; above
+ * 256 MiB more in hand makes nothing faster.
  */
 export function bodyBytesMaxOf({
   memoryBytes,
@@ -60,7 +61,7 @@ export function bodyBytesMaxOf({
   memoryBytes: number;
   heapBytes: number;
 }): number {
-  return Math.min(Math.max(Math.min(memoryBytes / 8, heapBytes / 4), BYTES_MIN), BYTES_MAX);
+  return Math.min(Math.max(Math.min(memoryBytes / 16, heapBytes / 8), BYTES_MIN), BYTES_MAX);
 }
 
 /** Of this process: of its container, if that has a limit, else of the machine. */

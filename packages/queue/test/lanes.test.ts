@@ -1,4 +1,4 @@
-/** A lane's parking lot: order, limits, leases, and what is left behind by whoever dies. Takes about 2 s. */
+/** A lane's parking lot: order, limits, leases, and what is left behind by whoever dies. Takes about 4 s. */
 import { beforeEach, expect, test } from '@jest/globals';
 import type { Bundle } from '@hookfleet/contract';
 import { eventually } from '@hookfleet/testkit';
@@ -223,6 +223,22 @@ test('a campaign that is called off leaves a lane at once, whatever its limits; 
   await Promise.all(released.map(({ jobId }) => lanes.finish(LANE, jobId)));
   // The rate is as it was: nothing of the lane was sent.
   expect(await lanes.release(LANE, { ...ALL, limits })).toMatchObject({ webhooks: 3, inFlight: 3 });
+});
+
+test('large bodies are released a few at a time, and none is left behind', async () => {
+  const large = (campaignId: string): Bundle => {
+    const bundle = newBundle(1, campaignId);
+    return { ...bundle, webhooks: bundle.webhooks.map((one) => ({ ...one, body: 'x'.repeat(1_000_000) })) };
+  };
+  for (let i = 0; i < 12; i += 1) await park(large('kept'));
+  for (let i = 0; i < 12; i += 1) await park(large('off'));
+  await lanes.flush(LANE, 'off');
+  expect(await releasedBundles()).toHaveLength(12);
+  // Five of a megabyte are more than four mebibytes.
+  expect(await lanes.release(LANE, ALL)).toMatchObject({ webhooks: 5, nextInMs: 1 });
+  expect(await lanes.release(LANE, ALL)).toMatchObject({ webhooks: 5, nextInMs: 1 });
+  expect(await lanes.release(LANE, ALL)).toMatchObject({ webhooks: 2, nextInMs: undefined });
+  expect(await releasedBundles()).toHaveLength(24);
 });
 
 test('of many workers one looks at each lane that is due', async () => {

@@ -19,11 +19,18 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local room, webhooks, released = tonumber(ARGV[2]), 0, {}
+-- The caller reads what is released, and writes it again: with large bodies, few pieces at a time.
+local BYTES_MAX = 4 * 1024 * 1024
+local bytes = 0
 for i = 3, #ARGV do
   local flow = ARGV[i]
   local from, to = '[' .. flow .. '\0', '(' .. flow .. '\1'
   for _, entry in ipairs(redis.call('ZRANGEBYLEX', KEYS[2], from, to, 'LIMIT', 0, room)) do
+    if bytes >= BYTES_MAX then
+      break
+    end
     local id = string.match(entry, '([^%z]*)$')
+    bytes = bytes + redis.call('HSTRLEN', KEYS[3], id)
     room = room - 1
     webhooks = webhooks + tonumber(string.match(id, 'x(%d+)$'))
     redis.call('ZREM', KEYS[2], entry)

@@ -86,8 +86,11 @@ local function nextFlow()
   end
 end
 
+-- The caller reads what is released, and writes it again: with large bodies, few pieces at a time. The next ones go at once.
+local BYTES_MAX = 4 * 1024 * 1024
+
 local next = later
-local taken, webhooks = 0, 0
+local taken, webhooks, bytes = 0, 0, 0
 local begins = ARGV[9] == '1' and inFlight == 0
 while true do
   local flow, start, virtual = nextFlow()
@@ -98,6 +101,10 @@ while true do
   local entry, id = firstOf(flow)
   local weight = weightOf(id)
   if taken == tonumber(ARGV[8]) or (webhooks + weight > wanted and not (begins and taken == 0)) then
+    break
+  end
+  if bytes >= BYTES_MAX then
+    next = 1
     break
   end
   if concurrency > 0 and inFlight + weight > concurrency and inFlight > 0 then
@@ -111,6 +118,7 @@ while true do
   inFlight = inFlight + weight
   webhooks = webhooks + weight
   taken = taken + 1
+  bytes = bytes + redis.call('HSTRLEN', KEYS[3], id)
   redis.call('ZREM', KEYS[2], entry)
   redis.call('ZADD', KEYS[6], now, id)
   redis.call('HSET', KEYS[4], 'virtual', virtual)
