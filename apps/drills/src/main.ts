@@ -54,6 +54,7 @@ const SHORT_SIZE = {
   delivered: 1_500,
   outcomes: 5_000,
   latencySeconds: 2,
+  distantSeconds: 2,
   backlog: { few: 1_000, many: 20_000 },
 };
 const FULL_SIZE = {
@@ -62,6 +63,7 @@ const FULL_SIZE = {
   delivered: 20_000,
   outcomes: 200_000,
   latencySeconds: 10,
+  distantSeconds: 6,
   backlog: { few: 1_000, many: 1_000_000 },
 };
 

@@ -34,6 +34,7 @@ test('the last line has every promised figure, a number if it was measured and n
         bulkToAddBulk: null,
         millionToThousand: null,
         latencyP99ToBare: null,
+        distantToSlots: { got: null, undici: null },
       },
       redisMicrosPerDelivery: { single: null, bulk: null },
       bytesPerWaiting: null,

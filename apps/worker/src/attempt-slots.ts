@@ -14,6 +14,10 @@
  * by each timeout (as TCP's congestion window). So a destination that hangs holds few slots, and one that answers has its
  * share after two or three round trips.
  *
+ * Bodies are shared by the same rule: what a lane has in flight is three quarters at most of the bytes that the process
+ * may have in hand (bundle-capacity.ts). Else some large webhooks that a slow destination holds would be all that there
+ * is room for.
+ *
  * While first attempts of a lane wait, its retries hold a quarter of its slots at most: a storm of them leaves room.
  *
  * A lane is congested when it has used up its window or share and is stuck: who waits for it here should leave then,
@@ -31,7 +35,7 @@ export interface AttemptSlots {
    */
   acquire(lane: string, options: AcquireOptions): Promise<Release | 'aborted' | 'evicted'>;
   /** A slot if one is free for the lane now. */
-  tryAcquire(lane: string, isRetry: boolean): Release | undefined;
+  tryAcquire(lane: string, webhook: Pick<AcquireOptions, 'isRetry' | 'bytes'>): Release | undefined;
   inFlight(): number;
   /** Webhooks of the lane that wait for a slot here. */
   waitingOf(lane: string): number;
@@ -51,6 +55,15 @@ export interface AcquireOptions {
   /** Called once if the lane is congested and the caller stays: it waits for its own lane, and holds up no other. */
   readonly onSetAside: () => void;
   readonly isRetry: boolean;
+  /** Of the body. */
+  readonly bytes: number;
+}
+
+export interface AttemptSlotsOptions {
+  readonly slotsMax: number;
+  /** Of all bodies that the process may have in hand. */
+  readonly bytesMax: number;
+  readonly now: AttentionClock['now'];
 }
 
 // Three quarters of the slots for a lane that is alone, a third of what is left for each of three others.
@@ -63,6 +76,8 @@ const PROMPT_MAX_MS = 1_000;
 // while a quarter of the slots has a waiter, so that a bundle stays together.
 const SUPPLIED_SHARE = 1 / 4;
 const KEPT_SHARE = 1 / 2;
+// Of all bytes: who waits for a lane that has more in flight would soon hold all the others.
+const HEAVY_SHARE = 1 / 4;
 // Of the default size: while one is fetched, the slots use up the other.
 const BUNDLES_AHEAD = 2 * 25;
 // A lane is stuck where somebody has waited for so long and none of its attempts has ended in that time …
@@ -75,7 +90,7 @@ const INTERVAL_WEIGHT = 0.1;
 // Of a lane's slots, where first attempts want them.
 const RETRY_SHARE = 1 / 4;
 
-interface Waiter extends Pick<AcquireOptions, 'evictable' | 'onSetAside' | 'isRetry'> {
+interface Waiter extends Pick<AcquireOptions, 'evictable' | 'onSetAside' | 'isRetry' | 'bytes'> {
   isSetAside: boolean;
   readonly sinceMs: number;
   readonly answer: (answer: Release | 'aborted' | 'evicted') => void;
@@ -85,6 +100,7 @@ const WINDOW_FIRST_MIN = 32;
 // Of all slots: with many of them, a distant destination would need more than a second to grow into its share.
 const WINDOW_FIRST_SHARE = 1 / 8;
 const WINDOW_MIN = 4;
+const SMALL_WINDOWS_MAX = 10_000;
 // For each answer. A window that is used up is three times as large after a round trip: at a latency of 400 ms, a lane
 // that is alone has all slots within a second.
 const WINDOW_GROWTH = 2;
@@ -97,6 +113,7 @@ interface InFlight {
 interface Lane {
   /** The oldest first. */
   readonly inFlight: Set<InFlight>;
+  bytesInFlight: number;
   retriesInFlight: number;
   window: number;
   /** In the order of their coming. */
@@ -116,23 +133,27 @@ export function webhooksInHandMax(slotsMax: number): number {
   return slotsMax + Math.ceil(slotsMax * KEPT_SHARE) + Math.min(slotsMax, BUNDLES_AHEAD);
 }
 
-export function createAttemptSlots(slotsMax: number, now: AttentionClock['now']): AttemptSlots {
+export function createAttemptSlots({ slotsMax, bytesMax, now }: AttemptSlotsOptions): AttemptSlots {
   const lanes = new Map<string, Lane>();
   // Those with waiters, in the order in which they are served next.
   const turns = new Set<string>();
   // Those of them that their windows let have more: the others wait for nobody but themselves.
   const wanting = new Set<string>();
+  // Of lanes that have nothing here now: one that hangs does not begin anew each time.
+  const smallWindows = new Map<string, number>();
   const reserve = Math.max(1, Math.ceil(slotsMax * RESERVE));
   const windowFirst = Math.max(WINDOW_FIRST_MIN, Math.ceil(slotsMax * WINDOW_FIRST_SHARE));
   let inFlight = 0;
+  let bytesInFlight = 0;
 
   function laneAt(name: string): Lane {
     let lane = lanes.get(name);
     if (lane === undefined) {
       lane = {
         inFlight: new Set(),
+        bytesInFlight: 0,
         retriesInFlight: 0,
-        window: windowFirst,
+        window: smallWindows.get(name) ?? windowFirst,
         waiting: new Set(),
         waitingRetries: new Set(),
         lastEndMs: now(),
@@ -146,6 +167,8 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
 
   function mayTake(name: string, lane: Lane): boolean {
     if (lane.inFlight.size >= lane.window || inFlight >= slotsMax) return false;
+    // The last one may be too much: so one that is larger than all room is sent, too.
+    if (lane.bytesInFlight > 0 && lane.bytesInFlight >= SHARE * (bytesMax - bytesInFlight)) return false;
     if (lane.inFlight.size < SHARE * (slotsMax - inFlight)) return true;
     return inFlight < slotsMax - reserve && isPrompt(lane) && !isWantedByOthers(name);
   }
@@ -174,10 +197,16 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
     else wanting.delete(name);
   }
 
-  function take(name: string, lane: Lane, isRetry: boolean): Release {
+  function take(
+    name: string,
+    lane: Lane,
+    { isRetry, bytes }: Pick<AcquireOptions, 'isRetry' | 'bytes'>,
+  ): Release {
     const begun: InFlight = { sinceMs: now() };
     inFlight += 1;
+    bytesInFlight += bytes;
     lane.inFlight.add(begun);
+    lane.bytesInFlight += bytes;
     if (isRetry) lane.retriesInFlight += 1;
     noteWants(name, lane);
     return (end) => {
@@ -185,6 +214,8 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
       if (end === 'answered') lane.window = Math.min(lane.window + WINDOW_GROWTH, slotsMax);
       else if (end === 'silent') lane.window = Math.max(lane.window >> 1, WINDOW_MIN);
       inFlight -= 1;
+      bytesInFlight -= bytes;
+      lane.bytesInFlight -= bytes;
       if (isRetry) lane.retriesInFlight -= 1;
       noteWants(name, lane);
       lane.endIntervalMs += (now() - lane.lastEndMs - lane.endIntervalMs) * INTERVAL_WEIGHT;
@@ -195,7 +226,13 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
   }
 
   function forgetIfIdle(name: string, lane: Lane): void {
-    if (lane.inFlight.size === 0 && waitersOf(lane) === 0) lanes.delete(name);
+    if (lane.inFlight.size > 0 || waitersOf(lane) > 0) return;
+    lanes.delete(name);
+    // Taken out and put in again: the one that was heard of longest ago is forgotten first.
+    smallWindows.delete(name);
+    if (lane.window < windowFirst) smallWindows.set(name, lane.window);
+    if (smallWindows.size > SMALL_WINDOWS_MAX)
+      smallWindows.delete(smallWindows.keys().next().value as string);
   }
 
   /** One for each lane in turn, as long as any may take one: a slot that is freed may raise several lanes' shares. */
@@ -211,15 +248,16 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
         if (waiter === undefined) continue;
         setOf(lane, waiter.isRetry).delete(waiter);
         if (waitersOf(lane) > 0) turns.add(name);
-        waiter.answer(take(name, lane, waiter.isRetry));
+        waiter.answer(take(name, lane, waiter));
         served = true;
       }
     }
   }
 
-  /** Of congested lanes, this many may wait; none if the lane hangs. */
+  /** Of congested lanes, this many may wait; none if the lane hangs, or has large bodies. */
   function kept(lane: Lane, share: number): number {
-    return isPrompt(lane) ? Math.floor(lane.inFlight.size * share) : 0;
+    const isHeavy = lane.bytesInFlight > bytesMax * HEAVY_SHARE;
+    return isPrompt(lane) && !isHeavy ? Math.floor(lane.inFlight.size * share) : 0;
   }
 
   function isStuck(name: string, lane: Lane): boolean {
@@ -240,20 +278,21 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
     },
     roomOf(name) {
       const lane = lanes.get(name);
-      if (lane === undefined) return Math.min(windowFirst, slotsLeft(name, undefined));
+      if (lane === undefined)
+        return Math.min(smallWindows.get(name) ?? windowFirst, slotsLeft(name, undefined));
       const toTake = Math.min(lane.window - lane.inFlight.size, slotsLeft(name, lane));
       return Math.max(0, Math.max(0, toTake) + kept(lane, SUPPLIED_SHARE) - waitersOf(lane));
     },
-    tryAcquire(name, isRetry) {
+    tryAcquire(name, webhook) {
       const lane = laneAt(name);
-      if (waitersOf(lane) === 0 && mayTake(name, lane)) return take(name, lane, isRetry);
+      if (waitersOf(lane) === 0 && mayTake(name, lane)) return take(name, lane, webhook);
       forgetIfIdle(name, lane);
       return undefined;
     },
-    async acquire(name, { signal, evictable, onSetAside, isRetry }) {
+    async acquire(name, { signal, evictable, onSetAside, isRetry, bytes }) {
       if (signal.aborted) return 'aborted';
       const lane = laneAt(name);
-      if (waitersOf(lane) === 0 && mayTake(name, lane)) return take(name, lane, isRetry);
+      if (waitersOf(lane) === 0 && mayTake(name, lane)) return take(name, lane, { isRetry, bytes });
       // Who would be sent away in a moment does not come in.
       if (!isPrompt(lane) && isStuck(name, lane) && evictable()) return 'evicted';
       const { promise, resolve } = Promise.withResolvers<Release | 'aborted' | 'evicted'>();
@@ -262,6 +301,7 @@ export function createAttemptSlots(slotsMax: number, now: AttentionClock['now'])
         onSetAside,
         isSetAside: false,
         isRetry,
+        bytes,
         sinceMs: now(),
         answer: resolve,
       };

@@ -35,7 +35,7 @@ test('what holds the process up counts as one look, however long it takes', () =
 test('a destination is silent when nothing ends while we listen, and not when we are held up', async () => {
   let realMs = 0;
   const clock = startAttentionClock(() => realMs);
-  const slots = createAttemptSlots(4, clock.now);
+  const slots = createAttemptSlots({ slotsMax: 4, bytesMax: 1_000_000, now: clock.now });
   const signal = new AbortController().signal;
   const ends: unknown[] = [];
   for (let i = 0; i < 6; i += 1)
@@ -45,6 +45,7 @@ test('a destination is silent when nothing ends while we listen, and not when we
         evictable: () => true,
         onSetAside: () => undefined,
         isRetry: false,
+        bytes: 0,
       })
       .then((end) => ends.push(end));
   const evictedAfter = async (roundMs: number) => {

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { traceFields } from '@hookfleet/contract';
 import {
+  bodyBytesMax,
   checkFormats,
   checkRedis,
   connectRedis,
@@ -67,7 +68,11 @@ await startApplication('worker', async () => {
   const registry = createMetricsRegistry();
   const attention = startAttentionClock();
   lifecycle.onClose('attention clock', () => attention.stop());
-  const slots = createAttemptSlots(config.concurrency, attention.now);
+  const slots = createAttemptSlots({
+    slotsMax: config.concurrency,
+    bytesMax: bodyBytesMax(),
+    now: attention.now,
+  });
   const metrics = createWorkerMetrics(registry, slots.inFlight, config.concurrency);
   const workerId = `${hostname()}:${process.pid}`;
   const heartbeat = startWorkerHeartbeat({

@@ -105,13 +105,14 @@ export function createSendWebhooks(options: SendWebhooksOptions): SendWebhooks {
     return { destination, limits, campaignLimits: ofCampaign, asksLanes };
   }
 
-  async function slotFor(work: Work): Promise<Release | Unsent> {
+  async function slotFor(work: Work, webhook: BundledWebhook): Promise<Release | Unsent> {
     const { run, bundle, held } = work;
     const lane = work.lanes.destination;
     for (;;) {
       const slot = await slots.acquire(lane, {
         signal: AbortSignal.any([run.signal, held.changed()]),
         isRetry: bundle.attempt > 1,
+        bytes: Buffer.byteLength(webhook.body),
         // What has waited in its lane would only come back, and what is in flight holds the job here.
         evictable: () => !run.repeated && !inFlight.has(work),
         // It needs no room then, for it waits for its own destination.
@@ -127,8 +128,9 @@ export function createSendWebhooks(options: SendWebhooksOptions): SendWebhooks {
   /** A slot with what the webhook needs to be sent, or what becomes of it. */
   async function slotToSend(
     work: Work,
+    webhook: BundledWebhook,
   ): Promise<{ readonly slot: Release; readonly state: Sendable } | Unsent> {
-    const slot = await slotFor(work);
+    const slot = await slotFor(work, webhook);
     if (typeof slot !== 'function') return slot;
     try {
       const state = await mayBegin(work);
@@ -180,7 +182,7 @@ export function createSendWebhooks(options: SendWebhooksOptions): SendWebhooks {
     const cancelSoon = together(work.cancel);
 
     async function sendOne(webhook: BundledWebhook): Promise<'ended' | Round['end']> {
-      const ready = await slotToSend(work);
+      const ready = await slotToSend(work, webhook);
       if (ready === 'cancelled') {
         await cancelSoon(webhook);
         return 'ended';
@@ -211,7 +213,7 @@ export function createSendWebhooks(options: SendWebhooksOptions): SendWebhooks {
 
     /** Undefined: go on. */
     async function sendSome(): Promise<Round['end'] | undefined> {
-      const ready = await slotToSend(work);
+      const ready = await slotToSend(work, left[0] as BundledWebhook);
       if (ready === 'cancelled') {
         await work.cancel(left.splice(0));
         return undefined;
@@ -222,7 +224,11 @@ export function createSendWebhooks(options: SendWebhooksOptions): SendWebhooks {
       try {
         if (!state.asksLanes) return 'again';
         while (held.length < left.length) {
-          const slot = slots.tryAcquire(lane, bundle.attempt > 1);
+          const next = left[held.length] as BundledWebhook;
+          const slot = slots.tryAcquire(lane, {
+            isRetry: bundle.attempt > 1,
+            bytes: Buffer.byteLength(next.body),
+          });
           if (slot === undefined) break;
           held.push(slot);
         }

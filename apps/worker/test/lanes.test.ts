@@ -29,7 +29,7 @@ let circuits: Circuits;
 let receiver: Receiver;
 let workers: WorkerUnderTest[];
 let prefix: string;
-let answer: (path: string) => Answer;
+let answer: (path: string, body: string) => Answer;
 /** The paths of all requests, in their order. */
 let arrivals: string[];
 /** By the clock of circuits, which the tests move. */
@@ -54,9 +54,9 @@ beforeEach(async () => {
   arrivals = [];
   circuitMs = Date.now();
   answer = () => ({ status: 200 });
-  receiver = await startReceiver(({ path }) => {
+  receiver = await startReceiver(({ path, body }) => {
     arrivals.push(path);
-    return answer(path);
+    return answer(path, body.toString());
   });
   webhooks = openProducer(connection, { prefix });
   circuits = openCircuits({ connection, prefix });
@@ -88,7 +88,7 @@ function send(channelConfigId: string, count: number, campaignId = 'c'): Promise
       campaignId,
       messageId: `m-${i}`,
       channelConfigId,
-      body: '{}',
+      body: String(i),
     })),
   );
 }
@@ -241,6 +241,22 @@ test('a circuit opens on sustained failure, probes alone, and closes; nothing is
   });
   expect(outcomes().filter(({ final, event }) => final && event !== 'webhook.delivered')).toEqual([]);
   expect(new Set(delivered().map(({ webhookId }) => webhookId)).size).toBe(delivered().length);
+});
+
+test('webhooks that never succeed do not hold back the others, however often they are retried', async () => {
+  await channel('picky');
+  const isRefused = (body: string) => Number(body) % 10 === 0;
+  answer = (_path, body) => {
+    // Each refusal takes long enough for a circuit to open by the next ones.
+    if (isRefused(body)) circuitMs += 300;
+    return { status: isRefused(body) ? 500 : 200 };
+  };
+  await send('picky', 100);
+  await eventually(() => expect(outcomes().filter(({ final }) => final)).toHaveLength(100));
+  expect(delivered()).toHaveLength(90);
+  // Eight attempts of each of the ten others, most of them in a row.
+  expect(outcomes()).toHaveLength(90 + 80);
+  expect(circuitChanges()).toEqual([]);
 });
 
 test('a paused campaign waits, and the others are sent meanwhile; resumed, it is sent whole', async () => {

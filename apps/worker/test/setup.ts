@@ -1,6 +1,7 @@
 /** A worker in this process, on a Redis of its own, and what it needs to be fed. */
 import type { Outcome } from '@hookfleet/contract';
 import {
+  bodyBytesMax,
   connectRedis,
   createSecretBox,
   disconnectRedis,
@@ -68,7 +69,7 @@ export async function startWorker(
     shards,
     workerId: 'test',
     secrets: createSecretBox(encryptionKeys),
-    slots: createAttemptSlots(concurrency, attention.now),
+    slots: createAttemptSlots({ slotsMax: concurrency, bytesMax: bodyBytesMax(), now: attention.now }),
     config: {
       attemptRetentionMs: 3_600_000,
       attemptTimeoutMs,

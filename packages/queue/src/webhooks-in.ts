@@ -1,6 +1,6 @@
 /**
- * The webhooks queue's exit. BullMQ's own loop counts jobs and wakes when a job ends; ours counts webhooks and wakes
- * when a webhook ends, so that one slow webhook of a bundle doesn't hold back the room of its finished siblings.
+ * The webhooks queue's exit. BullMQ's own loop counts jobs and wakes when a job ends; ours counts webhooks and bytes and
+ * wakes when a webhook ends, so that one slow webhook of a bundle doesn't hold back the room of its finished siblings.
  * So the jobs are fetched by hand (docs.bullmq.io, "Manually processing jobs"): fetching, completing, stalled checks
  * and locks stay BullMQ's; the loop, the renewal of locks and the stop are here.
  *
@@ -17,7 +17,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BUNDLE_VERSION, type Bundle, WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import { Job, Worker } from 'bullmq';
-import { createBundleCapacity } from './bundle-capacity.ts';
+import { createBundleCapacity, type JobWeight } from './bundle-capacity.ts';
 import { lossesOf } from './count-losses.ts';
 import { shardPrefix } from './keys.ts';
 import { refuseLaterVersion } from './later-version.ts';
@@ -59,6 +59,8 @@ export class UnreadableBundleError extends Error {
 export interface ConsumeWebhooksOptions extends ShardOptions {
   /** Webhooks in hand at most, over all shards, but for the rest of the last bundle. */
   readonly webhooksMax: number;
+  /** Bytes of their bodies at most, but for the last job. By the process's memory if absent. */
+  readonly bytesMax?: number;
   readonly lockDurationMs: number;
   readonly stalledIntervalMs: number;
   /** Seconds for which a fetch blocks on an empty queue. */
@@ -81,7 +83,7 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
   const { connection, prefix, shards, lockDurationMs, drainDelayS = DRAIN_DELAY_S, onError } = options;
   const losses = lossesOf(connection);
   const stopping = new AbortController();
-  const capacity = createBundleCapacity(options.webhooksMax);
+  const capacity = createBundleCapacity(options);
   const running = new Map<Job, { token: string; lost: AbortController }>();
   const underWay = new Set<Promise<void>>();
   let lastProgressAt = Date.now();
@@ -134,39 +136,34 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
 
   async function runJob(worker: Worker, shard: number, job: Job, token: string): Promise<Job | undefined> {
     const lost = new AbortController();
-    let owed = weightOf(job.data);
-    const settled = (webhooks: number) => {
-      const given = Math.min(webhooks, owed);
-      owed -= given;
-      if (given > 0) capacity.give(given);
-    };
-    capacity.take(owed);
+    const weight = weightOf(job.data);
+    const inHand = capacity.take(weight);
     running.set(job, { token, lost });
     const context = { shard, jobId: job.id };
     const before = losses();
     const isSure = () => losses() === before;
     try {
-      const end = await process(job, shard, AbortSignal.any([stopping.signal, lost.signal]), settled);
-      settled(owed);
+      const end = await process(job, shard, AbortSignal.any([stopping.signal, lost.signal]), inHand.settled);
+      inHand.settled(weight.webhooks);
       if (lost.signal.aborted) return undefined;
       // Its lock ends with the next call: from here on there is none to renew, or to miss.
       running.delete(job);
       if (typeof end === 'object' && isSure()) return void (await delay(job, token, end));
       if (end !== 'finished' || !isSure()) return void (await job.moveToWait(token));
-      const fetchNext = capacity.hasRoom() && !stopping.signal.aborted;
-      const next = await complete(worker, job, token, fetchNext);
+      const next = await complete(worker, job, token);
       // Whatever becomes of it: the next is in hand already.
       if (!isSure()) await addAgain(worker, job).catch((failure: Error) => onError(failure, context));
       return next;
     } catch (error) {
       onError(error as Error, context);
-      settled(owed);
+      inHand.settled(weight.webhooks);
       await setAside(job, token, error as Error)
         .then(() => (isSure() ? undefined : addAgain(worker, job)))
         .catch((failure: Error) => onError(failure, context));
       return undefined;
     } finally {
       running.delete(job);
+      inHand.ended();
     }
   }
 
@@ -191,13 +188,11 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
     });
   }
 
-  async function complete(
-    worker: Worker,
-    job: Job,
-    token: string,
-    fetchNext: boolean,
-  ): Promise<Job | undefined> {
-    const next = await job.moveToCompleted(null, token, fetchNext);
+  async function complete(worker: Worker, job: Job, token: string): Promise<Job | undefined> {
+    const cancelReservation = stopping.signal.aborted ? undefined : capacity.reserve();
+    const next = await job
+      .moveToCompleted(null, token, cancelReservation !== undefined)
+      .finally(cancelReservation);
     lastProgressAt = Date.now();
     const [data, id] = Array.isArray(next) ? next : [];
     return data ? Job.fromJSON(worker, data, id) : undefined;
@@ -270,8 +265,13 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
 }
 
 /** A job put into Redis by somebody else may hold anything: it weighs one. */
-function weightOf(data: Partial<Bundle> | undefined): number {
-  return Array.isArray(data?.webhooks) ? Math.max(1, data.webhooks.length) : 1;
+function weightOf(data: Partial<Bundle> | undefined): JobWeight {
+  if (!Array.isArray(data?.webhooks)) return { webhooks: 1, bytes: 0 };
+  const bytes = data.webhooks.reduce(
+    (sum, webhook) => sum + (typeof webhook?.body === 'string' ? Buffer.byteLength(webhook.body) : 0),
+    0,
+  );
+  return { webhooks: Math.max(1, data.webhooks.length), bytes };
 }
 
 function isLockLost(error: Error): boolean {

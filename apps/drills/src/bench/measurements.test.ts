@@ -7,6 +7,7 @@ const wordsOf = (...wishes: string[][]) => chosenBy(wishes).map(({ words }) => w
 test('words choose the measurements that have all of them, several wishes those of each', () => {
   expect(wordsOf(['deliver', 'got', 'bulk'])).toEqual(['deliver,got,bulk,one', 'deliver,got,bulk,two']);
   expect(wordsOf(['count'], ['latency', 'got'])).toEqual(['count', 'latency,got']);
+  expect(wordsOf(['distant'])).toEqual(['distant,got', 'distant,undici']);
   expect(wordsOf(['deliver', 'count'])).toEqual([]);
 });
 

@@ -5,6 +5,7 @@ import { measureBareClient, measureEmptyQueue } from './measure-bare.ts';
 import { measureCluster } from './measure-cluster.ts';
 import { measureCount } from './measure-count.ts';
 import { type DeliveryOptions, measureDelivery } from './measure-delivery.ts';
+import { measureDistant } from './measure-distant.ts';
 import { measureEnqueue } from './measure-enqueue.ts';
 import { measureBareLatency, measureLatency } from './measure-latency.ts';
 import { findPeer, measurePeer, PEERS, type Peer, type PeerSettings } from './measure-peers.ts';
@@ -19,6 +20,8 @@ export interface BenchSize {
   readonly delivered: number;
   readonly outcomes: number;
   readonly latencySeconds: number;
+  /** For which distant receivers are measured, after the first. */
+  readonly distantSeconds: number;
   /** Webhooks that wait while others are delivered. */
   readonly backlog: { readonly few: number; readonly many: number };
 }
@@ -45,6 +48,19 @@ export type Client = (typeof CLIENTS)[number];
 const CALLS = ['bulk', 'single'] as const;
 export type Calls = (typeof CALLS)[number];
 
+interface DistantPlace {
+  readonly slots: number;
+  readonly latencyMs: number;
+}
+
+/** The default number of slots first. */
+export const DISTANT_PLACES: readonly [DistantPlace, ...DistantPlace[]] = [
+  { slots: 200, latencyMs: 100 },
+  { slots: 200, latencyMs: 400 },
+  { slots: 1_000, latencyMs: 100 },
+  { slots: 1_000, latencyMs: 400 },
+];
+
 export const NAMES = {
   enqueue: (how: 'single calls' | 'bulk calls' | 'straight to Redis') => `enqueue, ${how}`,
   addBulk: 'ceiling: addBulk alone',
@@ -57,6 +73,10 @@ export const NAMES = {
   count: 'count, one aggregator',
   waiting: (webhooks: number) => `deliver, ${webhooks.toLocaleString('en')} waiting`,
   latency: (client: Client, percentile: 'p50' | 'p99') => `called to received, ${client}, ${percentile}`,
+  distant: (client: Client, { slots, latencyMs }: DistantPlace) =>
+    `deliver, ${latencyMs} ms away, ${slots.toLocaleString('en')} slots, ${client}`,
+  distantShare: (client: Client, place: DistantPlace) =>
+    `${NAMES.distant(client, place)}: of slots / latency`,
   bareLatency: (client: Client, percentile: 'p50' | 'p99') =>
     `ceiling: bare job and request, ${client}, ${percentile}`,
 } as const;
@@ -167,6 +187,20 @@ function latency(client: Client): Measurement {
   };
 }
 
+/** One worker. With many slots, the machine's processors are the bound and not the slots. */
+function distant(client: Client): Measurement {
+  return {
+    words: ['distant', client],
+    async run({ distantSeconds: seconds }, { figure }) {
+      for (const place of DISTANT_PLACES) {
+        const { perSecond, share } = await measureDistant({ client, ...place, seconds });
+        figure(NAMES.distant(client, place), '/s', perSecond);
+        figure(NAMES.distantShare(client, place), '', share);
+      }
+    },
+  };
+}
+
 /** Once: filling it takes longer than measuring. */
 const million: Measurement = {
   words: ['million'],
@@ -242,6 +276,7 @@ export const MEASUREMENTS: readonly Measurement[] = [
   ...PEERS.map(peerOf),
   count,
   ...CLIENTS.map(latency),
+  ...CLIENTS.map(distant),
   million,
   ...[false, true].flatMap((isPaced) => [1, 3, 6, 12].map((shards) => cluster(shards, isPaced))),
   ...CALLS.map(profile),

@@ -1,10 +1,16 @@
 /**
- * Answers every request with 200 at once, counts them, and where they tell when they were sent, how long they took.
+ * Answers every request with 200, at once or after a while, counts them, and where they tell when they were sent, how long they took.
  * It shares the machine with those it measures, so it does no more of HTTP than that: bodies of a told length, over
  * connections that are kept. node:http would take a fifth of the machine away from the fastest of them.
  */
 import { createServer, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { drillChild } from '../drill-child.ts';
+
+export interface ReceiverSettings {
+  /** At once if absent. As a destination that is so far away, or takes so long. */
+  readonly answerAfterMs?: number;
+}
 
 export interface Received {
   readonly url: string;
@@ -22,6 +28,7 @@ const ANSWER =
 const HEAD_END = '\r\n\r\n';
 const SENT_AT = '"sentAt":';
 
+const { answerAfterMs = 0 } = drillChild<ReceiverSettings>();
 let count = 0;
 let connections = 0;
 let latenciesMs: number[] = [];
@@ -52,7 +59,8 @@ function answer(socket: Socket, received: Buffer): Buffer {
     const sentAt = Number.parseFloat(rest.toString('latin1', at, at + 20));
     // 0: nobody wants to know.
     if (sentAt > 0) latenciesMs.push(performance.timeOrigin + performance.now() - sentAt);
-    socket.write(ANSWER);
+    if (answerAfterMs === 0) socket.write(ANSWER);
+    else setTimeout(() => socket.write(ANSWER), answerAfterMs);
     rest = rest.subarray(end);
   }
 }

@@ -3,7 +3,7 @@
  * round, so that a machine whose speed drifts drifts for all of them; medians are told, with the least and the most.
  */
 import { PEERS, type Peer } from './measure-peers.ts';
-import { type BenchSize, type Client, type Measurement, NAMES } from './measurements.ts';
+import { type BenchSize, type Client, DISTANT_PLACES, type Measurement, NAMES } from './measurements.ts';
 import type { CommandCost } from './redis-profile.ts';
 import { PAYLOAD_BYTES, webhooksTo } from './samples.ts';
 
@@ -36,6 +36,8 @@ export interface BenchReport {
     readonly bulkToAddBulk: number | null;
     readonly millionToThousand: number | null;
     readonly latencyP99ToBare: number | null;
+    /** Of slots / latency, by the default number of slots and a receiver that is 100 ms away. */
+    readonly distantToSlots: { readonly got: number | null; readonly undici: number | null };
   };
   readonly redisMicrosPerDelivery: { readonly single: number | null; readonly bulk: number | null };
   readonly bytesPerWaiting: number | null;
@@ -98,6 +100,7 @@ function toReport(
     const theirs = best(peer.settings.map((settings) => NAMES.peer(peer, settings)));
     return { got: quotient(fleet('got'), theirs), undici: quotient(fleet('undici'), theirs) };
   };
+  const distantToSlots = (client: Client) => value(NAMES.distantShare(client, DISTANT_PLACES[0]));
   return {
     ratios: {
       workerToBareClient: ratio(NAMES.deliver('got', 'bulk', 1), NAMES.bareClient('got')),
@@ -107,6 +110,7 @@ function toReport(
       millionToThousand:
         backlog.many < 1_000_000 ? null : ratio(NAMES.waiting(backlog.many), NAMES.waiting(backlog.few)),
       latencyP99ToBare: ratio(NAMES.latency('got', 'p99'), NAMES.bareLatency('got', 'p99')),
+      distantToSlots: { got: distantToSlots('got'), undici: distantToSlots('undici') },
     },
     redisMicrosPerDelivery: {
       single: value(NAMES.redisMicros('got', 'single')),
