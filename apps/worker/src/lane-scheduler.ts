@@ -71,7 +71,7 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
   const evidence = new Map<string, Evidence>();
   /** Lanes in which something waited when this worker looked last. */
   const waiting = new Set<string>();
-  const timers = new Map<string, NodeJS.Timeout>();
+  const timers = new Map<string, { readonly timer: NodeJS.Timeout; readonly atMs: number }>();
   const releasing = new Set<string>();
   const askedAgain = new Set<string>();
   const underWay = new Set<Promise<void>>();
@@ -110,7 +110,7 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
   function release(lane: string): void {
     if (stopped) return;
     if (releasing.has(lane)) return void askedAgain.add(lane);
-    clearTimeout(timers.get(lane));
+    clearTimeout(timers.get(lane)?.timer);
     timers.delete(lane);
     releasing.add(lane);
     void inBackground('release', lane, () => releaseNow(lane)).then(() => {
@@ -119,15 +119,18 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
     });
   }
 
+  /** The soonest of what is asked for counts. */
   function releaseIn(lane: string, delayMs: number): void {
-    if (stopped || timers.has(lane)) return;
-    timers.set(
-      lane,
-      setTimeout(() => {
-        timers.delete(lane);
-        release(lane);
-      }, delayMs),
-    );
+    if (stopped) return;
+    const atMs = performance.now() + delayMs;
+    const planned = timers.get(lane);
+    if (planned !== undefined && planned.atMs <= atMs) return;
+    clearTimeout(planned?.timer);
+    const timer = setTimeout(() => {
+      timers.delete(lane);
+      release(lane);
+    }, delayMs);
+    timers.set(lane, { timer, atMs });
   }
 
   async function releaseNow(lane: string): Promise<void> {
@@ -200,7 +203,7 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
       stopped = true;
       clearInterval(tick);
       clearInterval(eviction);
-      for (const timer of timers.values()) clearTimeout(timer);
+      for (const { timer } of timers.values()) clearTimeout(timer);
       timers.clear();
       while (underWay.size > 0) await Promise.all(underWay);
     },
