@@ -152,7 +152,7 @@ export function createProcessBundle(
 
   return async (run) => {
     const given = readBundle(run.data);
-    await controls.untilFresh();
+    await controls.untilFresh(given.controlsVersion);
     const isCancelled = await isCancelledNow(controls, given);
     const earlyMs = isCancelled ? 0 : Math.ceil(dueAtOf(given) - controls.now());
     if (earlyMs > HELD_FOR_MAX_MS) return { dueInMs: earlyMs, first: false };

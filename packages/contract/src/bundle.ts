@@ -47,6 +47,13 @@ export const Bundle = Type.Object({
       description: "Of a later attempt: milliseconds since 1970 by Redis' clock; not sent before.",
     }),
   ),
+  controlsVersion: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      description:
+        'Of the controls that the producer knew: a worker that knows earlier ones reads them anew.',
+    }),
+  ),
   generation: Type.Optional(
     Type.Integer({
       minimum: -1,

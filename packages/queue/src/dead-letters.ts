@@ -101,7 +101,7 @@ interface Found extends Place {
 }
 
 export interface DeadLettersOptions extends ShardOptions {
-  readonly controls: Pick<KnownControls, 'untilLatest' | 'of' | 'isCancelled' | 'now'>;
+  readonly controls: Pick<KnownControls, 'untilLatest' | 'of' | 'isCancelled' | 'version' | 'now'>;
 }
 
 export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
@@ -201,6 +201,7 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
       attemptsBefore,
       replayedAt: now,
       ...(delayMs > 0 && { dueAt: now + delayMs }),
+      controlsVersion: controls.version(),
       ...(generation !== undefined && { generation }),
       recheck: true,
       webhooks: [JSON.parse(text) as BundledWebhook],

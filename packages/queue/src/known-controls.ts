@@ -9,6 +9,9 @@
  *
  * The age counts from before the read. A process that is held up reads again until an answer is young enough.
  *
+ * A bundle carries the version of the controls that its producer knew, so what is enqueued after a pause is not sent by a
+ * worker that has not heard of it yet.
+ *
  * With each answer comes the time of Redis: `now` is the clock that all processes share, for deadlines and delays.
  */
 import { type Circuit, parseCircuit } from './circuits.ts';
@@ -24,8 +27,10 @@ export const FRESH_MS = 50;
 const READ_ALL_EVERY_MS = 60_000;
 
 export interface KnownControls {
-  /** Undefined if what is known is fresh; else resolves when it is. Rejects with Redis' error. */
-  untilFresh(): Promise<void> | undefined;
+  /**
+   * Undefined if what is known is fresh, and of `version` at least; else resolves when it is. Rejects with Redis' error.
+   */
+  untilFresh(version?: number): Promise<void> | undefined;
   /** Resolves when what is known was read after the call began. Rejects with Redis' error. */
   untilLatest(): Promise<void>;
   /** Empty if the campaign has none. */
@@ -34,6 +39,8 @@ export interface KnownControls {
   isCancelled(campaignId: string, generation: number | undefined): boolean;
   /** Undefined if the circuit is closed. */
   circuitOf(lane: string): Circuit | undefined;
+  /** Of what is known: it grows with each change. */
+  version(): number;
   /** Redis' time in milliseconds since 1970. */
   now(): number;
 }
@@ -120,12 +127,18 @@ export function openKnownControls(options: KnownControlsOptions): KnownControls 
     while (freshSince < beganAt());
   }
 
+  function untilLatest(): Promise<void> {
+    const askedAt = performance.now();
+    return untilReadSince(() => askedAt);
+  }
+
   return {
-    untilFresh: () => (isFresh() ? undefined : untilReadSince(() => performance.now() - FRESH_MS)),
-    untilLatest() {
-      const askedAt = performance.now();
-      return untilReadSince(() => askedAt);
+    untilFresh(wanted = 0) {
+      // A master that took over may not have the version: one read is enough then.
+      if (Number(version) < wanted) return untilLatest();
+      return isFresh() ? undefined : untilReadSince(() => performance.now() - FRESH_MS);
     },
+    untilLatest,
     of: (campaignId) => controls.get(campaignId) ?? {},
     isCancelled(campaignId, generation = 0) {
       const { cancelledAtMs, deadline, generation: current = 0 } = controls.get(campaignId) ?? {};
@@ -133,6 +146,7 @@ export function openKnownControls(options: KnownControlsOptions): KnownControls 
       return deadline !== undefined && now() > Date.parse(deadline);
     },
     circuitOf: (lane) => circuits.get(lane),
+    version: () => Number(version),
     now,
   };
 }

@@ -38,6 +38,7 @@ function pack(
     nowMs: 1_000,
     nextShard: () => turn++ % shards,
     secrets: createSecretBox([]),
+    controlsVersion: 0,
     generationOf: () => undefined,
   });
 }

@@ -46,6 +46,8 @@ export interface PackOptions {
   /** Where a webhook without idempotency key may go: any shard, by turns. */
   readonly nextShard: () => number;
   readonly secrets: SecretBox;
+  /** Of the controls that are known; 0: none were ever set. */
+  readonly controlsVersion: number;
   /** Of the campaign now; undefined stands for the first. */
   readonly generationOf: (campaignId: string) => number | undefined;
 }
@@ -116,6 +118,7 @@ function toBundle(
     acceptedAt: options.nowMs,
     ...(head.deliverAtMs !== undefined && { deliverAt: head.deliverAtMs }),
     attempt: 1,
+    ...(options.controlsVersion > 0 && { controlsVersion: options.controlsVersion }),
     ...(generation !== undefined && { generation }),
     ...(head.idempotencyKey !== undefined && { claim: true }),
     ...(head.channelConfigId !== undefined && { channelConfigId: head.channelConfigId }),

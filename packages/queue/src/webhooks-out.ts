@@ -42,7 +42,7 @@ export interface WebhooksOutOptions extends ShardOptions {
   readonly secrets: SecretBox;
   /** Asked before `enqueue` returns, where an operator wants it. */
   readonly untilReplicated?: ReplicaWait | undefined;
-  readonly controls: Pick<KnownControls, 'untilLatest' | 'of' | 'isCancelled' | 'now'>;
+  readonly controls: Pick<KnownControls, 'untilLatest' | 'of' | 'isCancelled' | 'version' | 'now'>;
   /** Of what steers and is not needed: the caller of `enqueue` is told of all else. */
   readonly onError: CampaignBacklogOptions['onError'];
 }
@@ -207,6 +207,7 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
       nowMs: Math.round(controls.now()),
       nextShard,
       secrets,
+      controlsVersion: controls.version(),
       generationOf,
     });
     const ids = new Array<string>(webhooks.length);

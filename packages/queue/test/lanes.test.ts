@@ -169,9 +169,17 @@ test('a rate that is raised, lowered or removed holds for what waits', async () 
   );
   await lanes.release(LANE, slow, 100);
   expect(await broughtBack()).toEqual([]);
+  // Raised: what is owed is one recipient, and that is a second now.
+  const fast = { ...NO_LIMITS, intervalMs: 1_000, burst: 3 };
+  expect(await admit({ ...job, requests: 9, recipients: 9 }, { limits: fast })).toMatchObject({ granted: 2 });
   await lanes.release(LANE, NO_LIMITS, 100);
   expect(await broughtBack()).toEqual([job.jobId]);
-  expect(await admit({ ...job, requests: 9 }, { limits: slow })).toMatchObject({ granted: 0 });
+  // Lowered: the three that were sent are owed at the new rate.
+  expect(await admit({ ...job, requests: 9, recipients: 9 }, { limits: slow })).toMatchObject({ granted: 0 });
+  await pass(2 * HOUR_MS);
+  expect(await admit({ ...job, requests: 9, recipients: 9 }, { limits: slow })).toMatchObject({ granted: 0 });
+  await pass(HOUR_MS);
+  expect(await admit({ ...job, requests: 9, recipients: 9 }, { limits: slow })).toMatchObject({ granted: 1 });
 });
 
 test("a campaign's rate and its destination's are both held", async () => {

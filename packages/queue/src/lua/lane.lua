@@ -28,7 +28,7 @@
     order     sorted set of "<flow>\0<number>\0<job>", all with the score 0, so in the order of bytes
     flows     sorted set, flow → tag, of flows that have something in order
     released  sorted set, job → time
-    state     hash: virtual (time), number, tat, outRequests and outRecipients (of what is released), probe (the job that is
+    state     hash: virtual (time), number, tat and the interval that it was made of, outRequests and outRecipients (of what is released), probe (the job that is
               one), probedFor and probingUntil, and "tag:<flow>" of flows that have nothing in order
     permits   sorted set, permit → time at which it ends by itself
     since     sorted set, job → time since which it waits
@@ -162,9 +162,20 @@ local function beginsSome(lane, job, requests, recipients)
   call('HSET', lane.jobs, job, textOf(entry))
 end
 
+-- The time at which all that was sent would have been sent by the lane's rate as it is now: if the rate was another, what
+-- is owed to it counts in recipients, not in time.
+local function tatOf(lane, interval)
+  local ahead = stateOf(lane, 'tat') - now
+  local former = stateOf(lane, 'interval')
+  if ahead > 0 and former > 0 and former ~= interval then
+    ahead = ahead * interval / former
+  end
+  return now + math.max(0, ahead)
+end
+
 -- How many recipients the lane's rate allows now, as a fraction; burst: how many may go at once after a pause.
 local function tokensOf(lane, interval, burst)
-  return burst - math.max(0, stateOf(lane, 'tat') - now) / interval
+  return burst - (tatOf(lane, interval) - now) / interval
 end
 
 local function permitsLeft(lane, concurrency)
@@ -277,8 +288,8 @@ function verbs.admit()
 
   for _, rate in ipairs(rates) do
     if rate.interval > 0 and granted > 0 then
-      local tat = math.max(now, stateOf(rate.lane, 'tat')) + granted * cost * rate.interval
-      call('HSET', rate.lane.state, 'tat', string.format('%.3f', tat))
+      local tat = tatOf(rate.lane, rate.interval) + granted * cost * rate.interval
+      call('HSET', rate.lane.state, 'tat', string.format('%.3f', tat), 'interval', rate.interval)
       if call('EXISTS', rate.lane.jobs) == 0 then
         call('PEXPIRE', rate.lane.state, math.ceil(tat - now + STATE_KEPT_MS))
       end
