@@ -290,12 +290,23 @@ test('a few stay for a congested lane that gives its slots back, none for one th
   await settle();
   // Half as many as are in flight. A quarter is enough to let others pass.
   expect([slots.waitingOf('distant'), evicted.length]).toEqual([16, 52]);
-  expect([slots.isCongested('distant'), slots.isSupplied('distant')]).toEqual([true, true]);
+  expect(slots.isCongested('distant')).toBe(true);
   pass(1_000);
   slots.evictCongested();
   await settle();
   expect([slots.waitingOf('distant'), evicted.length]).toEqual([0, 68]);
   expect(slots.isCongested('distant')).toBe(true);
+});
+
+test('a lane is supplied when enough of what it released waits, whoever else waits', async () => {
+  const { slots, ask, settle } = setup(200);
+  expect(slots.isSupplied('lane')).toBe(false);
+  for (let i = 0; i < 100; i += 1) ask('lane');
+  for (let i = 0; i < 7; i += 1) ask('lane', { ...CAN_LEAVE, evictable: false });
+  await settle();
+  expect(slots.isSupplied('lane')).toBe(false);
+  ask('lane', { ...CAN_LEAVE, evictable: false });
+  expect(slots.isSupplied('lane')).toBe(true);
 });
 
 test('a lane with large bodies holds three quarters of the bytes, and who waits for it leaves', async () => {

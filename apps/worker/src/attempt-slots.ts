@@ -38,7 +38,10 @@ export interface AttemptSlots {
   /** Webhooks of the lane that wait for a slot here. */
   waitingOf(lane: string): number;
   isCongested(lane: string): boolean;
-  /** Do as many webhooks of the lane wait here as may stay when it is congested? */
+  /**
+   * Do enough webhooks wait here that the lane has released (those that can't leave)? The others don't count: they came
+   * later than what is parked, and would keep it there as long as more of them come.
+   */
   isSupplied(lane: string): boolean;
   /** Sends away who waits for a congested lane and can leave, except a few. To be called every so often. */
   evictCongested(): void;
@@ -68,10 +71,10 @@ const SHARE = 3;
 const RESERVE = 1 / 32;
 // A lane that holds none of its slots for longer gives back what others want within that time.
 const PROMPT_MAX_MS = 1_000;
-// Of what a prompt lane has in flight: so many may wait here for what ends next, though the lane is congested. They come
-// while a quarter of the slots has a waiter, so that a bundle stays together.
-const SUPPLIED_SHARE = 1 / 4;
+// Of what a prompt lane has in flight: so many may wait here for what ends next, though the lane is congested. More come
+// from its parking lot when half of them are left.
 const KEPT_SHARE = 1 / 2;
+const SUPPLIED_SHARE = 1 / 4;
 // Of all bytes: who waits for a lane that has more in flight would soon hold all the others.
 const HEAVY_SHARE = 1 / 4;
 // Of the default size: while one is fetched, the slots use up the other.
@@ -178,7 +181,7 @@ export function createAttemptSlots({ slotsMax, bytesMax, now }: AttemptSlotsOpti
 
   /** To be called after each change of who waits, of what is in flight, or of the window. */
   function noteWants(name: string, lane: Lane): void {
-    if (waitersOf(lane) > 0 && lane.inFlight.size < lane.window) wanting.add(name);
+    if (waiterCount(lane) > 0 && lane.inFlight.size < lane.window) wanting.add(name);
     else wanting.delete(name);
   }
 
@@ -213,7 +216,7 @@ export function createAttemptSlots({ slotsMax, bytesMax, now }: AttemptSlotsOpti
   }
 
   function forgetIfIdle(name: string, lane: Lane): void {
-    if (lane.inFlight.size === 0 && waitersOf(lane) === 0) lanes.delete(name);
+    if (lane.inFlight.size === 0 && waiterCount(lane) === 0) lanes.delete(name);
   }
 
   /** One for each lane in turn, as long as any may take one: a slot that is freed may raise several lanes' shares. */
@@ -228,7 +231,7 @@ export function createAttemptSlots({ slotsMax, bytesMax, now }: AttemptSlotsOpti
         turns.delete(name);
         if (waiter === undefined) continue;
         setOf(lane, waiter.isRetry).delete(waiter);
-        if (waitersOf(lane) > 0) turns.add(name);
+        if (waiterCount(lane) > 0) turns.add(name);
         waiter.answer(take(name, lane, waiter));
         served = true;
       }
@@ -255,26 +258,28 @@ export function createAttemptSlots({ slotsMax, bytesMax, now }: AttemptSlotsOpti
     inFlight: () => inFlight,
     waitingOf(name) {
       const lane = lanes.get(name);
-      return lane === undefined ? 0 : waitersOf(lane);
+      return lane === undefined ? 0 : waiterCount(lane);
     },
     isCongested(name) {
       const lane = lanes.get(name);
-      return lane !== undefined && isStuck(name, lane) && waitersOf(lane) >= kept(lane, SUPPLIED_SHARE);
+      return lane !== undefined && isStuck(name, lane);
     },
     isSupplied(name) {
       const lane = lanes.get(name);
-      return lane !== undefined && waitersOf(lane) >= Math.max(1, kept(lane, SUPPLIED_SHARE));
+      if (lane === undefined) return false;
+      const released = waitersIn(lane).filter(({ evictable }) => !evictable).length;
+      return released >= Math.max(1, kept(lane, SUPPLIED_SHARE));
     },
     async acquire(name, { signal, evictable, isRetry, bytes }) {
       if (signal.aborted) return 'aborted';
       const lane = laneAt(name);
-      if (waitersOf(lane) === 0 && mayTake(name, lane)) return take(name, lane, { isRetry, bytes });
+      if (waiterCount(lane) === 0 && mayTake(name, lane)) return take(name, lane, { isRetry, bytes });
       const { promise, resolve } = Promise.withResolvers<Release | 'aborted' | 'evicted'>();
       const waiter: Waiter = { evictable, isRetry, bytes, sinceMs: now(), answer: resolve };
       const waiting = setOf(lane, isRetry);
       const onAbort = () => {
         waiting.delete(waiter);
-        if (waitersOf(lane) === 0) turns.delete(name);
+        if (waiterCount(lane) === 0) turns.delete(name);
         noteWants(name, lane);
         forgetIfIdle(name, lane);
         resolve('aborted');
@@ -291,14 +296,14 @@ export function createAttemptSlots({ slotsMax, bytesMax, now }: AttemptSlotsOpti
       for (const name of [...turns]) {
         const lane = laneAt(name);
         if (!isStuck(name, lane)) continue;
-        const waiters = [...lane.waiting, ...lane.waitingRetries];
+        const waiters = waitersIn(lane);
         const mayLeave = waiters.filter(({ evictable }) => evictable);
         const staying = waiters.length - mayLeave.length;
         for (const waiter of mayLeave.slice(Math.max(0, kept(lane, KEPT_SHARE) - staying))) {
           setOf(lane, waiter.isRetry).delete(waiter);
           waiter.answer('evicted');
         }
-        if (waitersOf(lane) === 0) turns.delete(name);
+        if (waiterCount(lane) === 0) turns.delete(name);
         noteWants(name, lane);
         forgetIfIdle(name, lane);
       }
@@ -310,7 +315,11 @@ function setOf(lane: Lane, isRetry: boolean): Set<Waiter> {
   return isRetry ? lane.waitingRetries : lane.waiting;
 }
 
-function waitersOf({ waiting, waitingRetries }: Lane): number {
+function waitersIn({ waiting, waitingRetries }: Lane): Waiter[] {
+  return [...waiting, ...waitingRetries];
+}
+
+function waiterCount({ waiting, waitingRetries }: Lane): number {
   return waiting.size + waitingRetries.size;
 }
 
