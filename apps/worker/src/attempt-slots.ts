@@ -281,7 +281,10 @@ export function createAttemptSlots({ slotsMax, bytesMax, now }: AttemptSlotsOpti
       if (lane === undefined)
         return Math.min(smallWindows.get(name) ?? windowFirst, slotsLeft(name, undefined));
       const toTake = Math.min(lane.window - lane.inFlight.size, slotsLeft(name, lane));
-      return Math.max(0, Math.max(0, toTake) + kept(lane, SUPPLIED_SHARE) - waitersOf(lane));
+      // Who can leave does not count: they came later than what waits in the lane, and would keep it there as long as more
+      // of them come.
+      const staying = [...lane.waiting, ...lane.waitingRetries].filter(({ evictable }) => !evictable()).length;
+      return Math.max(0, Math.max(0, toTake) + kept(lane, SUPPLIED_SHARE) - staying);
     },
     tryAcquire(name, webhook) {
       const lane = laneAt(name);
