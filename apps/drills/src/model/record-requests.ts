@@ -114,8 +114,8 @@ export async function startRecorder(): Promise<Recorder> {
 
   return {
     urlOf(script, channel) {
-      const server = servers.get(`${channel === undefined ? 'inline' : 'channel'} ${script}`);
-      const { port } = server?.address() as AddressInfo;
+      const server = servers.get(`${channel === undefined ? 'inline' : 'channel'} ${script}`) as Server;
+      const { port } = server.address() as AddressInfo;
       return `http://127.0.0.1:${port}${channel === undefined ? '/inline' : `/channel/${channel}`}`;
     },
     heal() {
