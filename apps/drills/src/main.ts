@@ -13,7 +13,7 @@ import { CHAOS_SHORT, chaosOf, runChaos } from './chaos/run-chaos.ts';
 import { failoverTable } from './failover/draw-failovers.ts';
 import { FAILOVER_LONG, FAILOVER_SHORT, runFailovers } from './failover/run-failovers.ts';
 import { measureLimits } from './limits.ts';
-import { failureText } from './model/failure-text.ts';
+import { failureLine, failureText } from './model/failure-text.ts';
 import { runModel } from './model/run-model.ts';
 import { parseStory } from './model/story.ts';
 import { measureNeighbours } from './neighbours.ts';
@@ -328,7 +328,10 @@ program
     for (const failure of failures) {
       const path = `${MODEL_DIRECTORY}/seed-${failure.seed}-${failure.promise}.json`;
       await writeFile(path, JSON.stringify(failure.story, undefined, 2));
-      print(`\n${failureText(failure)}\n  The same story again: --story ${path}`);
+      const isFirst = failures.find(({ promise }) => promise === failure.promise) === failure;
+      print(
+        isFirst ? `\n${failureText(failure)}\n  The same story again: --story ${path}` : failureLine(failure),
+      );
     }
     print(
       `\n  ${seeds} stories, ${operations} operations, ${webhooks} webhooks, ${report.seconds} s: ${failures.length === 0 ? 'every promise is kept' : `${failures.length} broken promises`}\n`,

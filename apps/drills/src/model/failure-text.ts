@@ -16,6 +16,11 @@ const PROMISES = {
   repeats: 'Only what was in flight at a SIGKILL arrives twice',
 } as const satisfies Record<Failure['promise'], string>;
 
+/** In one line: of a promise whose story was told already. */
+export function failureLine({ seed, promise, text }: Failure): string {
+  return `seed ${seed}, "${promise}": ${text}`;
+}
+
 export function failureText({ seed, promise, text, story, history }: Failure): string {
   const operations = story.steps.flatMap(({ operations: some }, step) =>
     some.map((one) => [step, one] as const),

@@ -29,18 +29,33 @@ function checkStates(evidence: Evidence): Violation[] {
     if (expected.includes(state)) return [];
     const sent = one.requests.map(({ status }) => status ?? 'no answer').join(', ');
     const wanted = expected.length === 0 ? 'sent, and delivered or failed' : expected.join(' or ');
-    return [{ id, state, wanted, campaign, sent: sent || 'no request', lives: one.lives.length }];
+    return [
+      { id, state, wanted, campaign, sent: sent || 'no request', isReplayed: isReplayed(evidence, one) },
+    ];
   });
   const groups = Map.groupBy(wrong, ({ wanted, state, campaign }) => `${campaign} ${wanted} ${state}`);
   return [...groups.values()].map((some) => {
-    const [{ wanted, state, campaign, sent, lives }] = some as [(typeof some)[0]];
+    const [{ wanted, state, campaign, sent, isReplayed: isOfReplay }] = some as [(typeof some)[0]];
     const ids = some.slice(0, SHOWN).map(({ id }) => id);
     const shown = `${ids.join(', ')}${some.length > SHOWN ? ', …' : ''}; the first was answered: ${sent}`;
     return {
-      promise: lives > 1 ? 'replay' : state === 'cancelled' || wanted === 'cancelled' ? 'cancel' : 'accounts',
+      promise: isOfReplay
+        ? 'replay'
+        : state === 'cancelled' || wanted === 'cancelled'
+          ? 'cancel'
+          : 'accounts',
       text: `${some.length} webhooks of campaign ${campaign} must end as ${wanted} and are ${state} (${shown}).`,
     };
   });
+}
+
+/** Did a replay of its campaign come after it had failed? */
+function isReplayed({ model }: Evidence, { webhook, lives }: WebhookEvidence): boolean {
+  const failedAtMs = lives.find(({ end }) => end?.state === 'failed')?.end?.atMs ?? Number.POSITIVE_INFINITY;
+  return model.replays.some(
+    ({ operation, answeredAtMs }) =>
+      'campaign' in operation && operation.campaign === webhook.campaign && answeredAtMs > failedAtMs,
+  );
 }
 
 function checkTotals({ history, webhooks }: Evidence): Violation[] {

@@ -1,6 +1,6 @@
 /** What all checks look at: a history, the model of it, and each webhook with its requests and lives. */
 import type { AcceptedWebhook, Done, History, Received } from '../history.ts';
-import { type Model, modelOf } from './reference-model.ts';
+import { type Hold, type Model, modelOf } from './reference-model.ts';
 import { lagAt, type Slack } from './slack.ts';
 import { type Life, type Reach, lifeAt, livesOf, reachOf } from './webhook-lives.ts';
 
@@ -46,12 +46,23 @@ export function evidenceOf(history: History, slack: Slack): Evidence {
     received,
     webhooks: [...model.webhooks.values()].map((webhook) => {
       const requests = requestsOf.get(webhook.id) ?? [];
-      const replays: readonly Done[] = replaysOf.get(webhook.campaign) ?? [];
-      const lives = livesOf(webhook, requests, replays, slack.recordMs);
       const holds = model.holdsOf(`campaign ${webhook.campaign}`);
+      const replays = (replaysOf.get(webhook.campaign) ?? []).filter((one) => !isVoid(one, holds));
+      const lives = livesOf(webhook, requests, replays, slack.recordMs);
       return { webhook, requests, lives, reachAt: (atMs) => reachOf(lifeAt(lives, atMs), holds) };
     }),
     late: (constantMs, atMs) => constantMs + lagAt(history.lags, atMs),
     at: (timeMs) => `${((timeMs - startedAtMs) / 1_000).toFixed(2)} s`,
   };
+}
+
+/** A replay while its campaign is certainly cancelled changes nothing: its dead letters stay as they are. */
+function isVoid({ requestedAtMs, answeredAtMs }: Done, holds: readonly Hold[]): boolean {
+  return holds.some(
+    ({ kind, from, until, isUncertain }) =>
+      kind !== 'paused' &&
+      isUncertain !== true &&
+      from.answeredAtMs <= requestedAtMs &&
+      answeredAtMs <= (until?.requestedAtMs ?? Number.POSITIVE_INFINITY),
+  );
 }

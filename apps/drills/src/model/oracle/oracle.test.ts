@@ -170,6 +170,15 @@ describe('a record that keeps every promise is found to', () => {
       arrivals: [...FAILS, { id: 'a', atMs: 3_100 }],
       states: { a: 'delivered' },
     },
+    'a replay that met a cancel and left its dead letter': {
+      operations: [
+        [2_000, CANCEL],
+        [2_100, REPLAY],
+      ],
+      webhooks: { a: [0, { script: 'down' }] },
+      arrivals: FAILS,
+      states: { a: 'failed' },
+    },
     'a rate with its burst': {
       operations: [[0, channel({ rateLimit: { limit: 10, per: 'second', burst: 2 } })]],
       ...viaChannel([60, 60, 160, 260, 360]),
@@ -366,16 +375,31 @@ describe('a record that breaks a promise is found to', () => {
       },
     ],
     [
-      'a dead letter that a replay lost to a cancel',
-      'accounts',
+      'a dead letter that is cancelled by a replay while its campaign is cancelled',
+      'replay',
       {
         operations: [
           [2_000, CANCEL],
-          [2_100, REPLAY, { status: 409 }],
+          [2_100, REPLAY],
         ],
         webhooks: { a: [0, { script: 'down' }] },
         arrivals: FAILS,
-        states: { a: 'pending' },
+        states: { a: 'cancelled' },
+      },
+    ],
+    [
+      'a dead letter that cannot be replayed after a replay met a cancel',
+      'replay',
+      {
+        operations: [
+          [2_000, CANCEL],
+          [2_100, REPLAY],
+          [3_000, RESUME],
+          [4_000, REPLAY],
+        ],
+        webhooks: { a: [0, { script: 'down' }] },
+        arrivals: FAILS,
+        states: { a: 'failed' },
       },
     ],
     [

@@ -12,6 +12,8 @@
  * - A webhook that is accepted while its campaign is cancelled is cancelled, whatever follows.
  * - A replay begins a second life of its webhook: an earlier cancel doesn't reach it, a later one does. It may then end as
  *   cancelled or stay failed, if the counters say the same.
+ * - A replay of a campaign that is cancelled, or past its deadline, changes nothing: it is refused, or its dead letters stay
+ *   failed and can be replayed after the resume.
  * - A batch is one request of a rate limit, and one attempt of a concurrency limit.
  */
 import type { AcceptedWebhook, Done, Moment } from '../history.ts';
