@@ -128,16 +128,21 @@ export function generateStory(seed: number, size: StorySize = STORY_LONG): Story
     return { kind: chance(0.5) ? 'pause-campaign' : 'cancel-campaign', campaign };
   }
 
-  function holdChannel(channel: number): Operation {
-    if (held.channel.delete(channel)) return { kind: 'resume-channel', channel };
+  function holdChannel(): Operation {
+    const [paused] = held.channel;
+    if (paused !== undefined && chance(0.7)) {
+      held.channel.delete(paused);
+      return { kind: 'resume-channel', channel: paused };
+    }
+    const channel = from(1, CHANNELS);
     held.channel.add(channel);
     return { kind: 'pause-channel', channel };
   }
 
   function trouble(): Operation | undefined {
     troubles += 1;
-    // At most one of them, and mostly none: a killed worker's locks take seconds to run out.
-    if (troubles > 1 || chance(0.4)) return undefined;
+    // At most one of them: a killed worker's locks take seconds to run out.
+    if (troubles > 1) return undefined;
     const kind = one(['kill-worker', 'stop-worker', 'start-worker'] as const);
     return { kind, worker: kind === 'start-worker' ? WORKERS : from(1, WORKERS - 1) };
   }
@@ -145,12 +150,12 @@ export function generateStory(seed: number, size: StorySize = STORY_LONG): Story
   function operations(): (Operation | undefined)[] {
     const kind = random();
     const campaign = from(1, CAMPAIGNS);
-    if (kind < 0.38) return [enqueue()];
-    if (kind < 0.58) return [holdCampaign(campaign)];
-    if (kind < 0.66) return [holdChannel(from(1, CHANNELS))];
-    if (kind < 0.74) return [putControls(campaign)];
-    if (kind < 0.82) return [putControls(campaign), holdCampaign(campaign)];
-    if (kind < 0.86) return [enqueue(campaign), holdCampaign(campaign)];
+    if (kind < 0.36) return [enqueue()];
+    if (kind < 0.54) return [holdCampaign(campaign)];
+    if (kind < 0.66) return [holdChannel()];
+    if (kind < 0.72) return [putControls(campaign)];
+    if (kind < 0.79) return [putControls(campaign), holdCampaign(campaign)];
+    if (kind < 0.84) return [enqueue(campaign), holdCampaign(campaign)];
     if (kind < 0.92) return [putChannel(from(1, CHANNELS))];
     if (kind < 0.96) return [{ kind: 'replay-campaign', campaign }];
     return [trouble()];

@@ -62,7 +62,7 @@ export async function runModel(options: ModelOptions): Promise<ModelReport> {
     for (const story of stories) {
       const storyAt = performance.now();
       const { violations, history } = await run(story);
-      const broken = [...new Map(violations.map((one) => [one.promise, one])).values()];
+      const broken = firstOfEach(violations);
       const what =
         broken.length === 0 ? 'kept' : `broken: ${broken.map(({ promise }) => promise).join(', ')}`;
       onProgress(
@@ -90,6 +90,13 @@ export async function runModel(options: ModelOptions): Promise<ModelReport> {
   } finally {
     await fleet.stop();
   }
+}
+
+/** The first violation of each promise: those after it are often its consequences. */
+function firstOfEach(violations: readonly Violation[]): Violation[] {
+  return violations.filter(
+    ({ promise }, i) => violations.findIndex((other) => other.promise === promise) === i,
+  );
 }
 
 type Run = (story: Story) => Promise<{ violations: Violation[]; history: History }>;

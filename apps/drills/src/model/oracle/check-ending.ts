@@ -90,14 +90,14 @@ function checkRepeats(evidence: Evidence): Violation[] {
   const batchesOf = new Map<string, Set<string>>();
   for (const { webhook, requests } of evidence.webhooks) {
     const ended = ending.webhooks.get(webhook.id);
-    attemptsOf.set(ended?.batchId ?? webhook.id, ended?.attempts.length ?? 0);
+    // What has not ended has other attempts by the time that it is looked up: that it has not ended is told elsewhere.
+    if (ended === undefined || !MESSAGE_STATES.some((state) => state === ended.state)) continue;
+    attemptsOf.set(ended.batchId ?? webhook.id, ended.attempts.length);
     batchesOf.set(webhook.id, new Set(requests.map(({ requestId }) => requestId)));
   }
-  const repeated = [...requestsOf].flatMap(([id, requests]) => {
-    const more =
-      requests.length -
-      (attemptsOf.get(id) ?? 0) -
-      requests.filter((one) => inFlightAtKill(evidence, one)).length;
+  const repeated = [...attemptsOf].flatMap(([id, attempts]) => {
+    const requests = requestsOf.get(id) ?? [];
+    const more = requests.length - attempts - requests.filter((one) => inFlightAtKill(evidence, one)).length;
     return more > 0 ? [{ id, more }] : [];
   });
   const missing = [...attemptsOf].filter(([id, attempts]) => attempts > (requestsOf.get(id)?.length ?? 0));
