@@ -1,8 +1,8 @@
 /** Programs that measure the fleet and break it: each a command. */
 import { randomInt } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { benchChart, benchTable } from './bench/draw-bench.ts';
 import { profileTable } from './bench/draw-profile.ts';
 import { chosenBy } from './bench/measurements.ts';
@@ -13,6 +13,9 @@ import { CHAOS_SHORT, chaosOf, runChaos } from './chaos/run-chaos.ts';
 import { failoverTable } from './failover/draw-failovers.ts';
 import { FAILOVER_LONG, FAILOVER_SHORT, runFailovers } from './failover/run-failovers.ts';
 import { measureLimits } from './limits.ts';
+import { failureLine, failureText } from './model/failure-text.ts';
+import { runModel } from './model/run-model.ts';
+import { parseStory } from './model/story.ts';
 import { measureNeighbours } from './neighbours.ts';
 import {
   EARLIER_VERSION,
@@ -273,6 +276,77 @@ program
     const { reckoning, stopped, uncleanEnds } = report;
     if (json) print(JSON.stringify({ from: report.from, ...reckoning, replaced: stopped, uncleanEnds }));
     process.exitCode = report.isKept ? 0 : 1;
+  });
+
+const MODEL_DIRECTORY = '.hookfleet/model';
+
+interface ModelCommandOptions {
+  short?: boolean;
+  json?: boolean;
+  shrink: boolean;
+  seed?: number;
+  seeds: number;
+  client: 'got' | 'undici';
+  redis: 'single' | 'cluster';
+  slack: number;
+  story?: string;
+}
+
+program
+  .command('model')
+  .description('random stories of pauses, cancels, limits and kills on a fleet, each held against a model')
+  .option('--short', 'stories with fewer steps, and fewer tries to shorten one that fails')
+  .option('--json', 'end with one line of JSON')
+  .option('--seed <number>', 'the first story; its operations are the same each time', parseNumber)
+  .option('--seeds <count>', 'so many stories, one after the other', parseCount, 1)
+  .addOption(
+    new Option('--client <name>', "the workers' HTTP client").choices(['got', 'undici']).default('got'),
+  )
+  .addOption(
+    new Option('--redis <kind>', 'one Redis, or three masters')
+      .choices(['single', 'cluster'])
+      .default('single'),
+  )
+  .option('--slack <ms>', "added to the oracle's tolerances, on a busy machine", parseNumber, 0)
+  .option('--story <file>', 'run this story instead: a file that a failed run wrote')
+  .option('--no-shrink', 'report a story that fails as it is')
+  .action(async ({ short = false, json = false, seed, story: file, ...options }: ModelCommandOptions) => {
+    const story = file === undefined ? undefined : parseStory(await readFile(file, 'utf8'));
+    const first = story?.seed ?? seed ?? randomInt(1_000_000);
+    print(`\n  seed ${first}\n`);
+    const report = await runModel({
+      seed: first,
+      seeds: options.seeds,
+      isShort: short,
+      shrinks: options.shrink && story === undefined,
+      client: options.client,
+      redis: options.redis,
+      slackMs: options.slack,
+      ...(story !== undefined && { story }),
+      onProgress: printProgress,
+    });
+    const { seeds, operations, webhooks, failures } = report;
+    if (failures.length > 0) await mkdir(MODEL_DIRECTORY, { recursive: true });
+    for (const failure of failures) {
+      const path = `${MODEL_DIRECTORY}/seed-${failure.seed}-${failure.promise}.json`;
+      await writeFile(path, JSON.stringify(failure.story, undefined, 2));
+      const isFirst = failures.find(({ promise }) => promise === failure.promise) === failure;
+      print(
+        isFirst ? `\n${failureText(failure)}\n  The same story again: --story ${path}` : failureLine(failure),
+      );
+    }
+    print(
+      `\n  ${seeds} stories, ${operations} operations, ${webhooks} webhooks, ${report.seconds} s: ${failures.length === 0 ? 'every promise is kept' : `${failures.length} broken promises`}\n`,
+    );
+    if (json) {
+      const told = failures.map((failure) => ({
+        seed: failure.seed,
+        promise: failure.promise,
+        story: failure.story,
+      }));
+      print(JSON.stringify({ seeds, operations, webhooks, failures: told }));
+    }
+    process.exitCode = failures.length === 0 ? 0 : 1;
   });
 
 const SOAK_DIRECTORY = '.hookfleet/soak';
