@@ -152,7 +152,10 @@ test('who waits long for a lane is sent away, who comes then does not come in, u
   const { ask, pass, given, evicted, settle, slots } = setup(4);
   for (let i = 0; i < 6; i += 1) ask('hangs');
   let setAside = 0;
-  ask('hangs', { ...CAN_LEAVE, evictable: () => false, onSetAside: () => void (setAside += 1) });
+  const countSetAside = () => {
+    setAside += 1;
+  };
+  ask('hangs', { ...CAN_LEAVE, evictable: () => false, onSetAside: countSetAside });
   await settle();
   expect(given).toHaveLength(3);
   pass(40);

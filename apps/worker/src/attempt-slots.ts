@@ -283,7 +283,9 @@ export function createAttemptSlots({ slotsMax, bytesMax, now }: AttemptSlotsOpti
       const toTake = Math.min(lane.window - lane.inFlight.size, slotsLeft(name, lane));
       // Who can leave does not count: they came later than what waits in the lane, and would keep it there as long as more
       // of them come.
-      const staying = [...lane.waiting, ...lane.waitingRetries].filter(({ evictable }) => !evictable()).length;
+      const staying = [...lane.waiting, ...lane.waitingRetries].filter(
+        ({ evictable }) => !evictable(),
+      ).length;
       return Math.max(0, Math.max(0, toTake) + kept(lane, SUPPLIED_SHARE) - staying);
     },
     tryAcquire(name, webhook) {
