@@ -63,6 +63,16 @@ test("a batch's attempts are its own, and its end is that of each webhook that i
   });
 });
 
+test('a batch that was cancelled counts once for each webhook that it holds', () => {
+  const sums = recount([
+    webhook(0, { attempts: [attempt(BOUNCED)], recipients: 50, isCancelled: true }),
+    ...Array.from({ length: 50 }, (_, i) =>
+      webhook(100 + i, { attempts: [], isBatched: true, isCancelled: true }),
+    ),
+  ]);
+  expect(sums.messages).toEqual({ delivered: 0, failed: 0, cancelled: 50 });
+});
+
 test('a counter that differs is named; where logs are missing, only one that is below them', () => {
   const counted = auditedOf({
     events: { 'webhook.delivered': 3, 'webhook.bounced': 0, 'whatsapp.read': 9 },

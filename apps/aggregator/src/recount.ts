@@ -54,7 +54,9 @@ export function addLogged(
       if (reason !== undefined) reasons[reason] = (reasons[reason] ?? 0) + 1;
     }
     const end = endOf(webhook);
-    if (end !== undefined) messages[end] += recipients ?? 1;
+    // Of a batch that was cancelled, each member is found to be so.
+    const endsWithMembers = recipients !== undefined && end === 'cancelled';
+    if (end !== undefined && !endsWithMembers) messages[end] += recipients ?? 1;
   }
   const missing = [...attempted].filter((position) => !found.has(position)).length;
   return {

@@ -4,6 +4,7 @@
  * kept for what is asked for once in a while. Measured with 25 webhooks a bundle and one shard:
  * 20 µs a webhook, of which Redis has 2.
  */
+import { parseWebhookId } from '@hookfleet/contract';
 import { type LoggedAttempt, parseLog } from './attempt-log.ts';
 import { attemptLogKey, shardPrefix } from './keys.ts';
 import { defineScripts, runScript } from './scripts.ts';
@@ -47,6 +48,23 @@ export function openCampaignLogs(options: ShardOptions): CampaignLogs {
     return found;
   }
 
+  /** Of the ids, those of batches that were cancelled: that stands in the log of the batch alone. */
+  async function findCancelledBatches(batchIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const ids = [...new Set(batchIds)];
+    const found = await Promise.all(
+      ids.map((id) => {
+        const location = parseWebhookId(id);
+        if (location === undefined) return 0;
+        const { shard, run, first, index } = location;
+        return connection.hexists(
+          attemptLogKey(shardPrefix(prefix, shard), run, first),
+          `${index}.cancelled`,
+        );
+      }),
+    );
+    return new Set(ids.filter((_, i) => found[i] === 1));
+  }
+
   async function readLog({ key, first }: Found): Promise<LoggedWebhook[]> {
     // Names first: the log of a dead letter holds whole webhooks, which are not wanted here.
     const fields = (await connection.hkeys(key)).filter((field) =>
@@ -57,11 +75,14 @@ export function openCampaignLogs(options: ShardOptions): CampaignLogs {
     const texts = Object.fromEntries(fields.map((field, i) => [field, values[i] ?? '']));
     const { attempts, cancelled, batched, waiting } = parseLog(texts);
     const { recipients } = JSON.parse(texts['bundle'] ?? '{}') as { recipients?: number };
+    const cancelledBatches = await findCancelledBatches(
+      [...batched].map((index) => texts[`${index}.batch`] ?? ''),
+    );
     const indexes = new Set([...attempts.keys(), ...cancelled, ...batched, ...waiting]);
     return [...indexes].map((index) => ({
       position: first + index,
       attempts: attempts.get(index) ?? [],
-      isCancelled: cancelled.has(index),
+      isCancelled: cancelled.has(index) || cancelledBatches.has(texts[`${index}.batch`] ?? ''),
       isBatched: batched.has(index),
       recipients,
     }));
