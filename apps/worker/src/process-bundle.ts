@@ -90,7 +90,7 @@ export function createProcessBundle(
   ): Promise<Sent> {
     const lots = await batches.gather(run.shard, bundle, webhooks, batching);
     run.settled(webhooks.length);
-    batchSender.gathered(bundle, lots);
+    batchSender.gathered(lots);
     return { left: [], end: 'finished' };
   }
 

@@ -28,7 +28,7 @@ export interface RequestedWebhook {
 
 export type RequestWebhook = (
   webhookId: string,
-  webhook: Pick<BundledWebhook, 'body' | 'contentType'>,
+  webhook: Pick<BundledWebhook, 'body' | 'contentType' | 'members'>,
   destination: Destination,
   /** What the request belongs to: shown to destinations that wish it. */
   trace?: TraceContext,
@@ -85,14 +85,22 @@ export function createRequestWebhook({
   }
 }
 
+/** A batch is a JSON body, also if its channel has been given another method or content type since. */
+function asBatchDestination(destination: Destination): Destination {
+  const { method } = destination;
+  const takesBody = method === 'PUT' || method === 'PATCH' || method === 'POST';
+  return { ...destination, method: takesBody ? method : 'POST', contentType: 'application/json' };
+}
+
 function buildRequest(
   webhookId: string,
-  webhook: Pick<BundledWebhook, 'body' | 'contentType'>,
-  destination: Destination,
+  { members, ...webhook }: Pick<BundledWebhook, 'body' | 'contentType' | 'members'>,
+  given: Destination,
   trace: TraceContext | undefined,
   nowMs: number,
   timeoutMs: number,
 ): AttemptRequest {
+  const destination = members === undefined ? given : asBatchDestination(given);
   const { body, contentType, query } = requestContent(webhook, destination);
   const { url, authorization } = splitUrl(destination.url, query);
   return {

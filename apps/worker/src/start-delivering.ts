@@ -4,6 +4,7 @@
  */
 import {
   CHANNEL_TEST_JOB,
+  campaignLane,
   campaignOfLane,
   claimWebhooks,
   consumeWebhooks,
@@ -27,11 +28,12 @@ import {
 import type { Tracing } from '@hookfleet/tracing';
 import { type AttemptSlots, webhooksInHandMax } from './attempt-slots.ts';
 import { createAttemptWebhook } from './attempt-webhook.ts';
-import { createBatchSender } from './batch-sender.ts';
+import { type BatchSender, createBatchSender } from './batch-sender.ts';
 import { createChannelCache } from './channel-cache.ts';
 import { circuitEvent } from './circuit-event.ts';
 import type { WorkerConfig } from './config.ts';
 import { createEgressGuard } from './egress-guard.ts';
+import { isCancelledNow } from './is-cancelled-now.ts';
 import { campaignLimits } from './lane-limits.ts';
 import { createInHand } from './in-hand.ts';
 import { createLaneScheduler, type LaneSchedulerOptions } from './lane-scheduler.ts';
@@ -105,14 +107,14 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
   onClose('lanes', () => lanes.close());
   const jobs = openCampaignJobs(shardOptions);
   onClose('campaign jobs', () => jobs.close());
-  const sweeping = startSweepingCampaigns({ jobs, onError, lookEveryMs });
-  onClose('sweeps of campaigns', () => sweeping.stop());
   const inHand = createInHand();
+  let batchSender: BatchSender | undefined;
   const controls = openKnownControls({
     ...shardOptions,
     onChanged(lane) {
       channels.changed(lane);
       inHand.changed(lane);
+      batchSender?.changed(lane);
     },
   });
   // The clock that all processes share: a worker whose own is wrong makes no attempt early or late.
@@ -164,10 +166,23 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
     ...shardOptions,
     retentionMs: config.deadLetterRetentionMs,
     leaseMs: lockDurationMs,
+    async settingsOf(head) {
+      await controls.untilFresh();
+      const { batch } = await channels.get(head.channelConfigId);
+      return { batching: batch, isCancelled: await isCancelledNow(controls, head) };
+    },
   });
   onClose('batches', () => batches.close());
-  const batchSender = createBatchSender({ batches, isCancelled: controls.isCancelled, onError, lookEveryMs });
-  onClose('batch sender', () => batchSender.stop());
+  const sender = createBatchSender({ batches, onError, lookEveryMs });
+  batchSender = sender;
+  onClose('batch sender', () => sender.stop());
+  const sweeping = startSweepingCampaigns({
+    jobs,
+    onSwept: (campaignId) => sender.changed(campaignLane(campaignId)),
+    onError,
+    lookEveryMs,
+  });
+  onClose('sweeps of campaigns', () => sweeping.stop());
 
   const request = createRequestWebhook({
     deliver,
@@ -210,7 +225,7 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
     scheduler,
     random: Math.random,
     batches,
-    batchSender,
+    batchSender: sender,
     backlog,
     secrets,
     readLog({ shard, jobId }, bundle) {

@@ -6,6 +6,8 @@ import type { CampaignJobs, Sweep } from '@hookfleet/queue';
 
 export interface SweepCampaignsOptions {
   readonly jobs: Pick<CampaignJobs, 'bringForward' | 'takeSweeps' | 'sweepDone'>;
+  /** What waits of the campaign elsewhere than in the queue is to be looked at. */
+  readonly onSwept: (campaignId: string) => void;
   readonly onError: (error: Error, context: Record<string, unknown>) => void;
   /** How often to look for sweeps that are due. Default: twice a second. */
   readonly lookEveryMs?: number | undefined;
@@ -15,10 +17,11 @@ const LOOK_EVERY_MS = 500;
 
 /** Resolves the stop when the sweep under way is done. */
 export function startSweepingCampaigns(options: SweepCampaignsOptions): { stop(): Promise<void> } {
-  const { jobs, onError, lookEveryMs = LOOK_EVERY_MS } = options;
+  const { jobs, onSwept, onError, lookEveryMs = LOOK_EVERY_MS } = options;
 
   async function sweep(due: Sweep): Promise<void> {
     await jobs.bringForward(due.campaignId);
+    onSwept(due.campaignId);
     await jobs.sweepDone(due);
   }
 

@@ -4,6 +4,9 @@
  *
  *   bundle's job ──gather──▶ lot ──cut──▶ on lease ──note──▶ their logs name the batch ──add──▶ the batch's job ──settle──▶ gone
  *
+ * How many are enough and how long is long enough is asked of the channel each time a lot is looked at. If the channel sends
+ * no batches any more, its webhooks leave one by one, each as it was given.
+ *
  * If we die between two arrows:
  *   before gather     the bundle's job runs again and gathers its webhooks: those that are here already stay as they are
  *   after gather      the same; the lot goes out by its time, which every worker looks at
@@ -14,6 +17,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import {
+  BATCH_SIZE_MAX,
   BATCH_WAIT_DEFAULT_MS,
   type BatchBody,
   type Batching,
@@ -59,12 +63,14 @@ export interface Batches {
     batching: Batching,
   ): Promise<Gathered[]>;
   /**
-   * Sends the batches that the lot has: those that are full or due, or with `all` everything. Resolves to the
-   * milliseconds until the next is due, or undefined where nothing is left.
+   * Sends the batches of the lot that are full or due by what its channel says now, or everything if its campaign is cancelled.
+   * Resolves to the milliseconds until the next is due, or undefined if nothing is left.
    */
-  send(lot: Lot, options?: { readonly all: boolean }): Promise<number | undefined>;
+  send(lot: Lot): Promise<number | undefined>;
   /** Takes lots that are due to be looked at, for a second. */
   claimDue(lotsMax: number): Promise<Lot[]>;
+  /** All lots. */
+  list(): Promise<Lot[]>;
   close(): Promise<void>;
 }
 
@@ -72,8 +78,14 @@ export interface Batches {
 const BATCH_BYTES_MAX = 1024 * 1024;
 const CLAIM_MS = 1_000;
 
+export interface LotSettings {
+  /** Undefined: the channel sends no batches any more. */
+  readonly batching: Batching | undefined;
+  readonly isCancelled: boolean;
+}
+
 /** What a lot's webhooks have in common. */
-interface LotHead {
+export interface LotHead {
   readonly campaignId: string;
   readonly messageId: string;
   readonly channelConfigId: string;
@@ -95,9 +107,11 @@ export function openBatches(
     readonly retentionMs: number;
     /** A batch that was cut and is not in the queue by then is sent again. Far longer than that takes. */
     readonly leaseMs: number;
+    /** As they are now. */
+    readonly settingsOf: (head: LotHead) => Promise<LotSettings>;
   },
 ): Batches {
-  const { connection, prefix, shards, retentionMs, leaseMs } = options;
+  const { connection, prefix, shards, retentionMs, leaseMs, settingsOf } = options;
   defineScripts(connection);
   const queues = openShardQueues(WEBHOOKS_QUEUE, options);
   const positions = createPositionAllocator();
@@ -132,7 +146,6 @@ export function openBatches(
       [
         lot.name,
         JSON.stringify(head),
-        batching.size,
         batching.maxWaitMs ?? BATCH_WAIT_DEFAULT_MS,
         randomBytes(9).toString('base64url'),
         ...webhooks.flatMap((webhook) => [
@@ -145,13 +158,15 @@ export function openBatches(
   }
 
   /** One batch, if there is one: cut, noted, added, settled. */
-  async function sendOne(lot: Lot, all: boolean) {
+  async function sendOne(lot: Lot, { batching, isCancelled }: LotSettings) {
     const { due, order, data, state, cut, leases, gathered } = keysOf(lot);
+    const proposed = proposeId(lot);
+    const { size, maxWaitMs = BATCH_WAIT_DEFAULT_MS } = batching ?? { size: BATCH_SIZE_MAX, maxWaitMs: 0 };
     const [nextInMs, headText, batchId, ...flat] = (await runScript(
       connection,
       'cutBatch',
       [due, order, data, state, cut, leases],
-      [lot.name, proposeId(lot), BATCH_BYTES_MAX, leaseMs, all ? '1' : '0'],
+      [lot.name, proposed, BATCH_BYTES_MAX, leaseMs, isCancelled ? '1' : '0', size, maxWaitMs],
     )) as [number, string, string | undefined, ...string[]];
     if (batchId === undefined) return { isSent: false, nextInMs };
     const members = Array.from({ length: flat.length / 2 }, (_, i) => ({
@@ -160,10 +175,9 @@ export function openBatches(
       webhook: JSON.parse(flat[2 * i + 1] as string) as GatheredWebhook,
     }));
     const head = JSON.parse(headText) as LotHead;
-    await onceAvailable(() => noteMembers(batchId, members));
-    const bundle = toBatch(batchId, head, members);
-    const job = { jobId: bundleName(bundle.run, bundle.first), removeOnComplete: true, attempts: 1 };
-    await onceAvailable(() => queues.of(lot.shard).add(bundle.campaignId, bundle, job));
+    // One whose maker died may stand in its webhooks' logs already: it stays a batch.
+    const isBatch = batching !== undefined || batchId !== proposed;
+    await onceAvailable(() => (isBatch ? addBatch(lot, batchId, head, members) : addSingles(head, members)));
     await runScript(
       connection,
       'settleBatch',
@@ -171,6 +185,28 @@ export function openBatches(
       [lot.name, batchId],
     );
     return { isSent: true, nextInMs };
+  }
+
+  async function addBatch(
+    lot: Lot,
+    batchId: string,
+    head: LotHead,
+    members: readonly Member[],
+  ): Promise<void> {
+    await noteMembers(batchId, members);
+    const bundle = toBatch(batchId, head, members);
+    const job = { jobId: bundleName(bundle.run, bundle.first), removeOnComplete: true, attempts: 1 };
+    await queues.of(lot.shard).add(bundle.campaignId, bundle, job);
+  }
+
+  /** Each goes on by itself, in its own shard. */
+  async function addSingles(head: LotHead, members: readonly Member[]): Promise<void> {
+    const byShard = Map.groupBy(members, ({ location }) => location.shard);
+    await Promise.all(
+      [...byShard].map(([shard, ofShard]) =>
+        queues.of(shard).addBulk(ofShard.map((one) => toSingle(head, one))),
+      ),
+    );
   }
 
   /** Of this process alone, so that no two batches have the same; on a repeat the first cut's stands. */
@@ -214,11 +250,21 @@ export function openBatches(
         ),
       );
     },
-    async send(lot, { all } = { all: false }) {
+    async send(lot) {
       for (;;) {
-        const { isSent, nextInMs } = await sendOne(lot, all);
+        const head = await connection.hget(keysOf(lot).state, 'head');
+        if (head === null) return undefined;
+        const { isSent, nextInMs } = await sendOne(lot, await settingsOf(JSON.parse(head) as LotHead));
         if (!isSent) return nextInMs === -1 ? undefined : nextInMs;
       }
+    },
+    async list() {
+      const names = await Promise.all(
+        Array.from({ length: shards }, (_, shard) =>
+          connection.zrange(dueLotsKey(shardPrefix(prefix, shard)), 0, '-1'),
+        ),
+      );
+      return names.flatMap((ofShard, shard) => ofShard.map((name): Lot => ({ shard, name })));
     },
     async claimDue(lotsMax) {
       const claimed = await Promise.all(
@@ -292,6 +338,35 @@ function toBatch(batchId: string, head: LotHead, members: readonly Member[]): Bu
       },
     ],
   };
+}
+
+/** The job of a webhook that leaves its lot by itself. Made of its id, so that it is added once. */
+function toSingle({ campaignId, messageId, channelConfigId, generation }: LotHead, member: Member) {
+  const { run, first, index } = member.location;
+  const { acceptedAt, userId, body, contentType, trace } = member.webhook;
+  const bundle: Bundle = {
+    version: 1,
+    campaignId,
+    channelConfigId,
+    run,
+    first,
+    acceptedAt,
+    attempt: 1,
+    ...(generation !== undefined && { generation }),
+    recheck: true,
+    ...(trace !== undefined && { trace }),
+    webhooks: [
+      {
+        index,
+        messageId,
+        ...(userId !== undefined && { userId }),
+        body,
+        ...(contentType !== undefined && { contentType }),
+      },
+    ],
+  };
+  const jobId = `${bundleName(run, first)}_${index.toString(36)}_single`;
+  return { name: campaignId, data: bundle, opts: { jobId, removeOnComplete: true, attempts: 1 } };
 }
 
 /** BatchBody as JSON. Payloads are put in as the text that they were given as: none is parsed or changed. */

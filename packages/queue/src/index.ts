@@ -16,7 +16,7 @@ export {
 } from './campaign-backlog.ts';
 export { type CampaignJobs, openCampaignJobs, type Sweep } from './campaign-jobs.ts';
 export { type KnownControls, openKnownControls } from './known-controls.ts';
-export { type Batches, type Gathered, type Lot, openBatches } from './batches.ts';
+export { type Batches, type Gathered, type Lot, type LotHead, openBatches } from './batches.ts';
 export { bodyBytesMax } from './bundle-capacity.ts';
 export { type CampaignLogs, type LoggedWebhook, openCampaignLogs } from './campaign-logs.ts';
 export { type CampaignReferences, openCampaignReferences } from './campaign-references.ts';

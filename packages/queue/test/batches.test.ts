@@ -21,17 +21,27 @@ let connection: RedisConnection;
 let batches: Batches;
 let queue: Queue;
 let prefix: string;
+/** Of the channel and the campaign, as they are now. */
+let settings: { batching: typeof BATCHING | undefined; isCancelled: boolean };
 
 beforeAll(() => defineScripts(server.connection));
 
 beforeEach(() => {
   ({ connection, prefix } = server);
+  settings = { batching: BATCHING, isCancelled: false };
   batches = open();
   queue = new Queue('webhooks', { connection, prefix: `{${prefix}:0}` });
 });
 
 function open(leaseMs = 60_000): Batches {
-  return openBatches({ connection, prefix, shards: 1, retentionMs: 3_600_000, leaseMs });
+  return openBatches({
+    connection,
+    prefix,
+    shards: 1,
+    retentionMs: 3_600_000,
+    leaseMs,
+    settingsOf: () => Promise.resolve(settings),
+  });
 }
 
 let runs = 0;
@@ -64,7 +74,7 @@ async function cutAndDie(lot: string, batchId: string, leaseMs: number): Promise
     connection,
     'cutBatch',
     [due, order, data, state, cut, leases],
-    [lot, batchId, 1_000_000, leaseMs, '0'],
+    [lot, batchId, 1_000_000, leaseMs, '0', 50, 3_600_000],
   );
 }
 
@@ -74,7 +84,8 @@ test('a bundle that is gathered again and again is in its lot once', async () =>
   expect(await gatheredCount()).toBe(20);
   const { lot } = await gather(newBundle(25));
   expect(await batches.send(lot)).toBeGreaterThan(3_000_000);
-  await batches.send(lot, { all: true });
+  settings.isCancelled = true;
+  await batches.send(lot);
   expect((await queued()).map(({ messages }) => messages.length)).toEqual([45]);
   expect(await gatheredCount()).toBe(0);
 });
@@ -121,7 +132,8 @@ test('a batch whose maker died is sent by another, under the same id, with the s
 test('a batch whose maker lives is left to it', async () => {
   const { lot } = await gather(newBundle(50));
   await cutAndDie(lot.name, 'wh_0_ffffffffffff_0_0', 60_000);
-  await batches.send(lot, { all: true });
+  settings.isCancelled = true;
+  await batches.send(lot);
   expect(await queued()).toEqual([]);
 });
 
@@ -145,9 +157,11 @@ test('webhooks stay in one batch where the call that gathered them is sent again
     shards: 1,
     retentionMs: 3_600_000,
     leaseMs: 60_000,
+    settingsOf: () => Promise.resolve(settings),
   });
   const bundle = newBundle(3);
   const batching = { size: 50, maxWaitMs: 100 };
+  settings.batching = batching;
   const isLost = proxy.loseReplyAfter('"body"');
   const gathering = there.gather(0, bundle, bundle.webhooks, batching);
   await isLost;
@@ -161,9 +175,37 @@ test('webhooks stay in one batch where the call that gathered them is sent again
   await batches.send(lot);
   goOn();
   await gathering;
-  await batches.send(lot, { all: true });
+  settings.isCancelled = true;
+  await batches.send(lot);
   expect((await queued()).map(({ messages }) => messages.map(({ id }) => id))).toEqual([idsOf(bundle)]);
   await there.close();
   disconnectRedis(unlucky);
   await proxy.close();
+});
+
+test('a smaller size, a shorter wait and a channel without batches reach what has gathered', async () => {
+  const { lot } = await gather(newBundle(30));
+  settings.batching = { ...BATCHING, size: 10 };
+  await batches.send(lot);
+  expect((await queued()).map(({ messages }) => messages.length)).toEqual([10, 10, 10]);
+
+  await gather(newBundle(3));
+  settings.batching = { ...BATCHING, maxWaitMs: 0 };
+  await batches.send(lot);
+  expect((await queued()).map(({ messages }) => messages.length).sort()).toEqual([10, 10, 10, 3]);
+
+  const single = newBundle(4);
+  await gather(single);
+  await queue.obliterate({ force: true });
+  settings.batching = undefined;
+  expect(await batches.list()).toEqual([lot]);
+  await batches.send(lot);
+  const jobs = await queue.getJobs(['waiting']);
+  expect(jobs.map(({ data }) => (data as Bundle).webhooks)).toEqual(
+    expect.arrayContaining(single.webhooks.map((webhook) => [webhook])),
+  );
+  expect(jobs).toHaveLength(4);
+  expect(await gatheredCount()).toBe(0);
+  const { batched } = await readBundleLog(connection, `{${prefix}:0}`, single);
+  expect(batched.size).toBe(0);
 });

@@ -15,6 +15,8 @@
   ARGV[3]  bytes of webhooks in a batch at most, but for a single webhook
   ARGV[4]  a lease is stale after so many milliseconds
   ARGV[5]  "1": cut what there is, whatever it has waited
+  ARGV[6]  webhooks in a batch at most, by the channel as it is now
+  ARGV[7]  milliseconds that the first of a batch waits at most
 
   Returns { milliseconds until the lot is to be looked at again, or -1 where nothing is left in it, head }
   and, where a batch was cut, behind it: its id, then for each webhook its id and the webhook.
@@ -22,8 +24,8 @@
 local lot, bytesMax, stale = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local state = redis.call('HMGET', KEYS[4], 'head', 'size', 'maxWaitMs', 'bytes')
-local size, maxWait, bytes = tonumber(state[2] or '1'), tonumber(state[3] or '0'), tonumber(state[4] or '0')
+local state = redis.call('HMGET', KEYS[4], 'head', 'bytes')
+local size, maxWait, bytes = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(state[2] or '0')
 
 -- The webhooks of the batch, and as many as fit: ids and data in turn.
 local function withData(ids)

@@ -4,15 +4,14 @@
   KEYS[1]  lots, by the time at which to look at them
   KEYS[2]  the lot's order: list of "<milliseconds of arrival> <webhook id>"
   KEYS[3]  the lot's data: webhook id → the webhook
-  KEYS[4]  the lot's state: "head", "size" (webhooks in a batch at most), "maxWaitMs", "bytes"
+  KEYS[4]  the lot's state: "head" and "bytes"
   KEYS[5]  webhooks in the shard's lots
   KEYS[6]  calls of late, by their time
 
   ARGV[1]  lot
   ARGV[2]  what its webhooks have in common
-  ARGV[3]  webhooks in a batch at most
-  ARGV[4]  milliseconds that the first of a batch waits at most
-  ARGV[5]  the call: a name of its own
+  ARGV[3]  milliseconds that the first of a batch waits at most
+  ARGV[4]  the call: a name of its own
   then for each webhook two arguments: its id, the webhook
 
   Returns { webhooks that wait, their bytes, milliseconds until the first has waited long enough }. A webhook that is
@@ -25,11 +24,11 @@ local REMEMBERED_MS = 600000
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now - REMEMBERED_MS)
-local isFirstCall = redis.call('ZADD', KEYS[6], 'NX', now, ARGV[5]) == 1
+local isFirstCall = redis.call('ZADD', KEYS[6], 'NX', now, ARGV[4]) == 1
 redis.call('PEXPIRE', KEYS[6], REMEMBERED_MS)
 local fresh, bytes = 0, 0
 if isFirstCall then
-  for i = 6, #ARGV, 2 do
+  for i = 5, #ARGV, 2 do
     if redis.call('HSETNX', KEYS[3], ARGV[i], ARGV[i + 1]) == 1 then
       redis.call('RPUSH', KEYS[2], string.format('%.0f %s', now, ARGV[i]))
       fresh = fresh + 1
@@ -38,7 +37,7 @@ if isFirstCall then
   end
 end
 if fresh > 0 then
-  redis.call('HSET', KEYS[4], 'head', ARGV[2], 'size', ARGV[3], 'maxWaitMs', ARGV[4])
+  redis.call('HSET', KEYS[4], 'head', ARGV[2])
   bytes = redis.call('HINCRBY', KEYS[4], 'bytes', bytes)
   redis.call('INCRBY', KEYS[5], fresh)
 else
@@ -48,7 +47,7 @@ local waiting = redis.call('LLEN', KEYS[2])
 local dueIn = 0
 if waiting > 0 then
   local arrival = tonumber(string.match(redis.call('LINDEX', KEYS[2], 0), '^%d+'))
-  dueIn = math.max(0, arrival + ARGV[4] - now)
+  dueIn = math.max(0, arrival + ARGV[3] - now)
   redis.call('ZADD', KEYS[1], 'LT', now + dueIn, ARGV[1])
 end
 return { waiting, bytes, dueIn }
