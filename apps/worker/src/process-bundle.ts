@@ -147,7 +147,7 @@ export function createProcessBundle(
     await lanes.wait(pair, end, laneJobOf(run.shard, run.jobId, bundle, left));
     scheduler.waits(end.lane);
     // Its lane brings it back before that.
-    return { dueInMs: Math.round(LOOKED_AT_MS * (0.5 + random())), first: true };
+    return { dueInMs: Math.round(LOOKED_AT_MS * (0.5 + random())), left };
   }
 
   return async (run) => {
@@ -155,7 +155,7 @@ export function createProcessBundle(
     await controls.untilFresh(given.controlsVersion);
     const isCancelled = await isCancelledNow(controls, given);
     const earlyMs = isCancelled ? 0 : Math.ceil(dueAtOf(given) - controls.now());
-    if (earlyMs > HELD_FOR_MAX_MS) return { dueInMs: earlyMs, first: false };
+    if (earlyMs > HELD_FOR_MAX_MS) return { dueInMs: earlyMs };
     if (earlyMs > 0) await sleep(earlyMs, undefined, { signal: run.signal }).catch(() => undefined);
     if (!run.repeated && joinedBacklog(given))
       backlog.leave(run.shard, given.campaignId, given.webhooks.length, given.attempt > 1);

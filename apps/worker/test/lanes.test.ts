@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, afterEach, expect, test } from '@jest/globals';
-import type { Channel } from '@hookfleet/contract';
+import type { Channel, Results } from '@hookfleet/contract';
 import {
   campaignLane,
   type Circuits,
@@ -166,7 +166,6 @@ test('a rate below the size of a bundle lets single webhooks of it go; the other
   await passMinutes('channel:slow', 0);
   await sendOther();
   expect(arrivedAt('/slow')).toBe(1);
-  // What waits in a lane has no job, and is found all the same.
   const found = await Promise.all(ids.map((id) => webhooks.find(id)));
   expect(found.map((webhook) => webhook?.state).sort()).toEqual(['delivered', 'pending', 'pending']);
   expect(found.find((webhook) => webhook?.state === 'pending')?.attempts).toEqual([]);
@@ -174,12 +173,19 @@ test('a rate below the size of a bundle lets single webhooks of it go; the other
   await eventually(() => expect(arrivedAt('/slow')).toBe(2));
   await sendOther();
   expect(arrivedAt('/slow')).toBe(2);
+  // Those that were sent are not reported anew each time that the others are looked at.
+  const results = `{${prefix}:0}:results`;
+  const jobs = await connection.lrange(`${results}:wait`, 0, '-1');
+  const texts = await Promise.all(jobs.map((id) => connection.hget(`${results}:${id}`, 'data')));
+  const reported = texts.flatMap((text) => (JSON.parse(text ?? '{}') as Partial<Results>).outcomes ?? []);
+  const slow = reported.filter(({ channelConfigId }) => channelConfigId === 'slow');
+  expect(slow.length).toBeGreaterThan(0);
+  expect(new Set(slow.map(({ webhookId }) => webhookId)).size).toBe(slow.length);
 });
 
 test("a channel's concurrency holds over all workers, and is used to the full", async () => {
   const holding = await startHolding();
   await channel('narrow', { concurrencyLimit: 8, url: holding.url });
-  // Bundles that divide into pieces of two, a quarter of the limit each.
   const ids = [...(await send('narrow', 24)), ...(await send('narrow', 24))];
   let answered = 0;
   while (answered < ids.length) {

@@ -18,6 +18,7 @@
  *   after admit, before the attempt is logged    as without a lane: the job is run again; its permits end by themselves
  * If the entry is lost (a Redis master fails, a replica without it takes over), BullMQ brings the job back at LOOKED_AT_MS.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bundle, type BundledWebhook, recipientsOf, WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import { Job } from 'bullmq';
 import { campaignFlow } from './campaign-flows.ts';
@@ -107,6 +108,8 @@ export interface Lanes {
 // Longer than a look takes. All workers of a fleet have room of their own: each is to have its turn soon.
 const TAKEN_MS = 250;
 const JOBS_AT_ONCE = 200;
+// A worker moves a job to the delayed set within a round trip of the note that it waits.
+const BRING_BACK_AFTER_MS = [5, 20, 100, 300];
 /** When BullMQ brings a waiting job back if nobody else does. Spread, so that not all of a large lane come together. */
 export const LOOKED_AT_MS = 30 * 60_000;
 
@@ -123,7 +126,15 @@ export function openLanes(
   const queues = openShardQueues(WEBHOOKS_QUEUE, options);
   const { dueLanes, circuits, priorities } = controlsKeys(prefix);
   const common = [dueLanes, waitingKey(prefix), waitReasonsKey(prefix), circuits, priorities];
+  const closing = new AbortController();
+  const underWay = new Set<Promise<void>>();
   let admissions = 0;
+
+  /** What fails here is done again when the lane is looked at. */
+  function inBackground(work: Promise<void>): void {
+    const done = work.catch(() => undefined).finally(() => underWay.delete(done));
+    underWay.add(done);
+  }
 
   function run(
     verb: string,
@@ -134,15 +145,29 @@ export function openLanes(
     return runScript(connection, 'lane', keys, [verb, one, other, ...args]);
   }
 
-  /** A job that is not delayed is in the queue already, or in a worker's hands. One that is gone leaves its lane. */
-  async function bringBack(lane: string, name: string): Promise<void> {
+  /**
+   * True if the job is back in the queue, or was there. False if a worker has it: one that has noted that it waits, and has not
+   * moved it to the delayed set yet. A job that is gone leaves its lane.
+   */
+  async function bringBack(lane: string, name: string): Promise<boolean> {
     const { shard, jobId } = parseName(name);
     const queue = queues.of(shard);
     try {
       await new Job(queue, '', {}, {}, jobId).promote();
+      return true;
     } catch (error) {
       if (!/not in the delayed state|Missing key/i.test((error as Error).message)) throw error;
-      if ((await queue.getJobState(jobId)) === 'unknown') await run('leave', [lane], [name]);
+    }
+    const state = await queue.getJobState(jobId);
+    if (state === 'unknown') await run('leave', [lane], [name]);
+    return state !== 'active' && state !== 'delayed';
+  }
+
+  /** Sooner than the lane would be looked at for what was released and not begun. */
+  async function bringBackLater(lane: string, name: string): Promise<void> {
+    for (const pauseMs of BRING_BACK_AFTER_MS) {
+      await sleep(pauseMs, undefined, { signal: closing.signal });
+      if (await bringBack(lane, name)) return;
     }
   }
 
@@ -195,7 +220,8 @@ export function openLanes(
         [lane],
         [room, intervalMs, burst, concurrency, JOBS_AT_ONCE],
       )) as [number, ...string[]];
-      await Promise.all(released.map((name) => bringBack(lane, name)));
+      const isBack = await Promise.all(released.map((name) => bringBack(lane, name)));
+      for (const [i, name] of released.entries()) if (!isBack[i]) inBackground(bringBackLater(lane, name));
       return lookInMs === -1 ? undefined : lookInMs;
     },
     async takeDue(lanesMax) {
@@ -205,7 +231,11 @@ export function openLanes(
       ];
       return due;
     },
-    close: queues.close,
+    async close() {
+      closing.abort();
+      await Promise.all(underWay);
+      await queues.close();
+    },
   };
 }
 

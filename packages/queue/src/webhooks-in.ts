@@ -15,7 +15,7 @@
  * If the process dies anywhere in it, the lock expires and the job is fetched again, by anyone.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BUNDLE_VERSION, type Bundle, WEBHOOKS_QUEUE } from '@hookfleet/contract';
+import { BUNDLE_VERSION, type Bundle, type BundledWebhook, WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import { Job, Worker } from 'bullmq';
 import { createBundleCapacity, type JobWeight } from './bundle-capacity.ts';
 import { lossesOf } from './count-losses.ts';
@@ -47,9 +47,13 @@ export interface BundleRun {
 
 /**
  * `finished`: every webhook is recorded. `released`: some are left, for whoever takes the job next. `dueInMs`: the job is not
- * to be taken before that; `first`: it goes before what came meanwhile then, for it has waited.
+ * to be taken before that; `left`: the webhooks that are to be sent then, all others are reported, and the job goes before
+ * what came meanwhile, for it has waited.
  */
-export type BundleRunEnd = 'finished' | 'released' | { readonly dueInMs: number; readonly first: boolean };
+export type BundleRunEnd =
+  | 'finished'
+  | 'released'
+  | { readonly dueInMs: number; readonly left?: readonly BundledWebhook[] };
 
 /** Thrown by a processor for data that no worker will ever understand. */
 export class UnreadableBundleError extends Error {
@@ -201,11 +205,13 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
   async function delay(
     job: Job,
     token: string,
-    { dueInMs, first }: Exclude<BundleRunEnd, string>,
+    { dueInMs, left }: Exclude<BundleRunEnd, string>,
   ): Promise<void> {
-    // One after the other over one connection: the job's new priority is there when it is delayed.
+    const data = job.data as Bundle;
+    // One after the other over one connection: all of it is written when the job is delayed.
     await Promise.all([
-      first && job.changePriority({ priority: 0 }),
+      left !== undefined && left.length < data.webhooks.length && job.updateData({ ...data, webhooks: left }),
+      left !== undefined && job.changePriority({ priority: 0 }),
       job.moveToDelayed(Date.now() + dueInMs, token),
     ]);
   }
