@@ -47,6 +47,7 @@ export function generateStory(seed: number, size: StorySize = STORY_LONG): Story
   const failing = new Map<string, number>();
   const held = { campaign: new Set<number>(), channel: new Set<number>() };
   const methods = Array.from({ length: CHANNELS }, () => one(METHODS));
+  const failed = new Set<number>();
   let webhooks = 0;
   let troubles = 0;
 
@@ -93,6 +94,7 @@ export function generateStory(seed: number, size: StorySize = STORY_LONG): Story
     if (count <= 0) return undefined;
     failing.set(place, (failing.get(place) ?? 0) + count);
     webhooks += count;
+    if (script === 'reject' || script === 'down') failed.add(campaign);
     const when = random();
     const deliverInMs = when < 0.15 ? from(300, 3_000) : when < 0.22 ? HOURS_MS : undefined;
     return {
@@ -116,6 +118,12 @@ export function generateStory(seed: number, size: StorySize = STORY_LONG): Story
       ...(chance(0.4) && { priority: one(['high', 'normal', 'low'] as const) }),
       ...(deadlineInMs !== undefined && { deadlineInMs }),
     };
+  }
+
+  /** Mostly of a campaign that has dead letters, or will have. */
+  function replay(): Operation | undefined {
+    const campaign = [...failed][below(failed.size)];
+    return campaign === undefined ? enqueue() : { kind: 'replay-campaign', campaign };
   }
 
   /** Held campaigns are mostly resumed, others mostly paused or cancelled. */
@@ -156,8 +164,8 @@ export function generateStory(seed: number, size: StorySize = STORY_LONG): Story
     if (kind < 0.72) return [putControls(campaign)];
     if (kind < 0.79) return [putControls(campaign), holdCampaign(campaign)];
     if (kind < 0.84) return [enqueue(campaign), holdCampaign(campaign)];
-    if (kind < 0.92) return [putChannel(from(1, CHANNELS))];
-    if (kind < 0.96) return [{ kind: 'replay-campaign', campaign }];
+    if (kind < 0.9) return [putChannel(from(1, CHANNELS))];
+    if (kind < 0.96) return [replay()];
     return [trouble()];
   }
 

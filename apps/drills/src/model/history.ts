@@ -29,6 +29,8 @@ export interface Done extends Moment {
   readonly otherIds?: number;
   /** Of a worker that was killed or stopped: when it ran again, or was gone. */
   readonly overAtMs?: number;
+  /** Of a worker that was stopped. */
+  readonly exitCode?: number | null;
 }
 
 /** Controls as the fleet shows them at a quiet moment. */

@@ -12,9 +12,11 @@ export interface Recorder {
   urlOf(script: Script, channel?: number): string;
   /** From now on every destination answers 200. */
   heal(): void;
-  /** Requests under way end as they are. */
+  /** In the order in which they ended. */
   readonly received: readonly Received[];
   readonly lags: readonly Lag[];
+  /** The story is over: its lags are known. */
+  stopTicking(): void;
   close(): Promise<void>;
 }
 
@@ -36,7 +38,8 @@ export function nowMs(): number {
   return performance.timeOrigin + performance.now();
 }
 
-export async function startRecorder(): Promise<Recorder> {
+/** `prefix`: of the run's ids, and of its paths. What comes from another run is refused and not recorded. */
+export async function startRecorder(prefix: string): Promise<Recorder> {
   const received: Received[] = [];
   const lags: Lag[] = [];
   const seen = new Map<string, number>();
@@ -52,6 +55,7 @@ export async function startRecorder(): Promise<Recorder> {
   function serve(script: Script, incoming: IncomingMessage, response: ServerResponse): void {
     const atMs = nowMs();
     const path = incoming.url?.split('?')[0] ?? '';
+    if (!path.startsWith(`/${prefix}/`)) return void response.writeHead(422).end();
     const key = `${script} ${path}`;
     const now = (inFlight.get(key) ?? 0) + 1;
     inFlight.set(key, now);
@@ -65,7 +69,7 @@ export async function startRecorder(): Promise<Recorder> {
       if (isOver) return;
       isOver = true;
       inFlight.set(key, (inFlight.get(key) ?? 1) - 1);
-      const channel = /^\/channel\/(\d+)$/.exec(path)?.[1];
+      const channel = /\/channel\/(\d+)$/.exec(path)?.[1];
       received.push({
         requestId,
         webhookIds: membersOf(Buffer.concat(chunks)) ?? [requestId],
@@ -116,13 +120,14 @@ export async function startRecorder(): Promise<Recorder> {
     urlOf(script, channel) {
       const server = servers.get(`${channel === undefined ? 'inline' : 'channel'} ${script}`) as Server;
       const { port } = server.address() as AddressInfo;
-      return `http://127.0.0.1:${port}${channel === undefined ? '/inline' : `/channel/${channel}`}`;
+      return `http://127.0.0.1:${port}/${prefix}/${channel === undefined ? 'inline' : `channel/${channel}`}`;
     },
     heal() {
       isHealed = true;
     },
     received,
     lags,
+    stopTicking: () => clearInterval(ticker),
     async close() {
       clearInterval(ticker);
       await Promise.all(

@@ -6,10 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { generateStory, STORY_LONG, STORY_SHORT } from './generate-story.ts';
 import type { History, Promised, Violation } from './history.ts';
 import { type FleetOptions, type ModelFleet, startModelFleet } from './model-fleet.ts';
-import { violationsOf } from './oracle/oracle.ts';
 import { slackWith } from './oracle/slack.ts';
-import { runStory } from './run-story.ts';
 import { SHRINK_BOUNDS, shrinkStory } from './shrink-story.ts';
+import { createRunner, type Runner } from './story-runner.ts';
 import { operationsOf, type Story, webhooksOf } from './story.ts';
 
 export interface ModelOptions extends FleetOptions {
@@ -58,13 +57,14 @@ export async function runModel(options: ModelOptions): Promise<ModelReport> {
   try {
     onProgress(`the fleet is up after ${seconds(startedAt)} s`);
     const failures: Failure[] = [];
-    const run = createRunner(fleet, options);
+    const runner = createRunner(fleet, slackWith(options.slackMs));
     for (const story of stories) {
       const storyAt = performance.now();
-      const { violations, history } = await run(story);
+      const { violations, history } = await runner.run(story);
       const broken = firstOfEach(violations);
       const what =
         broken.length === 0 ? 'kept' : `broken: ${broken.map(({ promise }) => promise).join(', ')}`;
+      if (broken.length === 0) runner.keep(story);
       onProgress(
         `seed ${story.seed}: ${operationsOf(story).length} operations, ${webhooksOf(story)} webhooks, ${seconds(storyAt)} s, ${what}`,
       );
@@ -73,12 +73,16 @@ export async function runModel(options: ModelOptions): Promise<ModelReport> {
         failures.push(
           isKnown || !options.shrinks
             ? { seed: story.seed, promise, text, story, history }
-            : await shrunk(run, { seed: story.seed, promise, text, story, history }, options),
+            : await shrunk(runner, { seed: story.seed, promise, text, story, history }, options),
         );
       }
     }
     if (!isShort) await sleep(SAMPLED_MS);
-    for (const text of await fleetViolations(fleet))
+    for (const { story, text } of await runner.end())
+      failures.push({ seed: story.seed, promise: 'repeats', text, story, history: undefined });
+    // A story that left something behind explains it.
+    const isExplained = failures.some(({ promise }) => promise === 'accounts');
+    for (const text of isExplained ? [] : await fleetViolations(fleet))
       failures.push({ seed, promise: 'accounts', text, story: stories[0] as Story, history: undefined });
     return {
       seeds: stories.length,
@@ -99,26 +103,18 @@ function firstOfEach(violations: readonly Violation[]): Violation[] {
   );
 }
 
-type Run = (story: Story) => Promise<{ violations: Violation[]; history: History }>;
-
-/** Runs stories under ids that no other run has. */
-function createRunner(fleet: ModelFleet, { slackMs }: ModelOptions): Run {
-  let runs = 0;
-  return async (story) => {
-    runs += 1;
-    const history = await runStory(fleet, story, `seed-${story.seed}-run-${runs}`);
-    return { history, violations: violationsOf(history, slackWith(slackMs)) };
-  };
-}
-
-async function shrunk(run: Run, failure: Failure, { isShort, onProgress }: ModelOptions): Promise<Failure> {
+async function shrunk(
+  runner: Runner,
+  failure: Failure,
+  { isShort, onProgress }: ModelOptions,
+): Promise<Failure> {
   const { promise } = failure;
   let shortest = failure;
   onProgress(`shortening the story that breaks "${promise}"`);
   await shrinkStory(
     failure.story,
     async (candidate) => {
-      const { violations, history } = await run(candidate);
+      const { violations, history } = await runner.run(candidate);
       const same = violations.find((one) => one.promise === promise);
       if (same !== undefined) shortest = { ...failure, text: same.text, story: candidate, history };
       return same !== undefined;

@@ -4,20 +4,11 @@
  * and when nothing else is pending, what is scheduled in hours is cancelled.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CampaignTotals } from '@hookfleet/contract';
-import {
-  type AcceptedWebhook,
-  type Done,
-  type EndedCampaign,
-  type EndedWebhook,
-  type History,
-  type Look,
-  MESSAGE_STATES,
-  type MessageState,
-} from './history.ts';
+import type { AcceptedWebhook, Done, EndedCampaign, History, Look } from './history.ts';
 import type { ModelFleet } from './model-fleet.ts';
 import { modelOf } from './oracle/reference-model.ts';
-import { nowMs, startRecorder } from './record-requests.ts';
+import { endOf, isEnded, lookUp, totalsOf } from './read-ending.ts';
+import { nowMs, type Recorder } from './record-requests.ts';
 import { type Operation, operationsOf, type Story } from './story.ts';
 import { openStoryCalls, type StoryCalls } from './story-calls.ts';
 
@@ -27,47 +18,47 @@ const POLL_MS = 100;
 const SETTLE_MS = 10_000;
 // The leases of a killed worker run out first.
 const SETTLE_AFTER_KILL_MS = 30_000;
-const COUNTED_WITHIN_MS = 3_000;
-const LOOK_UPS_AT_ONCE = 20;
 
 /** `prefix`: of ids that no other run has. */
-export async function runStory(fleet: ModelFleet, story: Story, prefix: string): Promise<History> {
+export async function runStory(
+  fleet: ModelFleet,
+  recorder: Recorder,
+  story: Story,
+  prefix: string,
+): Promise<History> {
   await fleet.resetWorkers();
-  const recorder = await startRecorder();
-  try {
-    const calls = openStoryCalls(fleet, recorder, prefix);
-    const done: Done[] = [];
-    const looks: Look[] = [];
-    for (const [step, { waitMs, operations }] of story.steps.entries()) {
-      await sleep(waitMs);
-      done.push(...(await Promise.all(operations.map((operation) => calls.carryOut(operation, step)))));
-      for (const campaign of controlled(operations)) looks.push(await look(fleet, calls, campaign));
-    }
-    await sleep(WATCH_MS);
-    await calls.settled();
-    await fleet.resetWorkers();
-    const campaigns = [...new Set(done.flatMap(({ webhooks = [] }) => webhooks.map((one) => one.campaign)))];
-    await close(fleet, calls, story, campaigns, done);
-    const ids = done.flatMap(({ webhooks = [] }) => webhooks.map(({ id }) => id));
-    const webhooks = await lookUp(fleet, [...new Set(ids)]);
-    const ended: EndedCampaign[] = [];
-    // One after the other: an aggregator makes one audit at a time.
-    for (const campaign of campaigns) {
-      const own = new Set(webhooksOf(done, campaign).map(({ id }) => id));
-      const states = [...own].map((id) => webhooks.get(id)?.state ?? '');
-      ended.push(await endOf(fleet, calls.campaignId(campaign), campaign, states));
-    }
-    return {
-      done,
-      looks,
-      received: [...recorder.received],
-      lags: [...recorder.lags],
-      ending: { webhooks, campaigns: ended },
-      endedAtMs: nowMs(),
-    };
-  } finally {
-    await recorder.close();
+  const calls = openStoryCalls(fleet, recorder, prefix);
+  const done: Done[] = [];
+  const looks: Look[] = [];
+  for (const [step, { waitMs, operations }] of story.steps.entries()) {
+    await sleep(waitMs);
+    done.push(...(await Promise.all(operations.map((operation) => calls.carryOut(operation, step)))));
+    for (const campaign of controlled(operations)) looks.push(await look(fleet, calls, campaign));
   }
+  await sleep(WATCH_MS);
+  await calls.settled();
+  await fleet.resetWorkers();
+  const campaigns = [...new Set(done.flatMap(({ webhooks = [] }) => webhooks.map((one) => one.campaign)))];
+  await close(fleet, calls, story, campaigns, done);
+  // Before the look-ups: what arrives during them is of webhooks that have not ended.
+  const received = [...recorder.received];
+  const ids = done.flatMap(({ webhooks = [] }) => webhooks.map(({ id }) => id));
+  const webhooks = await lookUp(fleet, [...new Set(ids)]);
+  const ended: EndedCampaign[] = [];
+  // One after the other: an aggregator makes one audit at a time.
+  for (const campaign of campaigns) {
+    const own = new Set(webhooksOf(done, campaign).map(({ id }) => id));
+    const states = [...own].map((id) => webhooks.get(id)?.state ?? '');
+    ended.push(await endOf(fleet, calls.campaignId(campaign), campaign, states));
+  }
+  return {
+    done,
+    looks,
+    received,
+    lags: [...recorder.lags],
+    ending: { webhooks, campaigns: ended },
+    endedAtMs: nowMs(),
+  };
 }
 
 /** Campaigns whose controls or state these operations change. */
@@ -159,11 +150,6 @@ function webhooksOf(done: readonly Done[], campaign: number): AcceptedWebhook[] 
   return done.flatMap(({ webhooks = [] }) => webhooks.filter((one) => one.campaign === campaign));
 }
 
-async function totalsOf(fleet: ModelFleet, campaignId: string): Promise<CampaignTotals | undefined> {
-  const { status, body } = await fleet.call('aggregator', 'GET', `/v1/campaigns/${campaignId}`);
-  return status === 200 ? (body as CampaignTotals) : undefined;
-}
-
 /** Until all have ended but what is scheduled in hours, or until it has taken too long: the oracle will tell. */
 async function untilSettled(
   fleet: ModelFleet,
@@ -185,69 +171,4 @@ async function untilSettled(
     }
     await sleep(POLL_MS);
   }
-}
-
-function isEnded({ state }: EndedWebhook): boolean {
-  return MESSAGE_STATES.some((ended) => ended === state);
-}
-
-/** The campaign's counters and audit, when they agree with the webhooks' states, or have had time to. */
-async function endOf(
-  fleet: ModelFleet,
-  campaignId: string,
-  campaign: number,
-  states: readonly string[],
-): Promise<EndedCampaign> {
-  const wanted = { accepted: states.length, pending: 0, ...countsOf(states) };
-  const deadlineMs = nowMs() + COUNTED_WITHIN_MS;
-  for (;;) {
-    const messages = (await totalsOf(fleet, campaignId))?.messages ?? NOTHING;
-    const isRight = Object.entries(wanted).every(
-      ([name, count]) => messages[name as keyof typeof NOTHING] === count,
-    );
-    if (isRight || nowMs() > deadlineMs)
-      return { campaign, messages, differences: await differencesOf(fleet, campaignId) };
-    await sleep(POLL_MS);
-  }
-}
-
-const NOTHING = { accepted: 0, delivered: 0, failed: 0, cancelled: 0, pending: 0 };
-
-function countsOf(states: readonly string[]): Record<MessageState, number> {
-  const count = (state: MessageState) => states.filter((one) => one === state).length;
-  return { delivered: count('delivered'), failed: count('failed'), cancelled: count('cancelled') };
-}
-
-interface Audit {
-  readonly differences?: readonly { counter: string; counted: number; recomputed: number }[];
-  readonly complete?: boolean;
-}
-
-async function differencesOf(fleet: ModelFleet, campaignId: string): Promise<string[]> {
-  const { status, body } = await fleet.call('aggregator', 'GET', `/v1/campaigns/${campaignId}/audit`);
-  if (status !== 200) return [`the audit was answered ${status}`];
-  const { differences = [], complete } = body as Audit;
-  return [
-    ...differences.map(
-      ({ counter, counted, recomputed }) => `${counter} is ${counted}, the logs say ${recomputed}`,
-    ),
-    ...(complete === true ? [] : ['attempts that were counted are not logged']),
-  ];
-}
-
-async function lookUp(
-  fleet: ModelFleet,
-  ids: readonly string[],
-): Promise<Map<string, EndedWebhook | undefined>> {
-  const found = new Map<string, EndedWebhook | undefined>();
-  const left = ids.values();
-  await Promise.all(
-    Array.from({ length: LOOK_UPS_AT_ONCE }, async () => {
-      for (const id of left) {
-        const { status, body } = await fleet.call('producer', 'GET', `/v1/webhooks/${id}`);
-        found.set(id, status === 200 ? (body as EndedWebhook) : undefined);
-      }
-    }),
-  );
-  return found;
 }

@@ -29,6 +29,16 @@ test('only the operations that it takes to fail are left', async () => {
   expect(operationsOf(shortest)).toEqual(NEEDED);
 });
 
+test('what is left happens as late as before', async () => {
+  const shortest = await shrinkStory(PADDED, async (story) => hasNeeded(story), {
+    runs: 1_000,
+    runsPerCandidate: 1,
+  });
+  const waitsMs = (story: Story) => story.steps.reduce((sum, { waitMs }) => sum + waitMs, 0);
+  const until = PADDED.steps.findIndex(({ operations }) => operations.includes(NEEDED[1] as Operation));
+  expect(waitsMs(shortest)).toBe(waitsMs({ ...PADDED, steps: PADDED.steps.slice(0, until + 1) }));
+});
+
 test('a candidate that fails once in three runs is taken', async () => {
   let runs = 0;
   const fails = async (story: Story) => {

@@ -50,7 +50,7 @@ function sizeOf({ steps }: Story): number {
   return steps.reduce((sum, { operations }) => sum + operations.length, 0);
 }
 
-/** Without the operations at these places, and without the steps that this leaves empty. */
+/** Without the operations at these places. The next step waits for those that this leaves empty: the times stay. */
 function withoutRange(story: Story, from: number, to: number): Story {
   return mapOperations(story, (operation, at) => (at >= from && at < to ? undefined : operation));
 }
@@ -71,12 +71,17 @@ function mapOperations(
   map: (operation: Operation, at: number) => Operation | undefined,
 ): Story {
   let at = -1;
+  let extraMs = 0;
   const steps = story.steps.flatMap(({ waitMs, operations }) => {
     const mapped = operations.flatMap((operation) => {
       at += 1;
       return map(operation, at) ?? [];
     });
-    return mapped.length === 0 ? [] : [{ waitMs, operations: mapped }];
+    extraMs += waitMs;
+    if (mapped.length === 0) return [];
+    const step = { waitMs: extraMs, operations: mapped };
+    extraMs = 0;
+    return step;
   });
   return { ...story, steps };
 }

@@ -17,7 +17,7 @@ const RETRY = { delaysMs: [150, 300], jitter: 0 };
 
 export function openStoryCalls(fleet: ModelFleet, recorder: Recorder, prefix: string): StoryCalls {
   const scripts = new Map<number, Script>();
-  const underWay = new Set<Promise<void>>();
+  const underWay: Promise<void>[] = [];
   let enqueues = 0;
   const campaignId = (campaign: number) => `${prefix}-campaign-${campaign}`;
   const channelId = (channel: number) => `${prefix}-channel-${channel}`;
@@ -26,8 +26,9 @@ export function openStoryCalls(fleet: ModelFleet, recorder: Recorder, prefix: st
 
   /** Of a worker's start or end: nobody waits for it but the end of the story. */
   function inBackground(work: Promise<void>): void {
-    const tracked = work.finally(() => underWay.delete(tracked));
-    underWay.add(tracked);
+    underWay.push(work);
+    // Awaited at the end; until then it is no unhandled rejection.
+    work.catch(() => undefined);
   }
 
   async function call(
@@ -123,8 +124,9 @@ export function openStoryCalls(fleet: ModelFleet, recorder: Recorder, prefix: st
     if (kind === 'start-worker') inBackground(fleet.startWorker(place));
     else {
       const ended = fleet.endWorker(place, kind === 'kill-worker' ? 'SIGKILL' : 'SIGTERM');
-      const over = ended.then(async () => {
+      const over = ended.then(async (exitCode) => {
         if (kind === 'kill-worker') await fleet.startWorker(place);
+        else if (exitCode !== undefined) done.exitCode = exitCode;
         done.overAtMs = nowMs();
       });
       inBackground(over);

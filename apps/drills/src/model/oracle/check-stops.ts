@@ -25,7 +25,7 @@ export function checkStops(evidence: Evidence): Violation[] {
     const began = `${requests.size} of its requests began later than ${evidence.slack.stopMs} ms after that, the last ${Math.round(latest.lateMs)} ms after`;
     const when =
       first.promise === 'cancel'
-        ? 'though these webhooks were accepted before the resume, so they must never be sent'
+        ? `though these webhooks were accepted before the ${first.hold.kind === 'deadline' ? 'deadline was changed' : 'resume'}, so they must never be sent`
         : 'while it was still held';
     return { promise: first.promise, text: `${what}; ${began}, ${when}.` };
   });

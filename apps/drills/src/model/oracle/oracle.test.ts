@@ -488,6 +488,16 @@ describe('a record that breaks a promise is found to', () => {
       { operations: [[0, PAUSE, { status: 500 }]], webhooks: {}, arrivals: [], states: {} },
     ],
     [
+      'a worker that is stopped and does not exit 0',
+      'answers',
+      {
+        operations: [[0, { kind: 'stop-worker', worker: 1 }, { status: 0, exitCode: 1 }]],
+        webhooks: {},
+        arrivals: [],
+        states: {},
+      },
+    ],
+    [
       'a call with the same keys that enqueues again',
       'answers',
       { operations: [[0, ENQUEUE, { status: 202, otherIds: 3 }]], webhooks: {}, arrivals: [], states: {} },

@@ -23,12 +23,13 @@ export function violationsOf(history: History, slack: Slack = SLACK): Violation[
   ].flatMap((check) => check(evidence));
 }
 
-/** Every call is answered, and a repeated call with the same keys has the first call's ids. */
+/** Every call is answered, a worker that is stopped exits 0, and a repeated call with the same keys has the first call's ids. */
 function checkAnswers({ history, at }: Evidence): Violation[] {
-  return history.done.flatMap(({ operation, status, requestedAtMs, otherIds = 0 }) => {
+  return history.done.flatMap(({ operation, status, requestedAtMs, otherIds = 0, exitCode = 0 }) => {
     const what = `"${operationText(operation)}" at ${at(requestedAtMs)}`;
     return [
       ...(status >= 500 ? [`${what} was answered ${status === 599 ? 'by nothing' : status}.`] : []),
+      ...(exitCode === 0 ? [] : [`${what}: the worker's exit code was ${exitCode}.`]),
       ...(otherIds > 0 ? [`${what}: the second call enqueued ${otherIds} webhooks again.`] : []),
     ].map((text) => ({ promise: 'answers' as const, text }));
   });
