@@ -61,6 +61,12 @@ export function createAggregatorMetrics(options: MetricsOptions): AggregatorMetr
     help: 'Webhooks that wait in lanes: for a limit, a circuit, a paused channel, or their share of the workers.',
     registers,
   });
+  const waiting = new Gauge({
+    name: 'hookfleet_waiting_webhooks',
+    help: 'Webhooks that wait in lanes or for their batch, by reason: paused, circuit, rate, concurrency, busy, batch. Every aggregator tells the same.',
+    labelNames: ['reason'],
+    registers,
+  });
   const backlog = new Gauge({
     name: 'hookfleet_backlog_seconds',
     help: 'Time to drain the webhooks that wait for workers at the rate of late.',
@@ -121,6 +127,7 @@ export function createAggregatorMetrics(options: MetricsOptions): AggregatorMetr
       for (const { queue, state, jobs: count } of sample.queues) jobs.set({ queue, state }, count);
       for (const { queue, seconds } of sample.oldestSeconds) oldest.set({ queue }, seconds);
       parked.set(sample.parkedWebhooks);
+      for (const { reason, webhooks } of sample.waitingWebhooks) waiting.set({ reason }, webhooks);
       backlog.set(sample.backlogSeconds);
       for (const { state, lanes } of sample.circuits) circuits.set({ state }, lanes);
       // After a failover the masters are others.

@@ -11,7 +11,8 @@ export const RateLimit = Type.Object(
     limit: Type.Integer({
       minimum: 1,
       maximum: 100_000,
-      description: 'Webhooks sent per unit of time, by all workers.',
+      description:
+        'Recipients whose webhooks are sent per unit of time, by all workers: a batch counts with each of its own.',
     }),
     per: Type.Enum(['second', 'minute']),
     burst: Type.Optional(
@@ -33,7 +34,7 @@ export const Channel = Type.Object(
       Type.Integer({
         minimum: 1,
         maximum: 10_000,
-        description: 'Attempts in flight at most, over all workers.',
+        description: 'Requests in flight at most, over all workers: a batch is one.',
       }),
     ),
     batch: Type.Optional(Batching),

@@ -65,6 +65,23 @@ const STEPS: readonly Step[] = [
       needed,
     ),
   })),
+  ...[
+    ['got', 'single'],
+    ['undici', 'cluster'],
+  ].map(([client = '', redis = '']) => ({
+    name: `model, ${client}, ${redis}`,
+    command: drill(
+      'model',
+      '--seed',
+      '100',
+      '--seeds',
+      long ? '200' : '50',
+      '--client',
+      client,
+      '--redis',
+      redis,
+    ),
+  })),
   { name: 'rolling upgrade', command: drill('rolling', ...shortOrLong, '--if-possible') },
   { name: 'soak', command: drill('soak', ...shortOrLong) },
   { name: 'neighbours', command: drill('neighbours') },

@@ -9,7 +9,7 @@ test.each([
   ['{hookfleet:0}:webhooks:wh_1', 'queue: a job'],
   ['{hookfleet:12}:results:active', 'queue: jobs by state'],
   ['{hookfleet:0}:log:run_0', 'attempt log'],
-  ['{hookfleet}:lane:origin:http://127.0.0.1:80:state', 'a lane’s pace'],
+  ['{hookfleet}:waits:origin:http://127.0.0.1:80:state', 'a lane’s pace'],
   // A campaign's id is other people's input.
   ['{hookfleet:c:a}:lane:b:state}:totals', 'counters of a campaign'],
   ['{hookfleet:c:line\nbreak}:day:692:of', 'counters of a campaign by time'],

@@ -300,6 +300,9 @@ function verbs.admit()
     for i = 1, granted do
       call('ZADD', other.permits, ends, ARGV[13] .. i)
     end
+    if granted > 0 then
+      call('PEXPIRE', other.permits, ARGV[14])
+    end
   end
   for _, lane in ipairs({ one, other }) do
     if granted == wanted then
