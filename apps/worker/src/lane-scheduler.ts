@@ -44,6 +44,8 @@ export interface LaneSchedulerOptions {
 export interface LaneScheduler {
   /** Something waits in the lane, from now on. */
   waits(lane: string): void;
+  /** Did something wait in the lane when this worker looked last? */
+  hasWaiting(lane: string): boolean;
   /** Something happened that may let the lane go on, if something waits in it. */
   maybeGoesOn(lane: string): void;
   /** An attempt was recorded. Resolves when the circuit is as it should be. */
@@ -174,6 +176,7 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
     waits(lane) {
       waiting.add(lane);
     },
+    hasWaiting: (lane) => waiting.has(lane),
     maybeGoesOn(lane) {
       if (waiting.has(lane)) releaseIn(lane, RELEASE_PAUSE_MS);
     },

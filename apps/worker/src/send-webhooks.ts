@@ -59,7 +59,7 @@ export interface SendWebhooksOptions {
   readonly controls: Pick<KnownControls, 'isCancelled' | 'of' | 'circuitOf' | 'untilFresh' | 'untilLatest'>;
   readonly lanes: Pick<Lanes, 'admit' | 'begin'>;
   readonly permits: Permits;
-  readonly scheduler: Pick<LaneScheduler, 'recorded' | 'maybeGoesOn'>;
+  readonly scheduler: Pick<LaneScheduler, 'recorded' | 'maybeGoesOn' | 'hasWaiting'>;
   readonly onRecorded: (outcome: Outcome, bundle: Bundle, trace: TraceContext | undefined) => void;
 }
 
@@ -103,6 +103,11 @@ export function createSendWebhooks(options: SendWebhooksOptions): SendWebhooks {
     const ofCampaign = campaignLimits(controls.of(bundle.campaignId));
     const asksLanes = circuit !== undefined || isLimited(ofCampaign) || isLimited(limits);
     return { destination, limits, campaignLimits: ofCampaign, asksLanes };
+  }
+
+  /** What waits for slots of the destination goes before what comes, unless there is room for both. */
+  function mustLetOthersPass({ run, lanes: { destination } }: Work, webhooks: number): boolean {
+    return !run.repeated && scheduler.hasWaiting(destination) && slots.roomOf(destination) < webhooks;
   }
 
   async function slotFor(work: Work, webhook: BundledWebhook): Promise<Release | Unsent> {
@@ -276,6 +281,8 @@ export function createSendWebhooks(options: SendWebhooksOptions): SendWebhooks {
         break;
       }
       if (isUnsent(state)) return { left, end: state };
+      if (!state.asksLanes && mustLetOthersPass(work, left.length))
+        return { left, end: { lane: work.lanes.destination, reason: 'busy', lookInMs: BUSY_LOOK_MS } };
       if (work.run.repeated && !state.asksLanes && !hasBegun) {
         await lanes.begin(work.lanes, work.run);
         hasBegun = true;

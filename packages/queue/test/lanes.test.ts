@@ -258,6 +258,23 @@ test('a small campaign that comes late does not wait behind all of a large one',
   expect((await broughtBack()).slice(2)).toContain(small.jobId);
 });
 
+test('campaigns take turns while their jobs come back and are sent', async () => {
+  for (let i = 0; i < 10; i += 1) await waitNew(10, 'large');
+  for (let i = 0; i < 3; i += 1) await waitNew(10, 'small');
+  const flows: string[] = [];
+  for (let i = 0; i < 6; i += 1) {
+    await lanes.release(LANE, NO_LIMITS, 1);
+    const [jobId = ''] = await broughtBack();
+    const { name: campaignId } = (await queue.getJob(jobId)) as Job;
+    flows.push(campaignId);
+    const job = { shard: 0, jobId };
+    await lanes.begin(pairOf(campaignId), job);
+    await lanes.leave(pairOf(campaignId), job);
+    await queue.remove(jobId);
+  }
+  expect(flows.filter((campaignId) => campaignId === 'small')).toHaveLength(3);
+});
+
 test('while first attempts wait, three of four webhooks are first attempts', async () => {
   for (let i = 0; i < 60; i += 1) await waitNew(1, 'c', 2);
   for (let i = 0; i < 60; i += 1) await waitNew(1, 'c', 1);

@@ -314,10 +314,14 @@ function verbs.admit()
   return { granted, waitsIn, why, math.max(0, nextIn), isProbe }
 end
 
--- A worker has the job, ARGV[4], in hand, and it meets no limit.
+-- A worker has the job, ARGV[4], in hand, and it meets no limit: all of it will be sent.
 function verbs.begin()
-  beginsSome(one, ARGV[4], 0, 0)
-  beginsSome(other, ARGV[4], 0, 0)
+  for _, lane in ipairs({ one, other }) do
+    local entry = entryOf(lane, ARGV[4])
+    if entry then
+      comesBack(lane, entry, 0)
+    end
+  end
 end
 
 -- The job, ARGV[4], waits in neither lane.
