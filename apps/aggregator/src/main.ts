@@ -91,6 +91,8 @@ await startApplication('aggregator', async () => {
     onError,
   });
   lifecycle.onClose('redis of the API', () => disconnectRedis(reading));
+  // Before it is connected it refuses every call: an aggregator that listens by then would answer 503.
+  await checkRedis(reading);
   const shardOptions = { connection, prefix: config.keyPrefix, shards: config.shards };
 
   const seriesRetention = {

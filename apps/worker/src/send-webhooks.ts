@@ -113,11 +113,14 @@ export function createSendWebhooks(options: SendWebhooksOptions): SendWebhooks {
   async function slotFor(work: Work, webhook: BundledWebhook): Promise<Release | Unsent> {
     const { run, bundle, held } = work;
     const lane = work.lanes.destination;
+    const needed = { isRetry: bundle.attempt > 1, bytes: Buffer.byteLength(webhook.body) };
     for (;;) {
+      // Most get one at once, and need no signal to end a wait.
+      const free = run.signal.aborted ? undefined : slots.tryAcquire(lane, needed);
+      if (free !== undefined) return free;
       const slot = await slots.acquire(lane, {
+        ...needed,
         signal: AbortSignal.any([run.signal, held.changed()]),
-        isRetry: bundle.attempt > 1,
-        bytes: Buffer.byteLength(webhook.body),
         // What has waited in its lane would only come back, and what is in flight holds the job here.
         evictable: () => !run.repeated && !inFlight.has(work),
         // It needs no room then, for it waits for its own destination.
