@@ -99,7 +99,7 @@ export function channelsKey(prefix: string): string {
   return `{${prefix}}:channels`;
 }
 
-/** What decides what may be sent, and what tells of its changes: all in one slot, so that a script may touch all of it. */
+/** What decides what may be sent, and the list of its changes: in one slot, so that a script may touch all of it. */
 export function controlsKeys(prefix: string) {
   return {
     controls: `{${prefix}}:controls`,
@@ -129,7 +129,7 @@ export function campaignReferenceKey(prefix: string, reference: string): string 
 
 /** A lane's keys, in the order of lane.lua: in the slot of all lanes, so that a script may touch what it needs. */
 export function laneKeys(prefix: string, lane: string): string[] {
-  const parts = ['jobs', 'order', 'flows', 'released', 'state', 'permits', 'since'];
+  const parts = ['jobs', 'order', 'flows', 'released', 'state', 'permits'];
   return parts.map((part) => `{${prefix}}:waits:${lane}:${part}`);
 }
 

@@ -73,7 +73,7 @@ export const KEY_FAMILIES: readonly KeyFamily[] = [
   family('lanes', `${FLEET}:(?:waits|waiting(?::reasons)?)`, rest()),
   family('a lane’s pace', `${FLEET}:waits:.*:state`, lifetime(1)),
   family('permits of a lane', `${FLEET}:waits:.*:permits`, lifetime(1)),
-  family('what waits in a lane', `${FLEET}:waits:.*:(?:jobs|order|flows|released|since)`, rest()),
+  family('what waits in a lane', `${FLEET}:waits:.*:(?:jobs|order|flows|released)`, rest()),
   family('events of the fleet', `${FLEET}:events`, entries(12_000)),
   family('workers', `${FLEET}:workers`, entries(1_000)),
   family('reports of workers', `${FLEET}:worker:.*`, lifetime(1)),

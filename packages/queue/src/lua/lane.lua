@@ -23,7 +23,7 @@
   KEYS[3]  reasons: hash, lane → why its webhooks wait
   KEYS[4]  circuits that are not closed: hash, lane → circuit
   KEYS[5]  priorities: hash, campaign → what a webhook costs it, if that is not 1
-  then seven keys for one lane or two:
+  then six keys for one lane or two:
     jobs      hash, job → "<number> <requests> <recipients> <flow>"
     order     sorted set of "<flow>\0<number>\0<job>", all with the score 0, so in the order of bytes
     flows     sorted set, flow → tag, of flows that have something in order
@@ -31,7 +31,6 @@
     state     hash: virtual (time), number, tat and the interval that it was made of, outRequests and outRecipients (of what is released), probe (the job that is
               one), probedFor and probingUntil, and "tag:<flow>" of flows that have nothing in order
     permits   sorted set, permit → time at which it ends by itself
-    since     sorted set, job → time since which it waits
 
   ARGV[1]  verb: one of the functions at the end
   ARGV[2]  name of the first lane
@@ -58,12 +57,12 @@ local now = time[1] * 1000 + time[2] / 1000
 local function laneAt(name, first)
   return {
     name = name, jobs = KEYS[first], order = KEYS[first + 1], flows = KEYS[first + 2], released = KEYS[first + 3],
-    state = KEYS[first + 4], permits = KEYS[first + 5], since = KEYS[first + 6],
+    state = KEYS[first + 4], permits = KEYS[first + 5],
   }
 end
 
 local one = laneAt(ARGV[2], 6)
-local other = ARGV[3] ~= '' and laneAt(ARGV[3], 13)
+local other = ARGV[3] ~= '' and laneAt(ARGV[3], 12)
 
 local function stateOf(lane, field)
   return tonumber(call('HGET', lane.state, field) or '0')
@@ -142,7 +141,6 @@ local function remove(lane, job)
   comesBack(lane, entry, 0)
   call('ZREM', lane.order, placeOf(entry))
   call('HDEL', lane.jobs, job)
-  call('ZREM', lane.since, job)
   countWaiting(lane, -entry.recipients)
   if call('HLEN', lane.jobs) == 0 then
     call('PEXPIRE', lane.state, math.ceil(math.max(0, stateOf(lane, 'tat') - now) + STATE_KEPT_MS))
@@ -208,7 +206,6 @@ function verbs.wait()
   else
     local number = call('HINCRBY', one.state, 'number', 1)
     entry = { number = number, requests = requests, recipients = recipients, flow = flow, job = job }
-    call('ZADD', one.since, string.format('%.0f', now), job)
     countWaiting(one, recipients)
     call('PERSIST', one.state)
   end
