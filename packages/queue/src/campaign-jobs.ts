@@ -8,8 +8,9 @@
  * dies another one does. A job that is swept and not cancelled goes back to its time: workers send nothing before it.
  */
 import { type CampaignPriority, WEBHOOKS_QUEUE } from '@hookfleet/contract';
-import { Job, type Queue } from 'bullmq';
+import type { Queue } from 'bullmq';
 import { controlsKeys } from './keys.ts';
+import { emptyJob, unlessGone } from './move-job.ts';
 import { queuePriorityMoved } from './queue-priority.ts';
 import { defineScripts, runScript } from './scripts.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
@@ -21,7 +22,7 @@ export interface CampaignJobs {
   bringForward(campaignId: string): Promise<number>;
   /** Takes sweeps that are due. */
   takeSweeps(): Promise<Sweep[]>;
-  /** To be called when a sweep is done. If the campaign was cancelled anew meanwhile, that sweep stays due. */
+  /** To be called when a sweep is done. If the campaign was cancelled again meanwhile, that sweep stays due. */
   sweepDone(sweep: Sweep): Promise<void>;
   close(): Promise<void>;
 }
@@ -115,18 +116,4 @@ export function openCampaignJobs(options: ShardOptions): CampaignJobs {
     },
     close: queues.close,
   };
-}
-
-/** Enough of a job to move it. */
-function emptyJob(queue: Queue, id: string): Job {
-  return new Job(queue, '', {}, {}, id);
-}
-
-/** A worker has taken the job, or it is done. */
-async function unlessGone(move: Promise<void>): Promise<void> {
-  try {
-    await move;
-  } catch (error) {
-    if (!/Missing key|not in the delayed state|not in a state/i.test((error as Error).message)) throw error;
-  }
 }

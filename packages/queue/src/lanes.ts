@@ -20,10 +20,10 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bundle, type BundledWebhook, recipientsOf, WEBHOOKS_QUEUE } from '@hookfleet/contract';
-import { Job } from 'bullmq';
 import { campaignFlow } from './campaign-flows.ts';
 import type { RedisConnection } from './connection.ts';
 import { controlsKeys, laneKeys, waitingKey, waitReasonsKey } from './keys.ts';
+import { emptyJob, unlessGone } from './move-job.ts';
 import { defineScripts, runScript } from './scripts.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
 
@@ -152,12 +152,7 @@ export function openLanes(
   async function bringBack(lane: string, name: string): Promise<boolean> {
     const { shard, jobId } = parseName(name);
     const queue = queues.of(shard);
-    try {
-      await new Job(queue, '', {}, {}, jobId).promote();
-      return true;
-    } catch (error) {
-      if (!/not in the delayed state|Missing key/i.test((error as Error).message)) throw error;
-    }
+    if (await unlessGone(emptyJob(queue, jobId).promote())) return true;
     const state = await queue.getJobState(jobId);
     if (state === 'unknown') await run('leave', [lane], [name]);
     return state !== 'active' && state !== 'delayed';
