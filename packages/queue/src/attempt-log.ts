@@ -4,7 +4,7 @@
  *     bundle           what its webhooks have in common: campaign, channel, time of acceptance
  *     <index>.<n>      the n-th attempt of the webhook at <index>, as a short array (see encodeAttempt)
  *     <index>.claim    the job that may attempt the webhook, where two might (claim-webhooks.lua)
- *     <index>.cancelled  its message: the webhook was called off
+ *     <index>.cancelled  its message: the webhook was cancelled
  *     <index>.waits    the webhook waits for its batch (batches.ts): "batch", the lot, and its message
  *     <index>.batch    the batch that the webhook left in (batches.ts): its attempts are the batch's
  *     <index>.replay   the attempt that a replay will make, or made
@@ -184,13 +184,13 @@ function movesDeadLetter(record: AttemptRecord): boolean {
   return endsUndelivered(record) || (isReplay && outcome.event === 'webhook.delivered');
 }
 
-/** Notes that webhooks of the bundle wait in a lane, so that they are found without a job. */
+/** Notes that webhooks of the bundle wait for their batch, so that they are found without a job. */
 export async function noteWaiting(
   connection: RedisConnection,
   shardTag: string,
   bundle: Bundle,
-  lane: string,
-  waits: readonly { readonly webhook: BundledWebhook; readonly piece: string }[],
+  lot: string,
+  webhooks: readonly BundledWebhook[],
   lifetimeMs: number,
 ): Promise<void> {
   await runScript(
@@ -200,10 +200,7 @@ export async function noteWaiting(
     [
       lifetimeMs,
       JSON.stringify(toHead(bundle)),
-      ...waits.flatMap(({ webhook, piece }) => [
-        `${webhook.index}.waits`,
-        `${piece} ${lane} ${webhook.messageId}`,
-      ]),
+      ...webhooks.flatMap((webhook) => [`${webhook.index}.waits`, `batch ${lot} ${webhook.messageId}`]),
     ],
   );
 }

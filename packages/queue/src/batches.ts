@@ -135,7 +135,7 @@ export function openBatches(
       shardPrefix(prefix, shard),
       bundle,
       `batch:${lot.name}`,
-      webhooks.map((webhook) => ({ webhook, piece: 'batch' })),
+      webhooks,
       retentionMs,
     );
     const { run, first } = bundle;
@@ -310,41 +310,14 @@ interface Member {
   readonly webhook: GatheredWebhook;
 }
 
-function toBatch(batchId: string, head: LotHead, members: readonly Member[]): Bundle {
-  const { run, first, index } = parseWebhookId(batchId) as WebhookLocation;
-  const { campaignId, messageId, channelConfigId, generation } = head;
-  // One span can have one parent: the batch goes on in its first webhook's trace, and points to the others.
-  const [trace, ...links] = distinctTraces(members.map(({ webhook }) => webhook.trace));
+/** The bundle of one webhook, or one batch, that leaves a lot. */
+function toBundle(
+  { campaignId, messageId, channelConfigId, generation }: LotHead,
+  { run, first, index }: WebhookLocation,
+  { acceptedAt, trace }: Pick<GatheredWebhook, 'acceptedAt'> & { readonly trace: TraceContext | undefined },
+  content: Omit<BundledWebhook, 'index' | 'messageId'>,
+): Bundle {
   return {
-    version: 1,
-    campaignId,
-    channelConfigId,
-    run,
-    first,
-    acceptedAt: Math.min(...members.map(({ webhook }) => webhook.acceptedAt)),
-    attempt: 1,
-    ...(generation !== undefined && { generation }),
-    recheck: true,
-    ...(trace !== undefined && { trace }),
-    webhooks: [
-      {
-        index,
-        messageId,
-        body: batchBody(batchId, head, members),
-        members: toPositionRanges(
-          members.map(({ location }) => ({ run: location.run, position: positionOf(location) })),
-        ),
-        ...(links.length > 0 && { links }),
-      },
-    ],
-  };
-}
-
-/** The job of a webhook that leaves its lot by itself. Made of its id, so that it is added once. */
-function toSingle({ campaignId, messageId, channelConfigId, generation }: LotHead, member: Member) {
-  const { run, first, index } = member.location;
-  const { acceptedAt, userId, body, contentType, trace } = member.webhook;
-  const bundle: Bundle = {
     version: 1,
     campaignId,
     channelConfigId,
@@ -355,18 +328,41 @@ function toSingle({ campaignId, messageId, channelConfigId, generation }: LotHea
     ...(generation !== undefined && { generation }),
     recheck: true,
     ...(trace !== undefined && { trace }),
-    webhooks: [
-      {
-        index,
-        messageId,
-        ...(userId !== undefined && { userId }),
-        body,
-        ...(contentType !== undefined && { contentType }),
-      },
-    ],
+    webhooks: [{ index, messageId, ...content }],
   };
-  const jobId = `${bundleName(run, first)}_${index.toString(36)}_single`;
-  return { name: campaignId, data: bundle, opts: { jobId, removeOnComplete: true, attempts: 1 } };
+}
+
+function toBatch(batchId: string, head: LotHead, members: readonly Member[]): Bundle {
+  // One span can have one parent: the batch goes on in its first webhook's trace, and points to the others.
+  const [trace, ...links] = distinctTraces(members.map(({ webhook }) => webhook.trace));
+  const acceptedAt = Math.min(...members.map(({ webhook }) => webhook.acceptedAt));
+  return toBundle(
+    head,
+    parseWebhookId(batchId) as WebhookLocation,
+    { acceptedAt, trace },
+    {
+      body: batchBody(batchId, head, members),
+      members: toPositionRanges(
+        members.map(({ location }) => ({ run: location.run, position: positionOf(location) })),
+      ),
+      ...(links.length > 0 && { links }),
+    },
+  );
+}
+
+/** The job of a webhook that leaves its lot by itself. Made of its id, so that it is added once. */
+function toSingle(head: LotHead, { location, webhook }: Member) {
+  const { acceptedAt, trace, ...content } = webhook;
+  const { run, first, index } = location;
+  return {
+    name: head.campaignId,
+    data: toBundle(head, location, { acceptedAt, trace }, content),
+    opts: {
+      jobId: `${bundleName(run, first)}_${index.toString(36)}_single`,
+      removeOnComplete: true,
+      attempts: 1,
+    },
+  };
 }
 
 /** BatchBody as JSON. Payloads are put in as the text that they were given as: none is parsed or changed. */

@@ -1,7 +1,7 @@
 /**
  * The versions of what is stored without one of its own: entries that are many and small. They stand once in Redis, and are
  * looked at when a process starts: one that is older than what Redis holds would misread it, and ends with a line that
- * says so. Bundles, results, channels and lanes' pieces carry their version with them (later-version.ts).
+ * says so. Bundles, results and channels carry their version with them (later-version.ts).
  *
  * A number is raised where a reader of before would misread what is written now; fields that it passes over need none.
  * A fleet takes such a change in two steps: first a version that reads both, everywhere, then the one that writes it.
