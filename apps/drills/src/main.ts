@@ -298,7 +298,7 @@ program
   .option('--short', 'stories with fewer steps, and fewer tries to shorten one that fails')
   .option('--json', 'end with one line of JSON')
   .option('--seed <number>', 'the first story; its operations are the same each time', parseNumber)
-  .option('--seeds <count>', 'so many stories, one after the other', parseCount, 1)
+  .option('--seeds <count>', 'number of stories, run one after the other', parseCount, 1)
   .addOption(
     new Option('--client <name>', "the workers' HTTP client").choices(['got', 'undici']).default('got'),
   )

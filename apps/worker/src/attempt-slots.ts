@@ -72,7 +72,7 @@ const SHARE = 3;
 const RESERVE = 1 / 32;
 // A lane that holds none of its slots for longer gives back what others want within that time.
 const PROMPT_MAX_MS = 1_000;
-// Of what a prompt lane has in flight: so many may wait here for what ends next, though the lane is congested. They come
+// Of what a prompt lane has in flight: this share may wait here for the next free slots, though the lane is congested. They come
 // while a quarter of the slots has a waiter, so that a bundle stays together.
 const SUPPLIED_SHARE = 1 / 4;
 const KEPT_SHARE = 1 / 2;
@@ -139,7 +139,7 @@ export function createAttemptSlots({ slotsMax, bytesMax, now }: AttemptSlotsOpti
   const turns = new Set<string>();
   // Those of them that their windows let have more: the others wait for nobody but themselves.
   const wanting = new Set<string>();
-  // Of lanes that have nothing here now: one that hangs does not begin anew each time.
+  // Of lanes that have nothing here now: one that hangs does not start again with a large window each time.
   const smallWindows = new Map<string, number>();
   const reserve = Math.max(1, Math.ceil(slotsMax * RESERVE));
   const windowFirst = Math.max(WINDOW_FIRST_MIN, Math.ceil(slotsMax * WINDOW_FIRST_SHARE));
@@ -228,7 +228,7 @@ export function createAttemptSlots({ slotsMax, bytesMax, now }: AttemptSlotsOpti
   function forgetIfIdle(name: string, lane: Lane): void {
     if (lane.inFlight.size > 0 || waitersOf(lane) > 0) return;
     lanes.delete(name);
-    // Taken out and put in again: the one that was heard of longest ago is forgotten first.
+    // Taken out and put in again: the least recently used one is forgotten first.
     smallWindows.delete(name);
     if (lane.window < windowFirst) smallWindows.set(name, lane.window);
     if (smallWindows.size > SMALL_WINDOWS_MAX)

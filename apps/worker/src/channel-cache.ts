@@ -1,6 +1,6 @@
 /**
- * The channels that webhooks are sent to. A busy channel costs one read in two seconds instead of one per webhook; a change
- * is heard of with those of controls (known-controls.ts), and the channel is read anew then.
+ * The channels that webhooks are sent to. A busy channel costs one read in two seconds instead of one per webhook. A change
+ * arrives with the changes of controls (known-controls.ts), and the channel is then read again.
  */
 import type { Channel } from '@hookfleet/contract';
 import { type Channels, channelOfLane, type LaneLimits } from '@hookfleet/queue';

@@ -173,7 +173,7 @@ test('a rate below the size of a bundle lets single webhooks of it go; the other
   await eventually(() => expect(arrivedAt('/slow')).toBe(2));
   await sendOther();
   expect(arrivedAt('/slow')).toBe(2);
-  // Those that were sent are not reported anew each time that the others are looked at.
+  // Those that were sent are not reported again each time the others are looked at.
   const results = `{${prefix}:0}:results`;
   const jobs = await connection.lrange(`${results}:wait`, 0, '-1');
   const texts = await Promise.all(jobs.map((id) => connection.hget(`${results}:${id}`, 'data')));

@@ -51,7 +51,7 @@ export const Bundle = Type.Object({
     Type.Integer({
       minimum: 0,
       description:
-        'Of the controls that the producer knew: a worker that knows earlier ones reads them anew.',
+        'Of the controls that the producer knew: a worker that knows earlier ones reads them again.',
     }),
   ),
   generation: Type.Optional(

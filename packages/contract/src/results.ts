@@ -23,7 +23,7 @@ export const Acceptance = Type.Object({
   acceptedAt: Type.Integer(),
 });
 
-/** The webhooks at these positions are not sent: their campaign was called off. */
+/** The webhooks at these positions are not sent: their campaign was cancelled. */
 export const Cancellation = Type.Object({
   campaignId: Type.String(),
   ...PositionRange.properties,

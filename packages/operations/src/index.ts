@@ -1,4 +1,4 @@
-/** The calls of operators: hold, go on, call off, deliver again. The producer offers them, and the aggregator its page. */
+/** The calls of operators: pause, resume, cancel, replay. The producer offers them, and the aggregator its page. */
 export { addCampaignControlRoutes, type CampaignControlRoutesOptions } from './campaign-control-routes.ts';
 export { addChannelPauseRoutes, type ChannelPauseRoutesOptions } from './channel-pause-routes.ts';
 export {

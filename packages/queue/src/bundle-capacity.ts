@@ -30,7 +30,7 @@ export interface JobWeight {
 }
 
 export interface JobInHand {
-  /** So many of its webhooks have ended. */
+  /** That many more of its webhooks have ended. */
   settled(webhooks: number): void;
   /** The job has ended, and with it what is left of its webhooks. */
   ended(): void;

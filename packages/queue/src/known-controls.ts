@@ -10,7 +10,7 @@
  * The age counts from before the read. A process that is held up reads again until an answer is young enough.
  *
  * A bundle carries the version of the controls that its producer knew, so what is enqueued after a pause is not sent by a
- * worker that has not heard of it yet.
+ * worker that does not know of it yet.
  *
  * With each answer comes the time of Redis: `now` is the clock that all processes share, for deadlines and delays.
  */

@@ -237,7 +237,7 @@ function asLogged(shard: number, { bundle, webhook, outcome, trace }: Item, logg
   };
 }
 
-/** A batch is called off with each of its webhooks. */
+/** A batch is cancelled with each of its webhooks. */
 function toCancellations(
   { campaignId, run, first }: Bundle,
   webhooks: readonly BundledWebhook[],

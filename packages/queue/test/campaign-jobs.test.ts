@@ -164,7 +164,7 @@ test('a cancelled campaign is swept twice, by one worker each time, and once mor
   expect(first?.campaignId).toBe('off');
   expect(others).toEqual([]);
 
-  // Cancelled anew while the sweep is under way.
+  // Cancelled again while the sweep is under way.
   await controls.cancel('off');
   await jobs.sweepDone(first as Sweep);
   const [second] = await takeByTwo();

@@ -308,7 +308,7 @@ test("a campaign's priority counts as soon as it is set, for what waits already 
   expect(await shareOfOther()).toBeLessThanOrEqual(3);
 });
 
-test('nothing of a paused lane is released; a worker that has not heard of the resume delays nothing', async () => {
+test('nothing of a paused lane is released; a worker that does not know of the resume delays nothing', async () => {
   const circuits = openCircuits({ connection, prefix });
   await circuits.set(LANE, { state: 'paused', sinceMs: 1, why: 'operator' });
   const job = await waitNew(5);

@@ -1,10 +1,10 @@
 --[[
-  Ends the sweep of a campaign. Each sweep is done twice: a webhook whose producer or worker had not heard of the cancel
+  Ends the sweep of a campaign. Each sweep is done twice: a webhook whose producer or worker did not know of the cancel
   may join the queue behind the first one.
 
   KEYS[1]  campaigns to sweep, by the time at which to sweep them
   ARGV[1]  what was taken: a campaign, or "<campaign> again" for the second time
-  ARGV[2]  the time until which it was taken; if it is another now, the campaign was cancelled anew
+  ARGV[2]  the time until which it was taken; if it is another now, the campaign was cancelled again
 ]]
 local AGAIN_AFTER_MS = 3000
 
