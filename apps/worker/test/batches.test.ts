@@ -204,6 +204,14 @@ interface GatheringLot {
   pass(ms: number): Promise<void>;
 }
 
+// In one step: a worker that looks between two of them would take the lot away.
+const MAKE_OLDER = `
+for i, entry in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+  local arrivedAtMs, id = string.match(entry, '^(%S+) (.+)$')
+  redis.call('LSET', KEYS[1], i - 1, string.format('%.0f %s', arrivedAtMs - ARGV[1], id))
+end
+redis.call('ZADD', KEYS[2], 'XX', 0, ARGV[2])`;
+
 async function lotsOf(): Promise<GatheringLot[]> {
   const lots: GatheringLot[] = [];
   for (const shard of [0, 1]) {
@@ -214,11 +222,7 @@ async function lotsOf(): Promise<GatheringLot[]> {
       dueAtMs: Number(dueAtMs),
       async pass(ms) {
         const order = `${shardPrefix(prefix, shard)}:lot:${name}:order`;
-        for (const [i, entry] of (await connection.lrange(order, 0, -1)).entries()) {
-          const [arrivedAtMs, id] = entry.split(' ');
-          await connection.lset(order, i, `${Number(arrivedAtMs) - ms} ${id}`);
-        }
-        await connection.zadd(due, 0, name);
+        await connection.eval(MAKE_OLDER, 2, order, due, ms, name);
       },
     });
   }
