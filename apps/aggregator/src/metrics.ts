@@ -3,7 +3,7 @@
  * tells the same, and a restart neither resets nor doubles it.
  */
 import type { Results } from '@hookfleet/contract';
-import type { QueueSample } from '@hookfleet/queue';
+import type { QueueSample, WaitingWebhooks } from '@hookfleet/queue';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { CampaignEvents, CampaignRollUp } from './campaign-roll-up.ts';
 import type { Counted } from './count-results.ts';
@@ -13,7 +13,8 @@ const CAMPAIGNS_FRESH_MS = 1_000;
 
 export interface AggregatorMetrics {
   counted(results: Results, counted: Counted): void;
-  sampled(sample: QueueSample): void;
+  /** `waiting`: where all pending webhooks wait. */
+  sampled(sample: QueueSample, waiting: readonly WaitingWebhooks[]): void;
   unaccounted(messages: number): void;
 }
 
@@ -58,12 +59,23 @@ export function createAggregatorMetrics(options: MetricsOptions): AggregatorMetr
   });
   const parked = new Gauge({
     name: 'hookfleet_parked_webhooks',
-    help: 'Webhooks that wait in lanes: for a limit, a circuit, a paused channel, or their share of the workers.',
+    help: 'Webhooks that wait in lanes or for their batch: for a limit, a circuit, a paused channel or campaign, or their share of the workers.',
+    registers,
+  });
+  const parkedOldest = new Gauge({
+    name: 'hookfleet_parked_oldest_seconds',
+    help: 'For how long the oldest of them has waited there.',
     registers,
   });
   const waiting = new Gauge({
     name: 'hookfleet_waiting_webhooks',
-    help: 'Webhooks that wait in lanes or for their batch, by reason: paused, circuit, rate, concurrency, busy, batch. Every aggregator tells the same.',
+    help: 'Pending webhooks by what they wait for: queued, scheduled, retry, paused, circuit, rate, concurrency, busy, batch. Every aggregator tells the same.',
+    labelNames: ['reason'],
+    registers,
+  });
+  const waitingOldest = new Gauge({
+    name: 'hookfleet_waiting_oldest_seconds',
+    help: 'For how long the oldest of them has waited for it; 0 if none does.',
     labelNames: ['reason'],
     registers,
   });
@@ -123,11 +135,15 @@ export function createAggregatorMetrics(options: MetricsOptions): AggregatorMetr
       const times = (results.outcomes ?? []).map(({ occurredAt }) => Date.parse(occurredAt));
       if (times.length > 0) lag.observe(Math.max(0, now() - Math.min(...times)) / 1000);
     },
-    sampled(sample) {
+    sampled(sample, waitingWebhooks) {
       for (const { queue, state, jobs: count } of sample.queues) jobs.set({ queue, state }, count);
       for (const { queue, seconds } of sample.oldestSeconds) oldest.set({ queue }, seconds);
       parked.set(sample.parkedWebhooks);
-      for (const { reason, webhooks } of sample.waitingWebhooks) waiting.set({ reason }, webhooks);
+      parkedOldest.set(sample.parkedOldestSeconds);
+      for (const { reason, webhooks, oldestSeconds } of waitingWebhooks) {
+        waiting.set({ reason }, webhooks);
+        waitingOldest.set({ reason }, oldestSeconds);
+      }
       backlog.set(sample.backlogSeconds);
       for (const { state, lanes } of sample.circuits) circuits.set({ state }, lanes);
       // After a failover the masters are others.

@@ -2,7 +2,7 @@
  * Looks at the queues every few seconds, for the metrics and the health check: neither asks Redis by itself, so a
  * scrape or a probe costs nothing, and an outage of Redis is not taken for ours.
  */
-import type { QueueMonitor, QueueSample } from '@hookfleet/queue';
+import { type QueueMonitor, type QueueSample, type WaitingWebhooks, whereAllWait } from '@hookfleet/queue';
 import type { CampaignReader } from './read-campaigns.ts';
 
 const SAMPLE_INTERVAL_MS = 5_000;
@@ -19,7 +19,8 @@ export interface QueueSampler {
 export interface QueueSamplerOptions {
   readonly monitor: Pick<QueueMonitor, 'sample'>;
   readonly reader: Pick<CampaignReader, 'pendingMessages'>;
-  readonly onSample: (sample: QueueSample) => void;
+  /** With where all pending webhooks wait. */
+  readonly onSample: (sample: QueueSample, waiting: readonly WaitingWebhooks[]) => void;
   /** Messages pending though the queues are empty: no webhook in flight explains them. */
   readonly onUnaccounted: (messages: number) => void;
   readonly onError: (error: Error) => void;
@@ -32,14 +33,16 @@ export function startQueueSampler(options: QueueSamplerOptions): QueueSampler {
   let latest: { sample: QueueSample; atMs: number } | undefined;
 
   async function sampleOnce(): Promise<void> {
-    const sample = await monitor.sample();
-    onSample(sample);
+    const [sample, pending] = await Promise.all([monitor.sample(), reader.pendingMessages()]);
+    const queuedSeconds = sample.oldestSeconds.find(({ queue }) => queue === 'webhooks')?.seconds ?? 0;
+    onSample(sample, whereAllWait(sample.held, pending, queuedSeconds, now()));
     latest = { sample, atMs: now() };
     resultsWaitSinceMs = resultsWait(sample) ? (resultsWaitSinceMs ?? now()) : undefined;
     if (!sample.atRest) return;
-    const pending = await reader.pendingMessages();
-    // Something may have been accepted between the two readings: only what was at rest all the while tells.
-    if ((await monitor.sample()).atRest) onUnaccounted(pending);
+    // What is pending may have been read before the last were counted, and something may have been accepted since: only what
+    // was at rest all the while tells.
+    const stillPending = await reader.pendingMessages();
+    if ((await monitor.sample()).atRest) onUnaccounted(stillPending);
   }
 
   let sampling: Promise<void> | undefined;

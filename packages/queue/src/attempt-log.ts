@@ -33,7 +33,8 @@ import type {
 } from '@hookfleet/contract';
 import { isBatch, RESPONSE_EXCERPT_BYTES_MAX, recipientsOf } from '@hookfleet/contract';
 import type { RedisConnection } from './connection.ts';
-import { attemptLogKey, attemptsCounterKey, deadLettersKey } from './keys.ts';
+import { dueLaterField, growthOfRetries, retryField } from './due-later.ts';
+import { attemptLogKey, attemptsCounterKey, deadLettersKey, dueLaterKey } from './keys.ts';
 import { runScript } from './scripts.ts';
 
 export interface LoggedAttempt {
@@ -104,7 +105,7 @@ export async function recordAttempts(
   records: readonly AttemptRecord[],
   retention: AttemptRetention,
 ): Promise<ReadonlyMap<AttemptRecord, LoggedAttempt>> {
-  const keys = [attemptsCounterKey(shardTag)];
+  const keys = [attemptsCounterKey(shardTag), dueLaterKey(shardTag)];
   const written: AttemptRecord[] = [];
   const doubles = new Map<AttemptRecord, AttemptRecord>();
   const args: (string | number)[] = [];
@@ -146,7 +147,15 @@ export async function recordAttempts(
       );
     }
   }
-  const reply = (await runScript(connection, 'recordAttempts', keys, args)) as (number | string)[];
+  const changes = written.flatMap(({ bundle, webhook, outcome }, place) => {
+    const growth = growthOfRetries(bundle, webhook, outcome.final);
+    return growth === 0 ? [] : [place, retryField(bundle), growth];
+  });
+  const reply = (await runScript(connection, 'recordAttempts', keys, [
+    changes.length / 3,
+    ...changes,
+    ...args,
+  ])) as (number | string)[];
   const standing = new Map<AttemptRecord, LoggedAttempt>();
   for (let i = 0; i < reply.length; i += 2) {
     const record = written[Number(reply[i])] as AttemptRecord;
@@ -196,11 +205,12 @@ export async function noteWaiting(
   await runScript(
     connection,
     'noteWebhooks',
-    [attemptLogKey(shardTag, bundle.run, bundle.first)],
+    [attemptLogKey(shardTag, bundle.run, bundle.first), dueLaterKey(shardTag)],
     [
       lifetimeMs,
       JSON.stringify(toHead(bundle)),
-      ...webhooks.flatMap((webhook) => [`${webhook.index}.waits`, `batch ${lot} ${webhook.messageId}`]),
+      '',
+      ...webhooks.flatMap((webhook) => [`${webhook.index}.waits`, `batch ${lot} ${webhook.messageId}`, 1]),
     ],
   );
 }
@@ -215,7 +225,7 @@ export async function noteBatch(
   await connection.hset(key, Object.fromEntries(indexes.map((index) => [`${index}.batch`, batchId])));
 }
 
-/** Notes that webhooks of the bundle were called off. */
+/** Notes that webhooks of the bundle are cancelled. */
 export async function noteCancelled(
   connection: RedisConnection,
   shardTag: string,
@@ -226,11 +236,16 @@ export async function noteCancelled(
   await runScript(
     connection,
     'noteWebhooks',
-    [attemptLogKey(shardTag, bundle.run, bundle.first)],
+    [attemptLogKey(shardTag, bundle.run, bundle.first), dueLaterKey(shardTag)],
     [
       lifetimeMs,
       JSON.stringify(toHead(bundle)),
-      ...webhooks.flatMap(({ index, messageId }) => [`${index}.cancelled`, messageId]),
+      dueLaterField(bundle) ?? '',
+      ...webhooks.flatMap((webhook) => [
+        `${webhook.index}.cancelled`,
+        webhook.messageId,
+        recipientsOf(webhook),
+      ]),
     ],
   );
 }
@@ -291,12 +306,20 @@ export async function noteReplay(
 export async function noteReplayStopped(
   connection: RedisConnection,
   shardTag: string,
-  { run, first, attempt }: Bundle,
+  bundle: Bundle,
   webhooks: readonly BundledWebhook[],
+  lifetimeMs: number,
 ): Promise<void> {
-  await connection.hset(
-    attemptLogKey(shardTag, run, first),
-    Object.fromEntries(webhooks.map(({ index }) => [`${index}.stopped`, attempt])),
+  await runScript(
+    connection,
+    'noteWebhooks',
+    [attemptLogKey(shardTag, bundle.run, bundle.first), dueLaterKey(shardTag)],
+    [
+      lifetimeMs,
+      JSON.stringify(toHead(bundle)),
+      dueLaterField(bundle) ?? '',
+      ...webhooks.flatMap((webhook) => [`${webhook.index}.stopped`, bundle.attempt, recipientsOf(webhook)]),
+    ],
   );
 }
 

@@ -5,7 +5,7 @@
 import { type CampaignPriority, WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import { QueueKeys } from 'bullmq';
 import { campaignFlow } from './campaign-flows.ts';
-import { backlogKey, shardPrefix } from './keys.ts';
+import { backlogKey, dueLaterKey, shardPrefix } from './keys.ts';
 import { queuePriority } from './queue-priority.ts';
 import { defineScripts, runScript } from './scripts.ts';
 import type { ShardOptions } from './shard-queues.ts';
@@ -94,10 +94,9 @@ export function createCampaignBacklog(options: CampaignBacklogOptions): Campaign
     drained(shard) {
       counts[shard]?.clear();
       const tag = shardPrefix(prefix, shard);
-      const { wait, prioritized } = new QueueKeys(tag).getKeys(WEBHOOKS_QUEUE) as Record<string, string>;
-      inBackground(
-        runScript(connection, 'resetBacklog', [backlogKey(tag), wait ?? '', prioritized ?? ''], []),
-      );
+      const bull = new QueueKeys(tag).getKeys(WEBHOOKS_QUEUE) as Record<string, string>;
+      const states = ['wait', 'prioritized', 'active', 'delayed'].map((state) => bull[state] ?? '');
+      inBackground(runScript(connection, 'resetBacklog', [backlogKey(tag), dueLaterKey(tag), ...states], []));
     },
     async close() {
       clearTimeout(timer);

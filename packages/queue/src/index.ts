@@ -84,11 +84,11 @@ export {
 export type { WebhookToEnqueue } from './pack-bundles.ts';
 export {
   createQueueMonitor,
-  PARKED_REASONS,
   QUEUE_STATES,
   type QueueMonitor,
   type QueueSample,
 } from './queue-monitor.ts';
+export { type WaitingWebhooks, whereAllWait } from './where-webhooks-wait.ts';
 export { createReplicaWait, type ReplicaWait } from './replica-wait.ts';
 export type { RedisMemory } from './redis-memory.ts';
 export { type ConsumeResultsOptions, consumeResults, type ResultsConsumer } from './results-in.ts';

@@ -9,6 +9,7 @@
  *     {hookfleet:0}:idempotency:…
  *     {hookfleet:0}:attempts     how many were recorded
  *     {hookfleet:0}:backlog      webhooks in the queue, by campaign
+ *     {hookfleet:0}:later        how many webhooks wait for a time of their own (due-later.ts)
  *     {hookfleet:0}:lots         lots that gather batches, by the time to look at them
  *     {hookfleet:0}:lot:…        a lot
  *     {hookfleet:0}:gathered     webhooks in lots
@@ -25,7 +26,7 @@
  *     {hookfleet}:events         of the fleet: circuits, operators, campaigns that are complete
  *     {hookfleet}:waits          lanes that have something to do, by the time to look at them
  *     {hookfleet}:waits:…        a lane: what waits in it, its limits
- *     {hookfleet}:waiting        webhooks that wait in lanes, by lane; …:waiting:reasons
+ *     {hookfleet}:waiting        webhooks that wait in lanes, by lane; …:waiting:reasons; …:waiting:retries, their sum of retries
  *     {hookfleet}:workers        ids of those that reported; …:worker:<id>, what each reported
  *     {hookfleet}:test:…         a channel's test: that it is wanted, what came of it
  */
@@ -53,6 +54,11 @@ export function attemptsCounterKey(shardTag: string): string {
 /** Webhooks in the shard's queue, by campaign: what priorities are made of. */
 export function backlogKey(shardTag: string): string {
   return `${shardTag}:backlog`;
+}
+
+/** How many webhooks wait for a time of their own. */
+export function dueLaterKey(shardTag: string): string {
+  return `${shardTag}:later`;
 }
 
 export function fleetEventsKey(prefix: string): string {
@@ -141,6 +147,11 @@ export function waitingKey(prefix: string): string {
 /** Why they wait, by lane. */
 export function waitReasonsKey(prefix: string): string {
   return `{${prefix}}:waiting:reasons`;
+}
+
+/** How many of those that wait in lanes are retries. */
+export function waitingRetriesKey(prefix: string): string {
+  return `{${prefix}}:waiting:retries`;
 }
 
 /** Where an earlier version parked webhooks; drain-former-lanes.ts. */

@@ -22,7 +22,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bundle, type BundledWebhook, recipientsOf, WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import { campaignFlow } from './campaign-flows.ts';
 import type { RedisConnection } from './connection.ts';
-import { controlsKeys, laneKeys, waitingKey, waitReasonsKey } from './keys.ts';
+import { controlsKeys, laneKeys, waitingKey, waitingRetriesKey, waitReasonsKey } from './keys.ts';
 import { emptyJob, unlessGone } from './move-job.ts';
 import { defineScripts, runScript } from './scripts.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
@@ -124,8 +124,6 @@ export function openLanes(
   const { connection, prefix, permitMs, workerId } = options;
   defineScripts(connection);
   const queues = openShardQueues(WEBHOOKS_QUEUE, options);
-  const { dueLanes, circuits, priorities } = controlsKeys(prefix);
-  const common = [dueLanes, waitingKey(prefix), waitReasonsKey(prefix), circuits, priorities];
   const closing = new AbortController();
   const underWay = new Set<Promise<void>>();
   let admissions = 0;
@@ -138,11 +136,10 @@ export function openLanes(
 
   function run(
     verb: string,
-    [one, other = '']: readonly [string, string?],
+    lanes: readonly [string, string?],
     args: readonly (string | number)[],
   ): Promise<unknown> {
-    const keys = [...common, ...laneKeys(prefix, one), ...(other === '' ? [] : laneKeys(prefix, other))];
-    return runScript(connection, 'lane', keys, [verb, one, other, ...args]);
+    return runVerb(connection, prefix, verb, lanes, args);
   }
 
   /**
@@ -220,10 +217,12 @@ export function openLanes(
       return lookInMs === -1 ? undefined : lookInMs;
     },
     async takeDue(lanesMax) {
-      const [, ...due] = (await runScript(connection, 'claimDue', [dueLanes], [lanesMax, TAKEN_MS])) as [
-        number,
-        ...string[],
-      ];
+      const [, ...due] = (await runScript(
+        connection,
+        'claimDue',
+        [controlsKeys(prefix).dueLanes],
+        [lanesMax, TAKEN_MS],
+      )) as [number, ...string[]];
       return due;
     },
     async close() {
@@ -250,6 +249,28 @@ export function laneJobOf(
   };
 }
 
+/** A verb of lane.lua. */
+function runVerb(
+  connection: RedisConnection,
+  prefix: string,
+  verb: string,
+  [one, other = '']: readonly [string, string?],
+  args: readonly (string | number)[],
+): Promise<unknown> {
+  const { dueLanes, circuits, priorities } = controlsKeys(prefix);
+  const keys = [
+    dueLanes,
+    waitingKey(prefix),
+    waitReasonsKey(prefix),
+    circuits,
+    priorities,
+    waitingRetriesKey(prefix),
+    ...laneKeys(prefix, one),
+    ...(other === '' ? [] : laneKeys(prefix, other)),
+  ];
+  return runScript(connection, 'lane', keys, [verb, one, other, ...args]);
+}
+
 export interface WaitingLane {
   /** Webhooks, each recipient of a batch for itself. */
   readonly webhooks: number;
@@ -271,6 +292,27 @@ export async function readWaiting(
       { webhooks: Number(count), reason: (reasons[lane] ?? 'busy') as WaitReason },
     ]),
   );
+}
+
+/** How many of all that wait in lanes are retries, in recipients. */
+export async function readWaitingRetries(connection: RedisConnection, prefix: string): Promise<number> {
+  return Number((await connection.get(waitingRetriesKey(prefix))) ?? 0);
+}
+
+// A lane has a flow for each campaign whose webhooks wait in it, and one for their retries.
+const FLOWS_LOOKED_AT = 200;
+
+/**
+ * Since when the first of the lane waits, in milliseconds since 1970; undefined if all are in workers' hands. Of a lane in which
+ * more than FLOWS_LOOKED_AT flows wait, those that are next are looked at.
+ */
+export async function readWaitingSince(
+  connection: RedisConnection,
+  prefix: string,
+  lane: string,
+): Promise<number | undefined> {
+  const sinceMs = await runVerb(connection, prefix, 'oldest', [lane], [FLOWS_LOOKED_AT]);
+  return sinceMs === null ? undefined : Number(sinceMs);
 }
 
 /** No job id holds a colon. */

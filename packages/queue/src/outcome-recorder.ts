@@ -202,7 +202,13 @@ export function createOutcomeRecorder(options: OutcomeRecorderOptions): OutcomeR
     async cancel(shard, bundle, webhooks) {
       if (bundle.attemptsBefore !== undefined) {
         await untilDone({ shard, doing: 'stop replays' }, () =>
-          noteReplayStopped(connection, shardPrefix(prefix, shard), bundle, webhooks),
+          noteReplayStopped(
+            connection,
+            shardPrefix(prefix, shard),
+            bundle,
+            webhooks,
+            retention.deadLettersMs,
+          ),
         );
         return;
       }

@@ -1,22 +1,18 @@
-/** What the queues hold: for metrics and for scaling. Costs a few commands a sample, none of them scans. */
+/** What the queues hold: for metrics and for scaling. None of a sample's commands scans. */
 import { type Bundle, RESULTS_QUEUE, WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import type { Job, Queue } from 'bullmq';
 import { type Circuit, openCircuits } from './circuits.ts';
-import { attemptsCounterKey, gatheredKey, shardPrefix } from './keys.ts';
-import { readWaiting, WAIT_REASONS, type WaitingLane } from './lanes.ts';
+import { sumOfCounts } from './due-later.ts';
+import { attemptsCounterKey, shardPrefix } from './keys.ts';
 import { type RedisMemory, readRedisMemory } from './redis-memory.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
+import { ageOf, HELD_REASONS, type Held, readHeld } from './where-webhooks-wait.ts';
 
 export type QueueName = typeof WEBHOOKS_QUEUE | typeof RESULTS_QUEUE;
 
 export const QUEUE_STATES = ['waiting', 'active', 'delayed', 'failed'] as const;
 
 export type QueueState = (typeof QUEUE_STATES)[number];
-
-/** `batch`: webhooks wait for others of their batch. */
-export const PARKED_REASONS = [...WAIT_REASONS, 'batch'] as const;
-
-export type ParkedReason = (typeof PARKED_REASONS)[number];
 
 export interface QueueSample {
   /** Jobs, not webhooks, summed over the shards. */
@@ -31,8 +27,10 @@ export interface QueueSample {
   readonly backlogSeconds: number;
   /** Webhooks that wait in lanes, or for their batch. */
   readonly parkedWebhooks: number;
-  /** The same, by reason. */
-  readonly waitingWebhooks: readonly { reason: ParkedReason; webhooks: number }[];
+  /** Age of the one that waits there longest; 0 if none does. */
+  readonly parkedOldestSeconds: number;
+  /** Webhooks that wait for something else than a worker, by reason. */
+  readonly held: Held;
   /** Lanes whose circuit is not closed. */
   readonly circuits: readonly { state: Circuit['state']; lanes: number }[];
   readonly redisMemory: readonly RedisMemory[];
@@ -51,6 +49,8 @@ export interface QueueMonitor {
 
 // The rate forgets with this time constant: long enough to be steady, short enough to follow a scaled fleet.
 const RATE_MEMORY_MS = 30_000;
+// Jobs of these are in BullMQ's delayed set too, and come back to the queue by the lane or the lot.
+const PARKED_REASONS = HELD_REASONS.filter((reason) => reason !== 'scheduled' && reason !== 'retry');
 const CIRCUIT_STATES = ['open', 'paused'] as const;
 // Bundles looked at to estimate how many webhooks a waiting job holds.
 const BUNDLES_LOOKED_AT = 3;
@@ -61,10 +61,10 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
   const rate = createRate(now);
   const circuits = openCircuits(options);
 
-  async function sumOfShards(keyOf: (shardTag: string) => string): Promise<number> {
+  async function attemptsEver(): Promise<number> {
     const counts = await Promise.all(
       Array.from({ length: options.shards }, (_, shard) =>
-        options.connection.get(keyOf(shardPrefix(options.prefix, shard))),
+        options.connection.get(attemptsCounterKey(shardPrefix(options.prefix, shard))),
       ),
     );
     return counts.reduce((sum, count) => sum + Number(count ?? 0), 0);
@@ -94,23 +94,20 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
           };
         }),
       );
-      const [attempts, waiting, gathered, notClosed, redisMemory] = await Promise.all([
-        sumOfShards(attemptsCounterKey),
-        readWaiting(options.connection, options.prefix),
-        sumOfShards(gatheredKey),
-        circuits.all(),
+      const nowMs = now();
+      const [attempts, redisMemory, [notClosed, held]] = await Promise.all([
+        attemptsEver(),
         readRedisMemory(options.connection),
+        circuits.all().then(async (all) => [all, await readHeld(options, all, nowMs)] as const),
       ]);
-      const byReason = webhooksByReason(waiting, notClosed);
-      byReason.set('batch', gathered);
-      const parkedWebhooks = sumOf(byReason.values());
+      const parked = sumOfCounts(PARKED_REASONS.map((reason) => held.get(reason) ?? sumOfCounts([])));
       // More workers would send these sooner; the others wait for something else.
-      const heldWebhooks = parkedWebhooks - (byReason.get('busy') ?? 0);
+      const busyWebhooks = held.get('busy')?.webhooks ?? 0;
       const oldestSeconds = perQueue.map(({ name, oldestMs }) => ({
         queue: name as QueueName,
-        seconds: Number.isFinite(oldestMs) ? Math.max(0, (now() - oldestMs) / 1000) : 0,
+        seconds: ageOf(Number.isFinite(oldestMs) ? oldestMs : undefined, nowMs),
       }));
-      const forWorkers = (perQueue[0]?.webhooks ?? 0) + parkedWebhooks - heldWebhooks;
+      const forWorkers = (perQueue[0]?.webhooks ?? 0) + busyWebhooks;
       const attemptsPerSecond = rate.update(attempts, forWorkers > 0);
       return {
         queues: perQueue.flatMap(({ counts }) => counts),
@@ -122,14 +119,15 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
             : attemptsPerSecond > 0.01
               ? forWorkers / attemptsPerSecond
               : (oldestSeconds[0]?.seconds ?? 0),
-        parkedWebhooks,
-        waitingWebhooks: PARKED_REASONS.map((reason) => ({ reason, webhooks: byReason.get(reason) ?? 0 })),
+        parkedWebhooks: parked.webhooks,
+        parkedOldestSeconds: ageOf(parked.sinceMs, nowMs),
+        held,
         circuits: CIRCUIT_STATES.map((state) => ({
           state,
           lanes: [...notClosed.values()].filter((circuit) => circuit.state === state).length,
         })),
         redisMemory,
-        atRest: parkedWebhooks === 0 && perQueue.every(({ busy }) => !busy),
+        atRest: parked.webhooks === 0 && perQueue.every(({ busy }) => !busy),
       };
     },
     waitingWebhookJobs: () => waitingJobs(WEBHOOKS_QUEUE),
@@ -138,24 +136,6 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
       await Promise.all(shardQueues.map(({ queues }) => queues.close()));
     },
   };
-}
-
-function sumOf(counts: Iterable<number>): number {
-  return [...counts].reduce((sum, count) => sum + count, 0);
-}
-
-/** A lane that is paused or open holds its webhooks for that, whatever they came for. */
-function webhooksByReason(
-  waiting: ReadonlyMap<string, WaitingLane>,
-  notClosed: ReadonlyMap<string, Circuit>,
-): Map<ParkedReason, number> {
-  const byReason = new Map<ParkedReason, number>();
-  for (const [lane, { webhooks, reason }] of waiting) {
-    const state = notClosed.get(lane)?.state;
-    const why = state === 'paused' ? 'paused' : state === 'open' ? 'circuit' : reason;
-    byReason.set(why, (byReason.get(why) ?? 0) + webhooks);
-  }
-  return byReason;
 }
 
 async function sampleQueue(queue: Queue) {

@@ -22,6 +22,7 @@ import {
 import { randomBytes } from 'node:crypto';
 import { type CampaignBacklogOptions, createCampaignBacklog } from './campaign-backlog.ts';
 import { lossesOf } from './count-losses.ts';
+import { countScheduled } from './due-later.ts';
 import { findWebhook } from './find-webhook.ts';
 import { createGroupCommit } from './group-commit.ts';
 import type { KnownControls } from './known-controls.ts';
@@ -120,19 +121,28 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
   async function addJobs(jobs: readonly JobToAdd[]): Promise<void> {
     await Promise.all(
       [...Map.groupBy(jobs, (job) => job.shard)].map(async ([shard, ofShard]) => {
-        await queues.of(shard).addBulk(
-          ofShard.map(({ jobId, bundle }) => ({
-            name: bundle.campaignId,
-            data: bundle,
-            opts: {
-              ...BUNDLE_JOB,
-              jobId,
-              priority: backlog.join(shard, bundle.campaignId, bundle.webhooks.length, false),
-              ...delayOf(bundle),
-            },
-          })),
-        );
-        await acceptances[shard]?.add(ofShard.flatMap(({ bundle }) => toAcceptances(bundle)));
+        const added = ofShard.map(({ jobId, bundle }) => ({
+          name: bundle.campaignId,
+          data: bundle,
+          opts: {
+            ...BUNDLE_JOB,
+            jobId,
+            priority: backlog.join(shard, bundle.campaignId, bundle.webhooks.length, false),
+            ...delayOf(bundle),
+          },
+        }));
+        await queues.of(shard).addBulk(added);
+        // What is added again was counted when it was added first.
+        const scheduled = added.filter(({ data, opts }) => opts.delay !== undefined && !data.recheck);
+        await Promise.all([
+          acceptances[shard]?.add(ofShard.flatMap(({ bundle }) => toAcceptances(bundle))),
+          scheduled.length > 0 &&
+            countScheduled(
+              connection,
+              shardPrefix(prefix, shard),
+              scheduled.map(({ data }) => data),
+            ),
+        ]);
       }),
     );
   }
@@ -144,9 +154,9 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
   }
 
   /** Nothing waits for its time in a campaign that is cancelled: it is to be counted as such. */
-  function delayOf({ campaignId, generation, deliverAt }: Bundle): { delay?: number } {
-    if (deliverAt === undefined || controls.isCancelled(campaignId, generation)) return {};
-    return { delay: Math.max(0, Math.round(deliverAt - controls.now())) };
+  function delayOf({ campaignId, generation, deliverAt = 0 }: Bundle): { delay?: number } {
+    const delay = Math.round(deliverAt - controls.now());
+    return delay > 0 && !controls.isCancelled(campaignId, generation) ? { delay } : {};
   }
 
   /** The ids found for the keys, in the order of the webhooks: "" where the key was new. */

@@ -23,8 +23,9 @@
   KEYS[3]  reasons: hash, lane → why its webhooks wait
   KEYS[4]  circuits that are not closed: hash, lane → circuit
   KEYS[5]  priorities: hash, campaign → what a webhook costs it, if that is not 1
+  KEYS[6]  retries among the webhooks that wait, in recipients
   then six keys for one lane or two:
-    jobs      hash, job → "<number> <requests> <recipients> <flow>"
+    jobs      hash, job → "<number> <requests> <recipients> <time since which it waits> <flow>"
     order     sorted set of "<flow>\0<number>\0<job>", all with the score 0, so in the order of bytes
     flows     sorted set, flow → tag, of flows that have something in order
     released  sorted set, job → time
@@ -61,8 +62,8 @@ local function laneAt(name, first)
   }
 end
 
-local one = laneAt(ARGV[2], 6)
-local other = ARGV[3] ~= '' and laneAt(ARGV[3], 12)
+local one = laneAt(ARGV[2], 7)
+local other = ARGV[3] ~= '' and laneAt(ARGV[3], 13)
 
 local function stateOf(lane, field)
   return tonumber(call('HGET', lane.state, field) or '0')
@@ -79,14 +80,17 @@ local function entryOf(lane, job)
   if not text then
     return nil
   end
-  local number, requests, recipients, flow = string.match(text, '^(%d+) (%d+) (%d+) (.*)$')
+  local number, requests, recipients, since, flow = string.match(text, '^(%d+) (%d+) (%d+) (%d+) (.*)$')
   return {
-    number = tonumber(number), requests = tonumber(requests), recipients = tonumber(recipients), flow = flow, job = job,
+    number = tonumber(number), requests = tonumber(requests), recipients = tonumber(recipients), since = tonumber(since),
+    flow = flow, job = job,
   }
 end
 
 local function textOf(entry)
-  return string.format('%.0f %d %d %s', entry.number, entry.requests, entry.recipients, entry.flow)
+  return string.format(
+    '%.0f %d %d %.0f %s', entry.number, entry.requests, entry.recipients, entry.since, entry.flow
+  )
 end
 
 local function placeOf(entry)
@@ -98,16 +102,25 @@ local function firstOf(lane, flow)
   return place and entryOf(lane, string.match(place, '([^%z]*)$')), place
 end
 
-local function costOf(flow)
-  local campaign, retry = string.match(flow, '^([^ ]*)( ?)')
-  local cost = tonumber(call('HGET', KEYS[5], campaign) or '1')
-  return retry == '' and cost or cost * RETRY_COST
+local function isRetry(flow)
+  return string.find(flow, ' ', 1, true) ~= nil
 end
 
-local function countWaiting(lane, recipients)
-  if recipients ~= 0 and call('HINCRBY', KEYS[2], lane.name, recipients) <= 0 then
+local function costOf(flow)
+  local cost = tonumber(call('HGET', KEYS[5], string.match(flow, '^[^ ]*')) or '1')
+  return isRetry(flow) and cost * RETRY_COST or cost
+end
+
+local function countWaiting(lane, recipients, flow)
+  if recipients == 0 then
+    return
+  end
+  if call('HINCRBY', KEYS[2], lane.name, recipients) <= 0 then
     call('HDEL', KEYS[2], lane.name)
     call('HDEL', KEYS[3], lane.name)
+  end
+  if isRetry(flow) then
+    call('INCRBY', KEYS[6], recipients)
   end
 end
 
@@ -141,7 +154,7 @@ local function remove(lane, job)
   comesBack(lane, entry, 0)
   call('ZREM', lane.order, placeOf(entry))
   call('HDEL', lane.jobs, job)
-  countWaiting(lane, -entry.recipients)
+  countWaiting(lane, -entry.recipients, entry.flow)
   if call('HLEN', lane.jobs) == 0 then
     call('PEXPIRE', lane.state, math.ceil(math.max(0, stateOf(lane, 'tat') - now) + STATE_KEPT_MS))
   end
@@ -155,7 +168,7 @@ local function beginsSome(lane, job, requests, recipients)
   end
   local rest = math.max(0, entry.recipients - recipients)
   comesBack(lane, entry, rest)
-  countWaiting(lane, rest - entry.recipients)
+  countWaiting(lane, rest - entry.recipients, entry.flow)
   entry.requests, entry.recipients = math.max(0, entry.requests - requests), rest
   call('HSET', lane.jobs, job, textOf(entry))
 end
@@ -201,12 +214,12 @@ function verbs.wait()
   local entry = entryOf(one, job)
   if entry then
     comesBack(one, entry, recipients)
-    countWaiting(one, recipients - entry.recipients)
+    countWaiting(one, recipients - entry.recipients, entry.flow)
     entry.requests, entry.recipients = requests, recipients
   else
     local number = call('HINCRBY', one.state, 'number', 1)
-    entry = { number = number, requests = requests, recipients = recipients, flow = flow, job = job }
-    countWaiting(one, recipients)
+    entry = { number = number, requests = requests, recipients = recipients, since = now, flow = flow, job = job }
+    countWaiting(one, recipients, flow)
     call('PERSIST', one.state)
   end
   call('HSET', one.jobs, job, textOf(entry))
@@ -436,7 +449,7 @@ function verbs.release()
     if now < from then
       return lookIn(from - now)
     end
-    local isFresh = function(flow) return not string.find(flow, ' ', 1, true) end
+    local isFresh = function(flow) return not isRetry(flow) end
     local entry, place = nextEntry(isFresh)
     if not entry then
       return lookIn(-1)
@@ -475,6 +488,22 @@ function verbs.release()
     permits = permits - entry.requests
     room = room - entry.requests
   end
+end
+
+--[[
+  ARGV[4]  flows looked at, at most
+  Returns the time since which the first of the first lane waits; nil if none does. Within a flow that is the one with the
+  lowest number.
+]]
+function verbs.oldest()
+  local oldest
+  for _, flow in ipairs(call('ZRANGE', one.flows, 0, ARGV[4] - 1)) do
+    local entry = firstOf(one, flow)
+    if entry and not (oldest and oldest <= entry.since) then
+      oldest = entry.since
+    end
+  end
+  return oldest and string.format('%.0f', oldest)
 end
 
 return verbs[ARGV[1]]()

@@ -3,9 +3,14 @@
   comes back late changes nothing, and is told what stands.
 
   KEYS[1]  counter of the shard's attempts: its growth is the rate at which the backlog drains
-  KEYS[2…] logs and dead-letter sets, named by position below
+  KEYS[2]  counts of webhooks that wait for a time of their own (due-later.ts)
+  KEYS[3…] logs and dead-letter sets, named by position below
 
-  ARGV     for each log:
+  ARGV[1]  how many of the attempts change a count of KEYS[2], then for each of them three arguments:
+    its place among all attempts of the call, from 0
+    the count
+    by how much it grows
+  then for each log:
     position in KEYS of the attempt log
     lifetime in milliseconds that the log has at least from now on
     what the bundle's webhooks have in common, to be kept once in the log
@@ -28,8 +33,9 @@
 ]]
 local call = redis.call
 
-local standing = {}
+local standing, stood = {}, {}
 local function stands(place, entry)
+  stood[tostring(place)] = true
   standing[#standing + 1] = place
   standing[#standing + 1] = entry
 end
@@ -73,7 +79,8 @@ local function moveDeadLetter(log, at)
   call('PEXPIRE', set, keptMs)
 end
 
-local written, at, place = 0, 1, 0
+local changes = tonumber(ARGV[1])
+local written, at, place = 0, 2 + 3 * changes, 0
 while ARGV[at] do
   local log, lifetime, head = KEYS[tonumber(ARGV[at])], tonumber(ARGV[at + 1]), ARGV[at + 2]
   local n, m = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
@@ -98,4 +105,10 @@ while ARGV[at] do
   written = written + added
 end
 call('INCRBY', KEYS[1], written)
+for i = 2, 3 * changes, 3 do
+  -- Below zero: its first attempt was recorded by a version that did not count it.
+  if not stood[ARGV[i]] and call('HINCRBY', KEYS[2], ARGV[i + 1], ARGV[i + 2]) <= 0 then
+    call('HDEL', KEYS[2], ARGV[i + 1])
+  end
+end
 return standing

@@ -1,13 +1,21 @@
 --[[
-  Forgets the backlog's counts where no job waits: whatever they say is an error that somebody left behind.
+  Forgets counts of webhooks where there is no job that could hold them: whatever they say is an error that somebody left
+  behind.
 
-  KEYS[1]  backlog
-  KEYS[2]  BullMQ's list of waiting jobs
-  KEYS[3]  BullMQ's prioritized jobs
+  KEYS[1]  backlog: of what is in the queue
+  KEYS[2]  counts of webhooks that wait for a time of their own (due-later.ts)
+  KEYS[3]  BullMQ's list of waiting jobs
+  KEYS[4]  BullMQ's prioritized jobs
+  KEYS[5]  BullMQ's list of active jobs
+  KEYS[6]  BullMQ's delayed jobs
 
-  Returns 1 where there was something to forget.
+  Returns how many of the two there were to forget.
 ]]
-if redis.call('EXISTS', KEYS[2], KEYS[3]) > 0 then
+if redis.call('EXISTS', KEYS[3], KEYS[4]) > 0 then
   return 0
 end
-return redis.call('DEL', KEYS[1])
+local forgotten = redis.call('DEL', KEYS[1])
+if redis.call('EXISTS', KEYS[5], KEYS[6]) == 0 then
+  forgotten = forgotten + redis.call('DEL', KEYS[2])
+end
+return forgotten
