@@ -1,6 +1,6 @@
 /** A campaign is paused, resumed and cancelled through the real processes, and its counters agree. Takes about 7 s. */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
-import { eventually, type Receiver, startReceiver } from '@hookfleet/testkit';
+import { eventually, parsePrometheus, type Receiver, sampleValue, startReceiver } from '@hookfleet/testkit';
 import {
   accepted,
   enqueue,
@@ -118,4 +118,38 @@ test.each([
   const { status, errors } = await control('any', 'controls', body);
   expect(status).toBe(400);
   expect(errors).toMatchObject([{ field }]);
+});
+
+test('metrics tell of all that is pending what it waits for', async () => {
+  const failing = await startReceiver(() => ({ status: 503 }));
+  const [hour, hourMs] = [new Date(Date.now() + 3_600_000).toISOString(), 3_600_000];
+  const retry = { delaysMs: [hourMs], jitter: 0 };
+  const waitingNow = async () => {
+    const metrics = parsePrometheus(await (await fetch(`${fleet.aggregator.url}/metrics`)).text());
+    return (reason: string) => sampleValue(metrics, 'hookfleet_waiting_webhooks', { reason });
+  };
+  const campaigns = ['waits', 'waits-paused'];
+  try {
+    await control('waits-paused', 'pause');
+    await enqueue(fleet.producer, [
+      ...webhooksTo(receiver.url, 'waits', 30).map((webhook) => ({ ...webhook, deliverAt: hour })),
+      ...webhooksTo(failing.url, 'waits', 5, { retry }),
+      ...webhooksTo(receiver.url, 'waits-paused', 20),
+    ]);
+    await eventually(async () => {
+      const waiting = await waitingNow();
+      expect(
+        Object.fromEntries(
+          ['queued', 'scheduled', 'retry', 'paused', 'batch'].map((reason) => [reason, waiting(reason)]),
+        ),
+      ).toEqual({ queued: 0, scheduled: 30, retry: 5, paused: 20, batch: 0 });
+    });
+  } finally {
+    for (const campaign of campaigns) await control(campaign, 'cancel');
+    await failing.close();
+  }
+  await eventually(async () => {
+    const waiting = await waitingNow();
+    for (const reason of ['queued', 'scheduled', 'retry', 'paused']) expect(waiting(reason)).toBe(0);
+  });
 });
