@@ -36,7 +36,7 @@ test('attempts add up to events and reasons, and a webhook to one message, by ho
     webhook(2, { attempts: [attempt({ event: 'webhook.error', reason: 'http_4xx' })] }),
     // Replayed: it failed, and was delivered at last.
     webhook(3, { attempts: [attempt({ ...BOUNCED, final: true }), attempt()] }),
-    // Called off after an attempt, and before any.
+    // Cancelled after an attempt, and before any.
     webhook(4, { attempts: [attempt(BOUNCED)], isCancelled: true }),
     webhook(5, { attempts: [], isCancelled: true }),
     // Under way.

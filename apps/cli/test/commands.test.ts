@@ -228,7 +228,7 @@ test('a channel is written, tested, held, let go, and deleted', async () => {
   expect(await run(['channels', 'get', 'crm'])).toMatchObject({ status: 1 });
 });
 
-test("a campaign's controls change one by one, and it is called off", async () => {
+test("a campaign's controls change one by one, and it is cancelled", async () => {
   const set = (...flags: string[]) => json(['campaign', 'set', 'slow', ...flags]);
   await set('--rate', '100/second', '--priority', 'high');
   // What isn't named stays.

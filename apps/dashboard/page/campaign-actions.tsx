@@ -14,7 +14,7 @@ const STATES: Readonly<Record<Controls['state'], string>> = {
 const DONE = {
   pause: 'The campaign is paused. Its webhooks wait.',
   resume: 'The campaign goes on.',
-  cancel: 'The campaign is called off.',
+  cancel: 'The campaign is cancelled.',
 } as const;
 
 export function CampaignActions({ campaignId, mayOperate }: { campaignId: string; mayOperate: boolean }) {

@@ -34,7 +34,7 @@ export const MESSAGE_WORDS: Readonly<Record<string, Word>> = {
   delivered: { label: 'Delivered', meaning: 'Messages that got a 2xx in the end.' },
   failed: { label: 'Failed', meaning: 'Messages that are not tried any more. They can be replayed.' },
   pending: { label: 'Pending', meaning: 'Messages that wait for their first or next attempt.' },
-  cancelled: { label: 'Cancelled', meaning: 'Messages of a campaign that was called off.' },
+  cancelled: { label: 'Cancelled', meaning: 'Messages of a campaign that was cancelled.' },
 };
 
 export const FLEET_EVENT_WORDS: Readonly<Record<string, Word>> = {
@@ -45,7 +45,7 @@ export const FLEET_EVENT_WORDS: Readonly<Record<string, Word>> = {
   'channel.resumed': { label: 'Resumed by an operator', meaning: 'What waits is sent.' },
   'campaign.paused': { label: 'Paused by an operator', meaning: 'Nothing is sent until it is resumed.' },
   'campaign.resumed': { label: 'Resumed by an operator', meaning: 'What waits is sent.' },
-  'campaign.cancelled': { label: 'Called off by an operator', meaning: 'What waits is not sent.' },
+  'campaign.cancelled': { label: 'Cancelled by an operator', meaning: 'What waits is not sent.' },
   'campaign.completed': { label: 'Completed', meaning: 'Its last message has ended.' },
 };
 

@@ -14,6 +14,16 @@ export function laneLimits({
   return { intervalMs, burst: rateLimit.burst ?? secondsWorth, concurrency: concurrencyLimit };
 }
 
+/** Milliseconds after which a lane that went on is asked again, at the soonest. */
+export const PACE_MAX_MS = 25;
+const PACE_MIN_MS = 2;
+
+/** The same for a lane with a rate: before its burst is full, for what comes then is lost. */
+export function paceOf({ intervalMs, burst }: LaneLimits): number {
+  if (intervalMs === 0) return PACE_MAX_MS;
+  return Math.min(PACE_MAX_MS, Math.max(PACE_MIN_MS, (intervalMs * burst) / 2));
+}
+
 export function isLimited({ intervalMs, concurrency }: LaneLimits): boolean {
   return intervalMs > 0 || concurrency > 0;
 }

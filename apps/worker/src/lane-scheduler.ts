@@ -17,6 +17,7 @@ import {
   type Lanes,
 } from '@hookfleet/queue';
 import type { AttemptSlots } from './attempt-slots.ts';
+import { PACE_MAX_MS, paceOf } from './lane-limits.ts';
 import { type AttemptEnd, circuitAfter, type Evidence, evidenceAfter, isFailure } from './circuit-breaker.ts';
 
 export const CIRCUIT_STATES = ['closed', 'open', 'paused'] as const satisfies ('closed' | Circuit['state'])[];
@@ -46,8 +47,8 @@ export interface LaneScheduler {
   waits(lane: string): void;
   /** Did something wait in the lane when this worker looked last? */
   hasWaiting(lane: string): boolean;
-  /** Something happened that may let the lane go on, if something waits in it. */
-  maybeGoesOn(lane: string): void;
+  /** The lane may go on, now or in so many milliseconds, if something waits in it. */
+  maybeGoesOn(lane: string, inMs?: number): void;
   /** An attempt was recorded. Resolves when the circuit is as it should be. */
   recorded(lane: string, outcome: Outcome, attempt: RecordedEnd): Promise<void>;
   stop(): Promise<void>;
@@ -57,10 +58,10 @@ export interface LaneScheduler {
 export type RecordedEnd = Pick<AttemptEnd, 'wasProbe' | 'retryAfterMs'>;
 
 const LOOK_EVERY_MS = 250;
+// A lane with a rate is looked at to the millisecond, unless it is in more than this.
+const TIMED_MAX_MS = 5_000;
 const EVICTION_MS = 20;
 const LANES_PER_LOOK = 100;
-// A lane is asked for more no more often than this.
-const RELEASE_PAUSE_MS = 25;
 // Lanes whose evidence is remembered here.
 const LANES_MAX = 10_000;
 const CHANGE_TRIES = 3;
@@ -117,7 +118,7 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
     releasing.add(lane);
     void inBackground('release', lane, () => releaseNow(lane)).then(() => {
       releasing.delete(lane);
-      if (askedAgain.delete(lane)) releaseIn(lane, RELEASE_PAUSE_MS);
+      if (askedAgain.delete(lane)) releaseIn(lane, PACE_MAX_MS);
     });
   }
 
@@ -137,11 +138,13 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
 
   async function releaseNow(lane: string): Promise<void> {
     const room = campaignOfLane(lane) === undefined ? slots.roomOf(lane) : roomInHand();
-    const lookInMs = await lanes.release(lane, await limitsOf(lane), room);
+    const limits = await limitsOf(lane);
+    const lookInMs = await lanes.release(lane, limits, room);
     if (lookInMs === undefined) return void waiting.delete(lane);
     waiting.add(lane);
-    // Later than that, whoever looks next finds it due.
-    if (lookInMs < lookEveryMs) releaseIn(lane, Math.max(lookInMs, RELEASE_PAUSE_MS));
+    // Later than that, whoever looks next finds it due. Of a small burst, what comes while nobody looks is lost.
+    if (lookInMs < (limits.intervalMs > 0 ? TIMED_MAX_MS : lookEveryMs))
+      releaseIn(lane, Math.max(lookInMs, paceOf(limits)));
   }
 
   async function lookAround(): Promise<void> {
@@ -177,8 +180,8 @@ export function createLaneScheduler(options: LaneSchedulerOptions): LaneSchedule
       waiting.add(lane);
     },
     hasWaiting: (lane) => waiting.has(lane),
-    maybeGoesOn(lane) {
-      if (waiting.has(lane)) releaseIn(lane, RELEASE_PAUSE_MS);
+    maybeGoesOn(lane, inMs = PACE_MAX_MS) {
+      if (waiting.has(lane)) releaseIn(lane, inMs);
     },
     recorded(lane, outcome, { wasProbe, retryAfterMs }) {
       const why = outcome.reason ?? outcome.event;

@@ -12,6 +12,7 @@
  *
  * What may not be sent stays with its job. The job waits in a lane when its webhooks in flight have ended.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bundle, BundledWebhook, Destination, Outcome, TraceContext } from '@hookfleet/contract';
 import {
   type BundleRun,
@@ -27,7 +28,7 @@ import type { AttemptSlots, Release } from './attempt-slots.ts';
 import type { AttemptWebhook } from './attempt-webhook.ts';
 import type { HeldBundle } from './in-hand.ts';
 import { isCancelledNow } from './is-cancelled-now.ts';
-import { campaignLimits, isLimited } from './lane-limits.ts';
+import { campaignLimits, isLimited, paceOf } from './lane-limits.ts';
 import type { LaneScheduler } from './lane-scheduler.ts';
 import type { Permits } from './permits.ts';
 
@@ -81,6 +82,10 @@ interface Round {
 
 // A lane whose destination has all its slots is looked at again after this, if none of them is given back before.
 const BUSY_LOOK_MS = 250;
+// A bundle whose turn it is stays for so long while the rate lets its webhooks go one after the other: as long as a lane lets
+// a bundle have the rate for itself (lane.lua). Through the lane, each would be some 25 ms late, which a rate with a small burst
+// never makes good.
+const TURN_MS = 250;
 
 export function createSendWebhooks(options: SendWebhooksOptions): SendWebhooks {
   const { slots, attempt, recorder, controls, lanes, permits, scheduler, onRecorded } = options;
@@ -218,9 +223,10 @@ export function createSendWebhooks(options: SendWebhooksOptions): SendWebhooks {
     const lane = work.lanes.destination;
     const left = [...webhooks];
     const sending: Promise<void>[] = [];
+    const turnEndsMs = performance.now() + TURN_MS;
 
-    /** Undefined: go on. */
-    async function sendSome(): Promise<Round['end'] | undefined> {
+    /** Undefined or a number: go on, after so many milliseconds. */
+    async function sendSome(): Promise<Round['end'] | number | undefined> {
       const ready = await slotToSend(work, left[0] as BundledWebhook);
       if (ready === 'cancelled') {
         await work.cancel(left.splice(0));
@@ -257,6 +263,14 @@ export function createSendWebhooks(options: SendWebhooksOptions): SendWebhooks {
           const [webhook, slot] = [left.shift() as BundledWebhook, held.shift() as Release];
           sending.push(attemptInSlot(work, webhook, state.destination, slot, { permit: given[i], isProbe }));
         }
+        if (wait?.reason === 'rate' && wait.lookInMs > 0) {
+          const limited = wait.lane === lane ? state.limits : state.campaignLimits;
+          const inMs = Math.max(wait.lookInMs, paceOf(limited));
+          if (performance.now() + inMs < turnEndsMs) return inMs;
+          // Its turn is over: others may go on while it waits for what it has in flight.
+          scheduler.maybeGoesOn(wait.lane, inMs);
+        } else if (left.length === 0)
+          for (const one of Object.values(work.lanes)) scheduler.maybeGoesOn(one, 0);
         return wait;
       } finally {
         for (const slot of held) slot('unused');
@@ -265,13 +279,23 @@ export function createSendWebhooks(options: SendWebhooksOptions): SendWebhooks {
 
     try {
       let end: Round['end'] | undefined;
-      while (left.length > 0 && end === undefined) end = await sendSome();
+      while (left.length > 0 && end === undefined) {
+        const next = await sendSome();
+        if (typeof next !== 'number') end = next;
+        else await untilChanged(work, next);
+      }
       run.settled(left.length);
       return { left, end: end ?? 'again' };
     } finally {
       // What is in flight is waited for, also if something throws: a job that goes must have nothing in flight.
       await allOrFirstError(sending);
     }
+  }
+
+  /** Waits for so long, but for a change of the controls or the worker's stop. */
+  async function untilChanged({ run, held }: Work, ms: number): Promise<void> {
+    const signal = AbortSignal.any([run.signal, held.changed()]);
+    await sleep(ms, undefined, { signal }).catch(() => undefined);
   }
 
   return async (work, webhooks) => {

@@ -298,7 +298,7 @@ test('a paused campaign gathers, and sends its batches when it is resumed', asyn
     });
 });
 
-test('a campaign that is called off leaves its lots at once, and nothing is sent', async () => {
+test('a campaign that is cancelled leaves its lots at once, and nothing is sent', async () => {
   await channel('off', { batch: { size: 50, maxWaitMs: 3_600_000 } });
   const ids = await send('off', 10, { campaignId: 'off' });
   await eventually(async () => {

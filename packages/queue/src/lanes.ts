@@ -249,8 +249,8 @@ export function laneJobOf(
   };
 }
 
-/** A verb of lane.lua. */
-function runVerb(
+/** Runs a verb of lane.lua. */
+export function runVerb(
   connection: RedisConnection,
   prefix: string,
   verb: string,
