@@ -5,7 +5,7 @@
  *
  * Cost, measured for 100,000 campaigns: 3 s to fill, 20 MB; then 6 to 10 ms a question, 50 ms for page 200.
  */
-import type { RedisConnection } from '@hookfleet/queue';
+import { type RedisConnection, readSortedSet, type SortedMember } from '@hookfleet/queue';
 import { campaignKeys, campaignsKey } from './campaign-keys.ts';
 
 export const CAMPAIGN_SORTS = ['lastEvent', 'id', 'delivered', 'bounced', 'error', 'accepted'] as const;
@@ -62,21 +62,21 @@ export function createCampaignDirectory(options: CampaignDirectoryOptions): Camp
   async function readActive(): Promise<void> {
     const startedAtMs = now();
     const sinceMs = readAtMs - OVERLAP_MS;
-    for (let offset = 0; ; offset += READ_AT_ONCE) {
-      // By score and place: whoever becomes active meanwhile moves to the end, and is read there again.
-      const flat = await connection.zrangebyscore(
-        campaignsKey(prefix),
-        sinceMs === Number.NEGATIVE_INFINITY ? '-inf' : sinceMs,
-        '+inf',
-        'WITHSCORES',
-        'LIMIT',
-        offset,
-        READ_AT_ONCE,
-      );
-      const found = Array.from({ length: flat.length / 2 }, (_, i) => i * 2);
-      await Promise.all(found.map((i) => readRow(flat[i] as string, Number(flat[i + 1]))));
-      if (found.length < READ_AT_ONCE) break;
+    let page: SortedMember[] = [];
+    const readPage = () => Promise.all(page.map(({ member, score }) => readRow(member, score)));
+    // Who becomes active meanwhile moves to the end, and is read there again.
+    const active = readSortedSet(connection, campaignsKey(prefix), {
+      order: 'ascending',
+      min: Number.isFinite(sinceMs) ? sinceMs : undefined,
+      pageSize: READ_AT_ONCE,
+    });
+    for await (const one of active) {
+      page.push(one);
+      if (page.length < READ_AT_ONCE) continue;
+      await readPage();
+      page = [];
     }
+    await readPage();
     for (const { campaignId, activeAtMs } of rows.values())
       if (activeAtMs < startedAtMs - retentionMs) rows.delete(campaignId);
     readAtMs = startedAtMs;

@@ -6,13 +6,15 @@ export interface PageQuery {
   readonly q?: string | undefined;
   readonly sort: CampaignSort;
   readonly offset: number;
+  /** Of the order by ids: those behind this one, which need not be there any more. */
+  readonly afterId?: string | undefined;
   readonly limit: number;
 }
 
 /** Counts and times: the most first; ids in their order. Equal ones by their ids, so that pages don't overlap. */
 export function selectPage(
   rows: Iterable<CampaignRow>,
-  { q, sort, offset, limit }: PageQuery,
+  { q, sort, offset, afterId, limit }: PageQuery,
 ): { page: CampaignRow[]; total: number } {
   const needle = q?.toLowerCase();
   const wanted = offset + limit;
@@ -22,6 +24,7 @@ export function selectPage(
   for (const row of rows) {
     if (needle !== undefined && !row.campaignId.toLowerCase().includes(needle)) continue;
     total += 1;
+    if (afterId !== undefined && row.campaignId <= afterId) continue;
     if (first.length === wanted && compare(first[wanted - 1] as CampaignRow, row, sort) < 0) continue;
     first.splice(placeFor(first, row, sort), 0, row);
     if (first.length > wanted) first.pop();

@@ -101,6 +101,8 @@ test.each([
   ['/v1/campaigns/spring-sale/series?step=second', 'step'],
   ['/v1/campaigns/spring-sale/series?groupBy=colour', 'groupBy'],
   ['/v1/campaigns?sort=colour', 'sort'],
+  ['/v1/campaigns?sort=delivered&cursor=a', 'cursor'],
+  ['/v1/campaigns?sort=id&offset=5&cursor=a', 'cursor'],
   ['/v1/campaigns?spark=1h', 'spark'],
   ['/v1/campaigns?q=', 'q'],
   ['/v1/campaigns?q=s&offset=10001', 'offset'],

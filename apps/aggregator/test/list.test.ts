@@ -46,6 +46,7 @@ async function list(query: Record<string, string>) {
   expect(response.statusCode).toBe(200);
   return response.json() as {
     total: number;
+    cursor?: string;
     campaigns: {
       campaignId: string;
       messages: { delivered: number };
@@ -73,6 +74,20 @@ test.each([
 test('a page knows how many fit on all pages', async () => {
   expect((await list({ q: 'sale', limit: '1' })).total).toBe(5);
   expect((await list({ sort: 'id', limit: '1' })).total).toBe(6);
+});
+
+test('by their ids, all are listed page by page, and none twice', async () => {
+  const pages: string[][] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await list({ sort: 'id', limit: '4', ...(cursor !== undefined && { cursor }) });
+    pages.push(page.campaigns.map(({ campaignId }) => campaignId));
+    cursor = page.cursor;
+  } while (cursor !== undefined);
+  expect(pages).toEqual([
+    ['Sale-1', 'Sale-2', 'Sale-3', 'Sale-4'],
+    ['Sale-5', 'welcome'],
+  ]);
 });
 
 test('what is counted after the first question is found by the next', async () => {

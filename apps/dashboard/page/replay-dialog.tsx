@@ -9,6 +9,12 @@ import { REASON_WORDS } from './words.ts';
 
 const PACES = [10, 50, 200, 1_000];
 
+interface Replayed {
+  readonly replayed: number;
+  readonly more: boolean;
+  readonly cursor?: string;
+}
+
 export function ReplayDialog({ campaignId, onClose }: { campaignId: string; onClose: () => void }) {
   const [reason, setReason] = useState('');
   const [perSecond, setPerSecond] = useState(50);
@@ -26,22 +32,28 @@ export function ReplayDialog({ campaignId, onClose }: { campaignId: string; onCl
     return () => abort.abort();
   }, [campaignId, reason, perSecond]);
 
+  const count = preview?.webhooks ?? 0;
+
   async function replay(): Promise<void> {
     setBusy(true);
     try {
-      const body = { perSecond, ...(reason !== '' && { reason }) };
-      const done = await call<{ replayed: number; more: boolean }>(`${path.campaign(campaignId)}/replay`, {
-        method: 'POST',
-        body,
-      });
-      tell(`${number(done.replayed)} webhooks are delivered again.${done.more ? ' There are more.' : ''}`);
+      let replayed = 0;
+      let page: Replayed = { replayed: 0, more: true };
+      // One call looks at some thousands, and passes over those that are delivered again already.
+      while (page.more && replayed < count) {
+        page = await call<Replayed>(`${path.campaign(campaignId)}/replay`, {
+          method: 'POST',
+          body: { perSecond, limit: count - replayed, cursor: page.cursor, ...(reason !== '' && { reason }) },
+        });
+        replayed += page.replayed;
+      }
+      tell(`${number(replayed)} webhooks are delivered again.${page.more ? ' There are more.' : ''}`);
     } catch (error) {
       tellFailure(error);
     }
     onClose();
   }
 
-  const count = preview?.webhooks ?? 0;
   return (
     <Confirm
       title="Replay failures"

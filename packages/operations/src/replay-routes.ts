@@ -3,8 +3,8 @@
  * GET /v1/campaigns/{id}/replay: what that would do, and does not yet.
  */
 import { IDENTIFIER_LENGTH_MAX, OUTCOME_EVENTS, OUTCOME_REASONS, Problem } from '@hookfleet/contract';
-import { ProblemError } from '@hookfleet/http-api';
-import type { DeadLetters } from '@hookfleet/queue';
+import { invalidInput, ProblemError } from '@hookfleet/http-api';
+import { type DeadLetters, parseCursor } from '@hookfleet/queue';
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 
@@ -20,6 +20,12 @@ const ReplayRequest = Type.Object(
     ),
     to: Type.Optional(Type.String({ format: 'date-time', description: 'Exclusive.' })),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 5_000, description: '1,000 when absent.' })),
+    cursor: Type.Optional(
+      Type.String({
+        maxLength: 80,
+        description: 'Of the answer before, where there was more: goes on behind what was looked at.',
+      }),
+    ),
     perSecond: Type.Optional(
       Type.Integer({
         minimum: 1,
@@ -32,7 +38,7 @@ const ReplayRequest = Type.Object(
   { additionalProperties: false },
 );
 
-const { limit: _limit, perSecond: _perSecond, ...filters } = ReplayRequest.properties;
+const { limit: _limit, perSecond: _perSecond, cursor: _cursor, ...filters } = ReplayRequest.properties;
 
 const PreviewQuery = Type.Object(
   {
@@ -107,7 +113,10 @@ export function addReplayRoutes(
         response: {
           202: Type.Object({
             replayed: Type.Integer(),
-            more: Type.Boolean({ description: 'Not all were looked at: the same call goes on.' }),
+            more: Type.Boolean({
+              description: 'Not all were looked at: the same call with `cursor` goes on.',
+            }),
+            cursor: Type.Optional(Type.String()),
           }),
           400: Problem,
           409: Problem,
@@ -121,11 +130,13 @@ export function addReplayRoutes(
     },
     async (request, reply) => {
       const { id } = request.params;
-      const { limit = LIMIT, perSecond = PER_SECOND, from, to, ...filter } = request.body ?? {};
+      const { limit = LIMIT, perSecond = PER_SECOND, cursor, from, to, ...filter } = request.body ?? {};
+      if (cursor !== undefined && parseCursor(cursor) === undefined)
+        throw invalidInput([{ field: 'cursor', type: 'INVALID_VALUE', detail: 'is no cursor of this call' }]);
       const done = await deadLetters.replayCampaign(
         id,
         { ...filter, fromMs: timeOf(from), toMs: timeOf(to) },
-        { webhooksMax: limit, perSecond },
+        { webhooksMax: limit, perSecond, cursor },
       );
       if (done === 'cancelled') throw campaignCancelled();
       request.log.info({ campaignId: id, ...done }, 'campaign.replayed');

@@ -18,6 +18,7 @@ import { type BundleHead, isDeadLetter, noteReplay, readWebhookLog, type Webhook
 import type { KnownControls } from './known-controls.ts';
 import { attemptLogKey, deadLettersKey, retryJobId, shardPrefix } from './keys.ts';
 import { queuePriority } from './queue-priority.ts';
+import { readSortedSet, type SortedMember } from './read-sorted-set.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
 
 export interface DeadLetterFilter {
@@ -53,6 +54,15 @@ export interface ReplayOptions {
   readonly webhooksMax: number;
   /** They are spread over time, so that a destination that has just recovered is not swamped. */
   readonly perSecond: number;
+  /** Where an earlier call with the same filter ended. */
+  readonly cursor?: string | undefined;
+}
+
+export interface Replayed {
+  readonly replayed: number;
+  /** Not all were looked at: a call with the cursor goes on. */
+  readonly more: boolean;
+  readonly cursor?: string;
 }
 
 export interface DeadLetters {
@@ -65,12 +75,12 @@ export interface DeadLetters {
   replay(
     webhookId: string,
   ): Promise<'replayed' | 'notFailed' | 'unknown' | 'cancelled' | { readonly batchId: string }>;
-  /** `more`: not all were looked at; the same call goes on. `cancelled` as for one webhook. */
+  /** The latest first. `cancelled` as for one webhook. */
   replayCampaign(
     campaignId: string,
     filter: DeadLetterFilter,
     options: ReplayOptions,
-  ): Promise<{ replayed: number; more: boolean } | 'cancelled'>;
+  ): Promise<Replayed | 'cancelled'>;
   /** What such a replay would do, and does not yet. */
   previewReplay(campaignId: string, filter: DeadLetterFilter, webhooksMax: number): Promise<ReplayPreview>;
   close(): Promise<void>;
@@ -87,8 +97,11 @@ export interface ReplayPreview {
 }
 
 const CHUNK = 200;
-// One call looks at so many letters at most, whatever its filter passes.
+const READ_AT_ONCE = 100;
+// One call looks at so many letters at most, whatever its filter passes …
 const LOOKED_AT_MAX = 5_000;
+// … and passes over so many that are replayed already.
+const PASSED_OVER_MAX = 50_000;
 
 interface Place {
   readonly webhookId: string;
@@ -120,12 +133,14 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
   ): AsyncGenerator<Place> {
     const heads = await Promise.all(
       Array.from({ length: shards }, async (_, shard) => {
-        const letters = ofShard(
-          deadLettersKey(shardPrefix(prefix, shard), campaignId),
-          fromMs,
-          after?.endedAtMs,
-          toMs,
-        );
+        // Letters leave the set while it is read, for replays are delivered.
+        const letters = readSortedSet(connection, deadLettersKey(shardPrefix(prefix, shard), campaignId), {
+          order: 'descending',
+          min: fromMs,
+          below: toMs,
+          after: after === undefined ? undefined : { member: after.webhookId, score: after.endedAtMs },
+          pageSize: CHUNK,
+        });
         return { letters, next: await letters.next() };
       }),
     );
@@ -133,40 +148,18 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
       let latest: (typeof heads)[0] | undefined;
       for (const head of heads) {
         if (head.next.done) continue;
-        if (latest === undefined || comesBefore(head.next.value, latest.next.value as Place)) latest = head;
+        if (latest === undefined || comesBefore(head.next.value, latest.next.value as SortedMember))
+          latest = head;
       }
       if (latest === undefined) return;
-      const place = latest.next.value as Place;
+      const { member, score } = latest.next.value as SortedMember;
       latest.next = await latest.letters.next();
-      if (after === undefined || comesBefore(after, place)) yield place;
+      yield { webhookId: member, endedAtMs: score };
     }
   }
 
-  async function* ofShard(
-    key: string,
-    fromMs?: number,
-    untilMs?: number,
-    toMs?: number,
-  ): AsyncGenerator<Place, undefined> {
-    const max = untilMs ?? (toMs === undefined ? '+inf' : `(${toMs}`);
-    for (let offset = 0; ; offset += CHUNK) {
-      const flat = await connection.zrevrangebyscore(
-        key,
-        max,
-        fromMs ?? '-inf',
-        'WITHSCORES',
-        'LIMIT',
-        offset,
-        CHUNK,
-      );
-      for (let i = 0; i < flat.length; i += 2)
-        yield { webhookId: flat[i] as string, endedAtMs: Number(flat[i + 1]) };
-      if (flat.length < 2 * CHUNK) return undefined;
-    }
-  }
-
-  /** The letter, if it is still one and passes the filter. */
-  async function read(place: Place, filter: DeadLetterFilter): Promise<Found | undefined> {
+  /** The letter; undefined if it is none any more, or is replayed already; `filtered` if it does not pass the filter. */
+  async function read(place: Place, filter: DeadLetterFilter): Promise<Found | 'filtered' | undefined> {
     const location = parseWebhookId(place.webhookId);
     if (location === undefined) return undefined;
     const log = await readWebhookLog(connection, logKey(location), location.index);
@@ -177,7 +170,29 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
       (event === undefined || event === last.event) &&
       (reason === undefined || reason === last.reason) &&
       (channelConfigId === undefined || channelConfigId === log.head.channelConfigId);
-    return passes ? { ...place, location, log } : undefined;
+    return passes ? { ...place, location, log } : 'filtered';
+  }
+
+  /** What is found at each place that a call may look at. `isLast`: it may look at no other, though there may be more. */
+  async function* look(
+    campaignId: string,
+    filter: DeadLetterFilter,
+    cursor: string | undefined,
+  ): AsyncGenerator<{ readonly place: Place; readonly found: Found | undefined; readonly isLast: boolean }> {
+    let [lookedAt, passedOver] = [0, 0];
+    for await (const group of inGroups(places(campaignId, filter, placeOf(cursor)), READ_AT_ONCE)) {
+      const answers = await Promise.all(group.map((place) => read(place, filter)));
+      for (const [i, place] of group.entries()) {
+        const found = answers[i];
+        if (found === undefined) passedOver += 1;
+        else lookedAt += 1;
+        yield {
+          place,
+          found: typeof found === 'object' ? found : undefined,
+          isLast: lookedAt === LOOKED_AT_MAX || passedOver === PASSED_OVER_MAX,
+        };
+      }
+    }
   }
 
   /** Adds the job, then notes it: between the two the letter is still listed, and a second replay makes the same job. */
@@ -225,19 +240,12 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
   return {
     async list(campaignId, filter, limit, cursor) {
       const failures: DeadLetter[] = [];
-      let lookedAt = 0;
       let last: Place | undefined;
-      for await (const place of places(
-        campaignId,
-        filter,
-        cursor === undefined ? undefined : parseCursor(cursor),
-      )) {
-        if (failures.length === limit || lookedAt === LOOKED_AT_MAX)
-          return { failures, cursor: last === undefined ? undefined : `${last.endedAtMs}_${last.webhookId}` };
-        lookedAt += 1;
+      for await (const { place, found, isLast } of look(campaignId, filter, cursor)) {
+        if (last !== undefined && failures.length === limit) return { failures, cursor: cursorOf(last) };
         last = place;
-        const found = await read(place, filter);
         if (found !== undefined) failures.push(toDeadLetter(found));
+        if (isLast) return { failures, cursor: cursorOf(place) };
       }
       return { failures, cursor: undefined };
     },
@@ -253,16 +261,17 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
       return (await replayOne({ location, log }, 0)) ? 'replayed' : 'unknown';
     },
 
-    async replayCampaign(campaignId, filter, { webhooksMax, perSecond }) {
+    async replayCampaign(campaignId, filter, { webhooksMax, perSecond, cursor }) {
       if (await isCancelledNow(campaignId)) return 'cancelled';
       let replayed = 0;
-      let lookedAt = 0;
-      for await (const place of places(campaignId, filter)) {
-        if (replayed === webhooksMax || lookedAt === LOOKED_AT_MAX) return { replayed, more: true };
-        lookedAt += 1;
-        const found = await read(place, filter);
-        if (found === undefined) continue;
-        if (await replayOne(found, Math.round((replayed * 1_000) / perSecond))) replayed += 1;
+      let last: Place | undefined;
+      for await (const { place, found, isLast } of look(campaignId, filter, cursor)) {
+        if (last !== undefined && replayed === webhooksMax)
+          return { replayed, more: true, cursor: cursorOf(last) };
+        last = place;
+        if (found !== undefined && (await replayOne(found, Math.round((replayed * 1_000) / perSecond))))
+          replayed += 1;
+        if (isLast) return { replayed, more: true, cursor: cursorOf(place) };
       }
       return { replayed, more: false };
     },
@@ -270,19 +279,18 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
     async previewReplay(campaignId, filter, webhooksMax) {
       const byChannel = new Map<string | undefined, number>();
       let webhooks = 0;
-      let lookedAt = 0;
       let more = false;
-      for await (const place of places(campaignId, filter)) {
-        if (webhooks === webhooksMax || lookedAt === LOOKED_AT_MAX) {
-          more = true;
-          break;
+      for await (const { found, isLast } of look(campaignId, filter, undefined)) {
+        more = isLast || webhooks === webhooksMax;
+        if (webhooks === webhooksMax) break;
+        if (found === undefined) {
+          if (isLast) break;
+          continue;
         }
-        lookedAt += 1;
-        const found = await read(place, filter);
-        if (found === undefined) continue;
         webhooks += 1;
         const { channelConfigId } = found.log.head;
         byChannel.set(channelConfigId, (byChannel.get(channelConfigId) ?? 0) + 1);
+        if (isLast) break;
       }
       const channels = [...byChannel]
         .sort(([, a], [, b]) => b - a)
@@ -297,14 +305,33 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
   };
 }
 
-function comesBefore(a: Place, b: Place): boolean {
-  return a.endedAtMs > b.endedAtMs || (a.endedAtMs === b.endedAtMs && a.webhookId > b.webhookId);
+async function* inGroups<T>(all: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+  let group: T[] = [];
+  for await (const one of all) {
+    group.push(one);
+    if (group.length < size) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
+}
+
+function comesBefore(a: SortedMember, b: SortedMember): boolean {
+  return a.score > b.score || (a.score === b.score && a.member > b.member);
 }
 
 /** Undefined for a text that is no cursor. */
 export function parseCursor(cursor: string): Place | undefined {
   const [, endedAtMs, webhookId] = /^(\d{1,15})_(wh_[0-9a-z_]{1,60})$/.exec(cursor) ?? [];
   return webhookId === undefined ? undefined : { endedAtMs: Number(endedAtMs), webhookId };
+}
+
+function placeOf(cursor: string | undefined): Place | undefined {
+  return cursor === undefined ? undefined : parseCursor(cursor);
+}
+
+function cursorOf({ endedAtMs, webhookId }: Place): string {
+  return `${endedAtMs}_${webhookId}`;
 }
 
 function headOf(head: BundleHead) {

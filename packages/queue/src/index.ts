@@ -89,6 +89,7 @@ export {
   type QueueSample,
 } from './queue-monitor.ts';
 export { type WaitingWebhooks, whereAllWait } from './where-webhooks-wait.ts';
+export { type ReadSortedSetOptions, readSortedSet, type SortedMember } from './read-sorted-set.ts';
 export { createReplicaWait, type ReplicaWait } from './replica-wait.ts';
 export type { RedisMemory } from './redis-memory.ts';
 export { type ConsumeResultsOptions, consumeResults, type ResultsConsumer } from './results-in.ts';

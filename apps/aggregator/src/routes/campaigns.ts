@@ -1,12 +1,12 @@
 /** GET /v1/campaigns and /v1/campaigns/{id}. Its counts over time: series.ts. */
 import { CampaignTotals, OUTCOME_EVENTS, Problem } from '@hookfleet/contract';
-import { ProblemError } from '@hookfleet/http-api';
+import { invalidInput, ProblemError } from '@hookfleet/http-api';
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { CAMPAIGN_SORTS, type CampaignDirectory } from '../campaign-directory.ts';
 import type { CampaignReader } from '../read-campaigns.ts';
 import { SPARKS, type SeriesReader, type SparkSpan } from '../read-series.ts';
-import { selectPage } from '../select-page.ts';
+import { type PageQuery, selectPage } from '../select-page.ts';
 
 export const CampaignParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 128 }) });
 
@@ -20,6 +20,14 @@ const ListQuery = Type.Object(
     ),
     offset: Type.Optional(
       Type.String({ pattern: '^[0-9]{1,6}$', description: 'At most 10,000 where q or sort is given.' }),
+    ),
+    cursor: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 128,
+        description:
+          'Of the answer before; with sort=id, and without offset. So all campaigns are listed, none twice, while some come and go.',
+      }),
     ),
     q: Type.Optional(
       Type.String({
@@ -57,6 +65,9 @@ const Spark = Type.Object({
 const Campaigns = Type.Object({
   campaigns: Type.Array(Type.Object({ ...CampaignTotals.properties, spark: Type.Optional(Spark) })),
   total: Type.Integer({ description: 'Campaigns that fit, on all pages.' }),
+  cursor: Type.Optional(
+    Type.String({ description: 'Of the next page, with sort=id; absent behind the last.' }),
+  ),
 });
 
 // A page far down is sorted out of all before it.
@@ -82,34 +93,38 @@ export function addCampaignRoutes(
       },
     },
     async ({ query }) => {
-      const { q, sort = 'lastEvent', spark } = query;
+      const { q, sort = 'lastEvent', cursor, spark } = query;
+      if (cursor !== undefined && (sort !== 'id' || query.offset !== undefined))
+        throw invalidInput([
+          { field: 'cursor', type: 'INVALID_VALUE', detail: 'goes with sort=id, and without offset' },
+        ]);
       const [offset, limit] = [Number(query.offset ?? 0), Number(query.limit ?? 50)];
-      const { campaigns, total } =
+      const { campaigns, ...rest } =
         q === undefined && sort === 'lastEvent'
           ? await reader.list(offset, limit)
-          : await found(q, sort, offset, limit);
-      if (spark === undefined) return { campaigns, total };
+          : await found({ q, sort, offset, afterId: cursor, limit });
+      if (spark === undefined) return { campaigns, ...rest };
       const sparks = await series.sparks(
         campaigns.map(({ campaignId }) => campaignId),
         spark,
       );
-      return { campaigns: campaigns.map((campaign, i) => ({ ...campaign, spark: sparks[i] })), total };
+      return { campaigns: campaigns.map((campaign, i) => ({ ...campaign, spark: sparks[i] })), ...rest };
     },
   );
 
-  async function found(
-    q: string | undefined,
-    sort: (typeof CAMPAIGN_SORTS)[number],
-    offset: number,
-    limit: number,
-  ) {
-    if (offset > SORTED_OFFSET_MAX)
-      throw new ProblemError(400, 'Some fields are at fault.', {
-        errors: [{ field: 'offset', type: 'INVALID_VALUE', detail: `must be ${SORTED_OFFSET_MAX} at most` }],
-      });
-    const { page, total } = selectPage(await directory.rows(), { q, sort, offset, limit });
+  async function found(wanted: PageQuery) {
+    if (wanted.offset > SORTED_OFFSET_MAX)
+      throw invalidInput([
+        { field: 'offset', type: 'INVALID_VALUE', detail: `must be ${SORTED_OFFSET_MAX} at most` },
+      ]);
+    const { page, total } = selectPage(await directory.rows(), wanted);
     const campaigns = await Promise.all(page.map(({ campaignId }) => reader.totals(campaignId)));
-    return { total, campaigns: campaigns.filter((campaign) => campaign !== undefined) };
+    const last = page.length === wanted.limit ? page.at(-1) : undefined;
+    return {
+      total,
+      campaigns: campaigns.filter((campaign) => campaign !== undefined),
+      ...(wanted.sort === 'id' && last !== undefined && { cursor: last.campaignId }),
+    };
   }
 
   app.get<{ Params: Static<typeof CampaignParams> }>(

@@ -82,11 +82,21 @@ async function replayCampaign(
     return EXIT.done;
   }
   if (!(await confirm('Go on?', options.yes))) return EXIT.failed;
-  const done = await producer.post<{ replayed: number; more: boolean }>(path, {
-    ...filterFields(options),
-    ...(limit !== undefined && { limit }),
-    ...(perSecond !== undefined && { perSecond }),
-  });
+  const wanted = limit ?? preview.webhooks;
+  const done = { replayed: 0, more: true };
+  let cursor: string | undefined;
+  // One call looks at some thousands, and passes over those that are attempted again already.
+  do {
+    const page = await producer.post<{ replayed: number; more: boolean; cursor?: string }>(path, {
+      ...filterFields(options),
+      limit: wanted - done.replayed,
+      ...(perSecond !== undefined && { perSecond }),
+      ...(cursor !== undefined && { cursor }),
+    });
+    done.replayed += page.replayed;
+    done.more = page.more;
+    cursor = page.cursor;
+  } while (done.more && done.replayed < wanted && cursor !== undefined);
   if (json) write(JSON.stringify(done));
   else {
     write(`${count(done.replayed)} webhooks are attempted again.`);
