@@ -27,6 +27,7 @@ export const REASON_WORDS: Readonly<Record<string, Word>> = {
   gone: { label: '410 Gone', meaning: 'The destination is gone, and its channel paused.' },
   redirect: { label: 'Redirects', meaning: 'Redirects are not followed.' },
   blocked: { label: 'Forbidden address', meaning: 'Webhooks may not be sent there.' },
+  unsendable: { label: 'Cannot be sent', meaning: 'Its channel is gone, or no request can be made of it.' },
 };
 
 export const MESSAGE_WORDS: Readonly<Record<string, Word>> = {
@@ -49,7 +50,7 @@ export const FLEET_EVENT_WORDS: Readonly<Record<string, Word>> = {
   'campaign.completed': { label: 'Completed', meaning: 'Its last message has ended.' },
 };
 
-const ERRORS = new Set(['http_4xx', 'gone', 'redirect', 'blocked']);
+const ERRORS = new Set(['http_4xx', 'gone', 'redirect', 'blocked', 'unsendable']);
 
 /** The event that the reason is one of. */
 export function eventOf(reason: string): 'webhook.bounced' | 'webhook.error' {

@@ -35,5 +35,6 @@ test('every reason has a word, and the event that classify gives it', () => {
     'gone',
     'redirect',
     'blocked',
+    'unsendable',
   ]);
 });

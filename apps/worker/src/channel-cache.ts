@@ -2,7 +2,7 @@
  * The channels that webhooks are sent to. A busy channel costs one read in two seconds instead of one per webhook. A change
  * arrives with the changes of controls (known-controls.ts), and the channel is then read again.
  */
-import type { Channel } from '@hookfleet/contract';
+import type { Batching, Channel } from '@hookfleet/contract';
 import { type Channels, channelOfLane, type LaneLimits } from '@hookfleet/queue';
 import { laneLimits, NO_LIMITS } from './lane-limits.ts';
 
@@ -17,6 +17,8 @@ export class ChannelMissingError extends Error {
 export interface ChannelCache {
   /** Throws ChannelMissingError, or Redis' error. */
   get(channelConfigId: string): Promise<Channel>;
+  /** Undefined if the channel sends no batches, or is missing: then its webhooks go on by themselves. */
+  batchingOf(channelConfigId: string): Promise<Batching | undefined>;
   /** Of a channel's lane; an inline destination's has none. */
   limitsOf(lane: string): Promise<LaneLimits>;
   /** The channel of the lane has changed; undefined: any may have. */
@@ -49,6 +51,14 @@ export function createChannelCache(
 
   return {
     get,
+    async batchingOf(id) {
+      try {
+        return (await get(id)).batch;
+      } catch (error) {
+        if (error instanceof ChannelMissingError) return undefined;
+        throw error;
+      }
+    },
     async limitsOf(lane) {
       const id = channelOfLane(lane);
       return id === undefined ? NO_LIMITS : laneLimits(await get(id));

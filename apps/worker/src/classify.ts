@@ -4,8 +4,11 @@
  */
 import type { OutcomeEvent, OutcomeReason } from '@hookfleet/contract';
 
-/** Why no response came. `auth`: no token was to be had, and the destination was not asked. */
-export type AttemptFailure = 'dns' | 'connection' | 'tls' | 'timeout' | 'auth' | 'blocked';
+/**
+ * Why no response came. `auth`: no token was to be had, and the destination was not asked. `unsendable`: there is no request
+ * that could be sent.
+ */
+export type AttemptFailure = 'dns' | 'connection' | 'tls' | 'timeout' | 'auth' | 'blocked' | 'unsendable';
 
 export type AttemptResult =
   | { readonly kind: 'response'; readonly statusCode: number }
@@ -49,6 +52,7 @@ function classifyFailure(failure: AttemptFailure): Classification {
     case 'auth':
       return { event: 'webhook.bounced', reason: failure, retriable: true };
     case 'blocked':
-      return { event: 'webhook.error', reason: 'blocked', retriable: false };
+    case 'unsendable':
+      return { event: 'webhook.error', reason: failure, retriable: false };
   }
 }

@@ -21,6 +21,7 @@ import {
   type Batching,
   Bundle,
   type BundledWebhook,
+  type Channel,
   compileValidator,
   type Destination,
   isBatch,
@@ -40,15 +41,18 @@ import {
   type LoggedAttempt,
   LOOKED_AT_MS,
   laneOf,
+  type LanePair,
   type OutcomeRecorder,
   outcomeFromLog,
   type SecretBox,
   UnreadableBundleError,
 } from '@hookfleet/queue';
 import type { BatchSender } from './batch-sender.ts';
-import type { ChannelCache } from './channel-cache.ts';
+import { type ChannelCache, ChannelMissingError } from './channel-cache.ts';
 import type { InHand } from './in-hand.ts';
+import type { GiveUp } from './give-up.ts';
 import { isCancelledNow } from './is-cancelled-now.ts';
+import { allOrFirstError } from './all-or-first-error.ts';
 import { laneLimits, NO_LIMITS } from './lane-limits.ts';
 import type { LaneScheduler } from './lane-scheduler.ts';
 import type { Sent, SendWebhooks, Work } from './send-webhooks.ts';
@@ -68,12 +72,15 @@ export interface ProcessBundleOptions {
   /** The bundle's log; claims its webhooks for the job first if the bundle asks for it. */
   readonly readLog: (run: BundleRun, bundle: Bundle) => Promise<BundleLog>;
   readonly onCancelled: (bundle: Bundle, webhooks: number) => void;
+  readonly giveUp: GiveUp;
   /** From 0 up to 1. */
   readonly random: () => number;
 }
 
 // A job that is due in less than this stays with its worker: clocks that differ by a little cost no way back.
 const HELD_FOR_MAX_MS = 1_000;
+// A bundle whose workers died so often takes its worker down with it.
+const DEATHS_MAX = 100;
 
 const validateBundle = compileValidator<Bundle>(Bundle);
 
@@ -81,7 +88,7 @@ export function createProcessBundle(
   options: ProcessBundleOptions,
 ): (run: BundleRun) => Promise<BundleRunEnd> {
   const { channels, send, inHand, recorder, controls, lanes, scheduler, batches, batchSender } = options;
-  const { backlog, secrets, readLog, onCancelled, random } = options;
+  const { backlog, secrets, readLog, onCancelled, giveUp, random } = options;
 
   async function gather(
     { run, bundle }: Work,
@@ -108,6 +115,55 @@ export function createProcessBundle(
     return destination ?? (JSON.parse(secrets.open(sealedDestination)) as Destination);
   }
 
+  async function findChannel(channelConfigId: string): Promise<Channel | 'missing'> {
+    try {
+      return await channels.get(channelConfigId);
+    } catch (error) {
+      if (error instanceof ChannelMissingError) return 'missing';
+      throw error;
+    }
+  }
+
+  /** For a bundle of which nothing else is left. */
+  async function cancelAll(
+    run: BundleRun,
+    bundle: Bundle,
+    webhooks: readonly BundledWebhook[],
+  ): Promise<BundleRunEnd> {
+    await cancel(run, bundle, webhooks);
+    await leaveLanes(run, bundle);
+    return 'finished';
+  }
+
+  /** For a bundle that nobody can send. */
+  async function endWithout(
+    run: BundleRun,
+    bundle: Bundle,
+    { left, cancelled, recorded }: SortedWebhooks,
+    why: string,
+  ): Promise<BundleRunEnd> {
+    await allOrFirstError([
+      giveUp(run.shard, bundle, left, why),
+      cancel(run, bundle, cancelled),
+      ...recorded.map((one) => resume(run, bundle, {}, one)),
+    ]);
+    run.settled(left.length);
+    await leaveLanes(run, bundle);
+    return 'finished';
+  }
+
+  async function leaveLanes(run: BundleRun, bundle: Bundle): Promise<void> {
+    if (!run.repeated) return;
+    let url = '';
+    try {
+      if (bundle.channelConfigId === undefined) ({ url } = inlineDestination(bundle));
+    } catch {
+      // This worker can't read it: the lane finds that the job is gone when it is looked at.
+      return;
+    }
+    await lanes.leave(lanesOf(bundle, url), run);
+  }
+
   /** The bundle's destination as it is now, whenever it is asked for. */
   function destinationOf(bundle: Bundle): Work['destination'] {
     const { channelConfigId } = bundle;
@@ -125,7 +181,7 @@ export function createProcessBundle(
   async function resume(
     run: BundleRun,
     bundle: Bundle,
-    { eventProperties }: Destination,
+    { eventProperties }: Pick<Destination, 'eventProperties'>,
     { webhook, logged }: RecordedWebhook,
   ): Promise<void> {
     const recorded = logged.find((entry) => entry.attempt === bundle.attempt) as LoggedAttempt;
@@ -159,18 +215,23 @@ export function createProcessBundle(
     if (earlyMs > 0) await sleep(earlyMs, undefined, { signal: run.signal }).catch(() => undefined);
     if (!run.repeated && joinedBacklog(given))
       backlog.leave(run.shard, given.campaignId, given.webhooks.length, given.attempt > 1);
-    const destination = destinationOf(given);
-    const { channelConfigId } = given;
-    const channel = channelConfigId === undefined ? undefined : await channels.get(channelConfigId);
-    const asFound = channel ?? (await destination()).destination;
     const somebodyWasHere = run.repeated || given.claim === true || given.recheck === true;
     const log = somebodyWasHere ? await readLog(run, given) : undefined;
     // Once claimed, the claim goes with the webhooks.
     const bundle = given.claim ? { ...given, claimedBy: given.claimedBy ?? run.jobId } : given;
-    const pair = {
-      campaign: campaignLane(bundle.campaignId),
-      destination: laneOf(channelConfigId, asFound.url),
-    };
+    const sorted = sortWebhooks(bundle, log, isCancelled);
+    // Nobody needs to know where they would have gone: a worker that cannot read that can cancel them.
+    if (sorted.left.length === 0 && sorted.recorded.length === 0)
+      return cancelAll(run, bundle, sorted.cancelled);
+    const { channelConfigId } = bundle;
+    const channel = channelConfigId === undefined ? undefined : await findChannel(channelConfigId);
+    if (channel === 'missing')
+      return endWithout(run, bundle, sorted, `channel ${channelConfigId} is not stored`);
+    if (run.deaths > DEATHS_MAX)
+      return endWithout(run, bundle, sorted, `${run.deaths} workers died while they had it`);
+    const destination = destinationOf(bundle);
+    const asFound = channel ?? (await destination()).destination;
+    const pair = lanesOf(bundle, asFound.url);
     const held = inHand.add(pair);
     try {
       const work: Work = {
@@ -181,19 +242,18 @@ export function createProcessBundle(
         destination,
         cancel: (webhooks) => cancel(run, bundle, webhooks),
       };
+      const { left, cancelled, recorded } = sorted;
       // What was attempted by itself already goes on by itself.
       const batching = isBatch(bundle) || bundle.attempt > 1 ? undefined : channel?.batch;
-      const { left, cancelled, recorded } = sortWebhooks(bundle, log, isCancelled);
       const sent =
         batching === undefined || left.length === 0 ? send(work, left) : gather(work, left, batching);
       // All are waited for, also if one throws: a job that goes must have nothing in flight.
-      const [sentEnd, ...others] = await Promise.allSettled([
+      await allOrFirstError<unknown>([
         sent,
         cancel(run, bundle, cancelled),
         ...recorded.map((one) => resume(run, bundle, asFound, one)),
       ]);
-      for (const one of [sentEnd, ...others]) if (one.status === 'rejected') throw one.reason;
-      return await endOf(work, (sentEnd as PromiseFulfilledResult<Sent>).value);
+      return await endOf(work, await sent);
     } finally {
       held.end();
     }
@@ -211,13 +271,24 @@ function joinedBacklog(bundle: Bundle): boolean {
   return !isReplay && !(isBatch(bundle) && bundle.attempt === 1);
 }
 
+/** `url`: of an inline destination. */
+function lanesOf({ campaignId, channelConfigId }: Bundle, url: string): LanePair {
+  return { campaign: campaignLane(campaignId), destination: laneOf(channelConfigId, url) };
+}
+
+interface SortedWebhooks {
+  readonly left: readonly BundledWebhook[];
+  readonly cancelled: readonly BundledWebhook[];
+  readonly recorded: readonly RecordedWebhook[];
+}
+
 interface RecordedWebhook {
   readonly webhook: BundledWebhook;
   readonly logged: readonly LoggedAttempt[];
 }
 
 /** What is to be done for each of a bundle's webhooks, by its log. Those that another job has claimed are not ours. */
-function sortWebhooks(bundle: Bundle, log: BundleLog | undefined, isCancelled: boolean) {
+function sortWebhooks(bundle: Bundle, log: BundleLog | undefined, isCancelled: boolean): SortedWebhooks {
   const left: BundledWebhook[] = [];
   const cancelled: BundledWebhook[] = [];
   const recorded: RecordedWebhook[] = [];

@@ -48,7 +48,19 @@ export function createRequestWebhook({
     const startedAt = performance.now();
     const elapsedMs = () => performance.now() - startedAt;
     const timeoutMs = Math.min(destination.timeoutMs ?? attemptTimeoutMs, attemptTimeoutMs);
-    const request = buildRequest(webhookId, webhook, destination, trace, now(), timeoutMs);
+    let request: AttemptRequest;
+    try {
+      request = buildRequest(webhookId, webhook, destination, trace, now(), timeoutMs);
+    } catch (error) {
+      // It depends on nothing but the webhook and its destination: no worker could build it.
+      const detail = `its request can't be built: ${(error as Error).message}`;
+      const { url, method = 'POST' } = destination;
+      return {
+        request: { url, method, headers: {}, body: '', timeoutMs },
+        answer: { kind: 'failure', failure: 'unsendable', detail, phases: {} },
+        durationMs: 0,
+      };
+    }
     const { auth } = destination;
     const sent =
       auth?.type === 'oauth2'

@@ -24,6 +24,7 @@ import {
   type OutcomeRecorder,
   type Wait,
 } from '@hookfleet/queue';
+import { allOrFirstError } from './all-or-first-error.ts';
 import type { AttemptSlots, Release } from './attempt-slots.ts';
 import type { AttemptWebhook } from './attempt-webhook.ts';
 import type { HeldBundle } from './in-hand.ts';
@@ -334,15 +335,6 @@ function isUnsent<T extends object>(state: Unsent | T): state is Unsent {
 function endOf(ends: readonly ('ended' | Round['end'])[]): Round['end'] {
   if (ends.includes('released')) return 'released';
   return ends.find((end): end is Wait => typeof end === 'object') ?? 'again';
-}
-
-/** All are waited for, also if one throws. */
-async function allOrFirstError<T>(work: readonly Promise<T>[]): Promise<T[]> {
-  const settled = await Promise.allSettled(work);
-  return settled.map((one) => {
-    if (one.status === 'rejected') throw one.reason;
-    return one.value;
-  });
 }
 
 /** Those that are given in the same moment are done together. */

@@ -35,6 +35,7 @@ import type { WorkerConfig } from './config.ts';
 import { createEgressGuard } from './egress-guard.ts';
 import { isCancelledNow } from './is-cancelled-now.ts';
 import { campaignLimits } from './lane-limits.ts';
+import { createGiveUp } from './give-up.ts';
 import { createInHand } from './in-hand.ts';
 import { createLaneScheduler, type LaneSchedulerOptions } from './lane-scheduler.ts';
 import { createOAuthTokens } from './oauth-tokens.ts';
@@ -168,8 +169,9 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
     leaseMs: lockDurationMs,
     async settingsOf(head) {
       await controls.untilFresh();
-      const { batch } = await channels.get(head.channelConfigId);
-      return { batching: batch, isCancelled: await isCancelledNow(controls, head) };
+      // Its channel may be unreadable, and they must be cancelled all the same.
+      if (await isCancelledNow(controls, head)) return { batching: undefined, isCancelled: true };
+      return { batching: await channels.batchingOf(head.channelConfigId), isCancelled: false };
     },
   });
   onClose('batches', () => batches.close());
@@ -235,6 +237,7 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
         : readBundleLog(connection, shardTag, bundle);
     },
     onCancelled: options.onCancelled,
+    giveUp: createGiveUp({ recorder, workerId, onRecorded: options.onRecorded, now }),
   });
 
   const taking = consumeWebhooks({

@@ -166,7 +166,7 @@ export interface CustomEvent {
 export interface AttemptStatus {
   readonly attempt: number;
   readonly event: 'webhook.delivered' | 'webhook.bounced' | 'webhook.error';
-  readonly reason?: 'http_5xx' | 'dns' | 'connection' | 'tls' | 'timeout' | 'auth' | 'http_4xx' | 'gone' | 'redirect' | 'blocked' | undefined;
+  readonly reason?: 'http_5xx' | 'dns' | 'connection' | 'tls' | 'timeout' | 'auth' | 'http_4xx' | 'gone' | 'redirect' | 'blocked' | 'unsendable' | undefined;
   readonly statusCode?: number | undefined;
   readonly durationMs: number;
   readonly occurredAt: string;

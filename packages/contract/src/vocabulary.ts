@@ -17,6 +17,8 @@ export const OUTCOME_REASONS = [
   'gone',
   'redirect',
   'blocked',
+  // Nobody can send it: its channel's record is gone, its request can't be built, or its workers died of it.
+  'unsendable',
 ] as const;
 
 /** In the order in which they are served. */

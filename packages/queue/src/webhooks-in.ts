@@ -9,7 +9,7 @@
  *                                     → delayed           it was taken before its time, or waits in a lane (lanes.ts);
  *                                                         or processing threw: our fault, tried again later;
  *                                                         or a later version wrote it: for a worker that knows it
- *                                     → failed            not a bundle, or its workers died STALLS_MAX times
+ *                                     → failed            not a bundle
  * Where the connection is lost before the job's end is known, what its run has written may be gone with a master that
  * failed, and the end be kept by its successor: the job is run again, or added again, and looks into the log.
  * If the process dies anywhere in it, the lock expires and the job is fetched again, by anyone.
@@ -23,8 +23,6 @@ import { shardPrefix } from './keys.ts';
 import { refuseLaterVersion } from './later-version.ts';
 import type { ShardOptions } from './shard-queues.ts';
 
-// A bundle that so often ended with its worker takes its worker down with it: it goes aside for a person to see.
-const STALLS_MAX = 100;
 // After an error of Redis or of ours, the same thing is tried again after this time.
 const PAUSE_AFTER_ERROR_MS = 1_000;
 // Seconds that a fetch blocks on an empty queue.
@@ -39,6 +37,8 @@ export interface BundleRun {
   readonly jobId: string;
   /** The job was begun before: what it did then stands in the attempt log. */
   readonly repeated: boolean;
+  /** How many workers have died while they had it, as far as is known. */
+  readonly deaths: number;
   /** Aborted when the process drains or the job's lock is lost: begin no more attempts. */
   readonly signal: AbortSignal;
   /** Tells that webhooks of the bundle need no more room. */
@@ -179,14 +179,13 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
   ): Promise<BundleRunEnd> {
     // However often it was begun: it comes back until somebody knows it.
     refuseLaterVersion('a bundle', job.data, BUNDLE_VERSION);
-    if (job.stalledCounter > STALLS_MAX)
-      throw new UnreadableBundleError(`begun ${STALLS_MAX} times by workers that died`);
     return options.process({
       data: job.data,
       name: job.name,
       shard,
       jobId: job.id ?? '',
       repeated: job.attemptsStarted > 1,
+      deaths: job.stalledCounter,
       signal,
       settled,
     });
