@@ -1,5 +1,5 @@
 /** The aggregator's configuration: every variable with its default, bounds and consequence. */
-import { parseRedisUrl, parseEncryptionKey } from '@hookfleet/queue';
+import { checkKeyPrefix, parseEncryptionKey, parseRedisUrl } from '@hookfleet/queue';
 import {
   bindProblems,
   type ConfigOf,
@@ -13,7 +13,7 @@ import {
 
 export const AGGREGATOR_VARIABLES = {
   ...encryptionVariables(parseEncryptionKey),
-  ...fleetVariables({ port: 8081, checkRedisUrl: parseRedisUrl }),
+  ...fleetVariables({ port: 8081, checkRedisUrl: parseRedisUrl, checkKeyPrefix }),
   ...recoveryVariables(),
   retentionMinutesMs: durationMs('HOOKFLEET_RETENTION_MINUTES', {
     default: '48h',

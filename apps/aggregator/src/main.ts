@@ -3,6 +3,7 @@ import type { Results } from '@hookfleet/contract';
 import {
   checkFormats,
   checkRedis,
+  checkWrites,
   connectRedis,
   consumeResults,
   createQueueMonitor,
@@ -230,7 +231,7 @@ await startApplication('aggregator', async () => {
         }),
       },
       ready: {
-        redis: async () => ((await reading.ping()) === 'PONG' ? undefined : 'no PONG'),
+        redis: () => checkWrites({ ...shardOptions, connection: reading }),
         lifecycle: () => (lifecycle.isDraining() ? 'draining' : undefined),
       },
     },

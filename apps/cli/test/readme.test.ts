@@ -34,7 +34,10 @@ test('the tables hold every variable, and no other', () => {
 });
 
 test('the rows of the variables that processes share are as the code has them', () => {
-  const shared = { ...fleetVariables({ port: 1, checkRedisUrl: () => undefined }), ...recoveryVariables() };
+  const shared = {
+    ...fleetVariables({ port: 1, checkRedisUrl: () => undefined, checkKeyPrefix: () => undefined }),
+    ...recoveryVariables(),
+  };
   for (const row of variableRows(shared)) expect(readme).toContain(row);
 });
 

@@ -1,5 +1,5 @@
 /** The producer's configuration: every variable with its default, bounds and consequence. */
-import { parseRedisUrl, parseEncryptionKey } from '@hookfleet/queue';
+import { checkKeyPrefix, parseEncryptionKey, parseRedisUrl } from '@hookfleet/queue';
 import {
   bindProblems,
   type ConfigOf,
@@ -12,7 +12,7 @@ import {
 
 export const PRODUCER_VARIABLES = {
   ...encryptionVariables(parseEncryptionKey),
-  ...fleetVariables({ port: 8080, checkRedisUrl: parseRedisUrl }),
+  ...fleetVariables({ port: 8080, checkRedisUrl: parseRedisUrl, checkKeyPrefix }),
   bundleSize: integer('HOOKFLEET_BUNDLE_SIZE', {
     default: 25,
     min: 1,

@@ -2,6 +2,7 @@
 import {
   checkFormats,
   checkRedis,
+  checkWrites,
   connectRedis,
   createReplicaWait,
   createSecretBox,
@@ -138,7 +139,7 @@ await startApplication('producer', async () => {
       registry,
       healthy: {},
       ready: {
-        redis: async () => ((await connection.ping()) === 'PONG' ? undefined : 'no PONG'),
+        redis: () => checkWrites(shardOptions),
         lifecycle: () => (lifecycle.isDraining() ? 'draining' : undefined),
       },
     },

@@ -2,6 +2,7 @@
 import {
   connectRedis,
   createSecretBox,
+  checkWrites,
   createQueueMonitor,
   disconnectRedis,
   isRedisUnavailable,
@@ -119,7 +120,7 @@ export async function setupProducer(
     ops: {
       registry,
       healthy: {},
-      ready: { redis: async () => ((await connection.ping()) === 'PONG' ? undefined : 'no PONG') },
+      ready: { redis: () => checkWrites({ connection, prefix, shards: 1 }) },
     },
   });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });

@@ -1,4 +1,4 @@
-/** The worker accepts only the HTTP clients that it knows. Takes under a second. */
+/** The worker accepts only the HTTP clients that it knows, and a prefix that keys can begin with. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import { loadWorkerConfig } from './config.ts';
 
@@ -19,3 +19,9 @@ test.each(['axios', 'UNDICI', 'got,undici'])(
     expect(() => load(value)).toThrow('HOOKFLEET_HTTP_CLIENT');
   },
 );
+
+test.each(['{a}', 'a{', 'a b', 'x'.repeat(65)])('a key prefix of %j is refused', (prefix) => {
+  expect(() => loadWorkerConfig({ REDIS_URL: 'redis://a', HOOKFLEET_KEY_PREFIX: prefix })).toThrow(
+    'HOOKFLEET_KEY_PREFIX: must be 1 to 64 characters',
+  );
+});

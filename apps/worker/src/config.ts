@@ -1,6 +1,6 @@
 /** The worker's configuration: every variable with its default, bounds and consequence. */
 import { ATTEMPT_TIMEOUT_MAX_MS } from '@hookfleet/contract';
-import { parseRedisUrl, parseEncryptionKey } from '@hookfleet/queue';
+import { checkKeyPrefix, parseEncryptionKey, parseRedisUrl } from '@hookfleet/queue';
 import {
   bindProblems,
   type ConfigOf,
@@ -20,7 +20,7 @@ import { parseNoProxy, parseProxyUrl } from './proxy-settings.ts';
 
 export const WORKER_VARIABLES = {
   ...encryptionVariables(parseEncryptionKey),
-  ...fleetVariables({ port: 8082, checkRedisUrl: parseRedisUrl }),
+  ...fleetVariables({ port: 8082, checkRedisUrl: parseRedisUrl, checkKeyPrefix }),
   ...recoveryVariables(),
   concurrency: integer('HOOKFLEET_CONCURRENCY', {
     default: 200,

@@ -5,6 +5,7 @@ import {
   bodyBytesMax,
   checkFormats,
   checkRedis,
+  checkWrites,
   connectRedis,
   createQueueMonitor,
   createSecretBox,
@@ -123,7 +124,7 @@ await startApplication('worker', async () => {
       }),
     },
     ready: {
-      redis: async () => ((await connection.ping()) === 'PONG' ? undefined : 'no PONG'),
+      redis: () => checkWrites(shardOptions),
       lifecycle: () => (lifecycle.isDraining() ? 'draining' : undefined),
     },
   });

@@ -11,6 +11,7 @@ import {
   startKnownEventTypes,
 } from '@hookfleet/intake';
 import {
+  checkKeyPrefix,
   checkRedis,
   connectRedis as connectToRedis,
   createSecretBox,
@@ -65,6 +66,7 @@ export async function connectRedis(options: RedisOptions): Promise<Client> {
     idempotencyRetentionMs = DAY_MS,
     onError = () => undefined,
   } = options;
+  checkKeyPrefix(prefix);
   checkRange({ shards }, 1, 1_024);
   checkRange({ bundleSize }, 1, 200);
   checkRange({ idempotencyRetentionMs }, 60_000, 7 * DAY_MS);

@@ -29,11 +29,12 @@ export async function checkRedis(
 ): Promise<void> {
   await untilReady(connection, reachableWithinMs);
   const nodes = connection instanceof Cluster ? connection.nodes('master') : [connection];
-  const problems = (await Promise.all(nodes.map(problemsOf))).flat();
+  const isCluster = connection instanceof Cluster;
+  const problems = (await Promise.all(nodes.map((node) => problemsOf(node, isCluster)))).flat();
   if (problems.length > 0) throw new RedisUnfitError([...new Set(problems)].join('; '));
 }
 
-async function problemsOf(node: Redis): Promise<string[]> {
+async function problemsOf(node: Redis, isCluster: boolean): Promise<string[]> {
   // INFO, not CONFIG GET: managed services forbid the latter.
   const info = parseInfo(await node.info());
   const problems: string[] = [];
@@ -41,6 +42,11 @@ async function problemsOf(node: Redis): Promise<string[]> {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   if (major < VERSION_MIN[0] || (major === VERSION_MIN[0] && minor < VERSION_MIN[1])) {
     problems.push(`redis_version is ${version}: ${VERSION_MIN.join('.')} or newer is needed`);
+  }
+  if (!isCluster && info.get('cluster_enabled') === '1') {
+    problems.push(
+      'it is a node of a Redis Cluster: name several of its nodes by commas, or end the one address with a comma',
+    );
   }
   const policy = info.get('maxmemory_policy');
   if (policy !== undefined && policy !== 'noeviction') {

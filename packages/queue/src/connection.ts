@@ -60,6 +60,9 @@ export function connectRedis({
     noDelay: true,
     maxRetriesPerRequest: temper === 'patient' ? null : 0,
     retryStrategy: reconnectDelayMs,
+    // The master of a moment ago: the address leads to another one now, whether a name, an endpoint or a sentinel knows it.
+    // Nothing was written: a patient command is sent again.
+    reconnectOnError: (error: Error) => FORMER_MASTER.test(error.message) && (temper === 'patient' ? 2 : 1),
     ...(temper === 'failFast' && {
       enableOfflineQueue: false,
       // A command that the caller was told had failed must not be sent again behind their back.
@@ -72,6 +75,9 @@ export function connectRedis({
   return connection;
 }
 
+// UNBLOCKED ends a command that blocks when its master becomes a replica.
+const FORMER_MASTER = /\b(?:READONLY|UNBLOCKED)\b/;
+
 function open(
   target: RedisTarget,
   options: ConnectionOptions,
@@ -83,7 +89,7 @@ function open(
     case 'cluster':
       return new Cluster([...target.nodes], clusterOptions({ ...options, ...target.access }, temper));
     case 'sentinel':
-      return new Redis({ ...options, ...sentinelOptions(target, temper) });
+      return new Redis({ ...options, ...sentinelOptions(target) });
   }
 }
 
@@ -124,10 +130,12 @@ class MasterConnector extends SentinelConnector {
  * know nothing of it yet and accept what will be lost; each time that it connects it asks them anew, and the answer's
  * role must be master.
  */
-function sentinelOptions(
-  { sentinels, masterName, access, sentinelAccess }: SentinelTarget,
-  temper: ConnectOptions['temper'],
-): ConnectionOptions {
+function sentinelOptions({
+  sentinels,
+  masterName,
+  access,
+  sentinelAccess,
+}: SentinelTarget): ConnectionOptions {
   return {
     ...access,
     sentinels: [...sentinels],
@@ -141,8 +149,6 @@ function sentinelOptions(
     sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
     failoverDetector: true,
     sentinelMaxConnections: SENTINELS_HEARD_MAX,
-    // The master of a moment ago, where no sentinel could say so. Nothing was written: a patient command is sent again.
-    reconnectOnError: (error) => error.message.includes('READONLY') && (temper === 'patient' ? 2 : 1),
   };
 }
 
@@ -159,7 +165,7 @@ function reconnectDelayMs(times: number): number {
 const REFUSALS =
   /^(?:OOM|LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|MISCONF|NOREPLICAS|BUSY|UNBLOCKED)\b/;
 const CONNECTION_ERRORS =
-  /Connection is closed|aborted due to connection close|Stream isn't writeable|Command timed out|max retries per request|Cluster isn't ready|None of startup nodes|Failed to refresh slots|All sentinels are unreachable|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND/i;
+  /Connection is closed|aborted due to connection close|Stream isn't writeable|Command timed out|max retries per request|Cluster isn't ready|None of startup nodes|Failed to refresh slots|Too many Cluster redirections|All sentinels are unreachable|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND/i;
 
 /** Is it Redis that is away or refuses, rather than we who are wrong? The same call may work in a moment. */
 export function isRedisUnavailable(error: Error): boolean {

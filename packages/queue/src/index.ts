@@ -56,7 +56,7 @@ export {
   type FleetEvents,
   openFleetEvents,
 } from './fleet-events.ts';
-export { fleetEventsKey, shardPrefix } from './keys.ts';
+export { checkKeyPrefix, fleetEventsKey, shardPrefix } from './keys.ts';
 export {
   type Admission,
   type AdmitRequest,
@@ -90,6 +90,8 @@ export {
 } from './queue-monitor.ts';
 export { type WaitingWebhooks, whereAllWait } from './where-webhooks-wait.ts';
 export { type ReadSortedSetOptions, readSortedSet, type SortedMember } from './read-sorted-set.ts';
+export { checkWrites } from './check-writes.ts';
+
 export { createReplicaWait, type ReplicaWait } from './replica-wait.ts';
 export type { RedisMemory } from './redis-memory.ts';
 export { type ConsumeResultsOptions, consumeResults, type ResultsConsumer } from './results-in.ts';

@@ -10,6 +10,7 @@
  *     {hookfleet:0}:attempts     how many were recorded
  *     {hookfleet:0}:backlog      webhooks in the queue, by campaign
  *     {hookfleet:0}:later        how many webhooks wait for a time of their own (due-later.ts)
+ *     {hookfleet:0}:ready        written by readiness checks; {hookfleet}:ready too
  *     {hookfleet:0}:lots         lots that gather batches, by the time to look at them
  *     {hookfleet:0}:lot:…        a lot
  *     {hookfleet:0}:gathered     webhooks in lots
@@ -33,6 +34,12 @@
 import { createHash } from 'node:crypto';
 import { shardTag } from './shard-tag.ts';
 
+/** In braces stands what decides the slot of a key in a Redis Cluster: others inside would spread what belongs together. */
+export function checkKeyPrefix(prefix: string): void {
+  if (!/^[^{}\s]{1,64}$/.test(prefix))
+    throw new TypeError('must be 1 to 64 characters, without braces and spaces');
+}
+
 /** BullMQ's prefix for a shard: a hash tag, as Redis Cluster asks for. */
 export function shardPrefix(prefix: string, shard: number): string {
   return `{${shardTag(prefix, shard)}}`;
@@ -54,6 +61,11 @@ export function attemptsCounterKey(shardTag: string): string {
 /** Webhooks in the shard's queue, by campaign: what priorities are made of. */
 export function backlogKey(shardTag: string): string {
   return `${shardTag}:backlog`;
+}
+
+/** Written by readiness checks (check-writes.ts). */
+export function readinessKey(tag: string): string {
+  return `${tag}:ready`;
 }
 
 /** How many webhooks wait for a time of their own. */

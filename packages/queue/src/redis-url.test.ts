@@ -82,3 +82,11 @@ test.each([
 ])('%s: what is wrong is told without the password', (text) => {
   expect(() => parseRedisUrl(text)).toThrow(/^(?!.*hunter2)/);
 });
+
+test('an address of a cluster that ends with a comma is one', () => {
+  expect(parseRedisUrl('redis://a:7000,')).toEqual({
+    kind: 'cluster',
+    nodes: [{ host: 'a', port: 7000 }],
+    access: {},
+  });
+});

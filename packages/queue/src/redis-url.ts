@@ -1,6 +1,7 @@
 /**
- * What REDIS_URL may hold: one address, several by commas for Redis Cluster, or the sentinels that know which Redis is
- * the master of a name. The form of the last is the one that most clients of other languages read:
+ * What REDIS_URL may hold: one address, several by commas for Redis Cluster (one that ends with a comma will do), or the
+ * sentinels that know which Redis is the master of a name. The form of the last is the one that most clients of other
+ * languages read:
  *   redis+sentinel://[user:password@]host[:26379][,host[:port]…]/master-name[/database][?sentinel_password=…]
  * User and password are those of Redis; sentinels have their own, or none. With rediss both are spoken to in TLS.
  * Each function throws a TypeError that says what is wrong, and shows no password.
@@ -43,9 +44,12 @@ const SENTINEL_PORT = 26379;
 
 export function parseRedisUrl(text: string): RedisTarget {
   if (/^rediss?\+sentinel:/i.test(text)) return parseSentinels(text.trim());
-  const [first, ...others] = text.split(',').map((address) => parseAddress(address.trim()));
+  const parts = text.split(',').map((address) => address.trim());
+  // One address of a cluster, as managed ones have: it ends with a comma.
+  const isCluster = parts.length > 1;
+  const [first, ...others] = (parts.at(-1) === '' ? parts.slice(0, -1) : parts).map(parseAddress);
   if (first === undefined) throw new TypeError('a Redis URL is needed');
-  if (others.length === 0) return { kind: 'single', address: first };
+  if (!isCluster) return { kind: 'single', address: first };
   const { host: _host, port: _port, ...access } = first;
   return { kind: 'cluster', nodes: [first, ...others].map(({ host, port }) => ({ host, port })), access };
 }

@@ -3,11 +3,15 @@ import { parseApiKey } from './api-keys.ts';
 import { choice, durationMs, integer, list, required, text } from './load-config.ts';
 import { LOG_LEVELS } from './logger.ts';
 
-/** `checkRedisUrl` throws a TypeError for an address that can't be used. */
-export function fleetVariables(options: { port: number; checkRedisUrl: (url: string) => unknown }) {
+/** `checkRedisUrl` and `checkKeyPrefix` throw a TypeError for a value that can't be used. */
+export function fleetVariables(options: {
+  port: number;
+  checkRedisUrl: (url: string) => unknown;
+  checkKeyPrefix: (prefix: string) => unknown;
+}) {
   return {
     redisUrl: required('REDIS_URL', {
-      help: 'redis:// or rediss:// address; several, by commas, for Redis Cluster; or redis+sentinel://host:port,host:port/master-name.',
+      help: 'redis:// or rediss:// address; several, by commas, for Redis Cluster, or one that ends with a comma; or redis+sentinel://host:port,host:port/master-name.',
       check: options.checkRedisUrl,
     }),
     shards: integer('HOOKFLEET_SHARDS', {
@@ -18,7 +22,8 @@ export function fleetVariables(options: { port: number; checkRedisUrl: (url: str
     }),
     keyPrefix: text('HOOKFLEET_KEY_PREFIX', {
       default: 'hookfleet',
-      help: 'Begins every key, so that fleets can share a Redis.',
+      help: 'Begins every key, so that fleets can share a Redis. Without braces.',
+      check: options.checkKeyPrefix,
     }),
     shutdownTimeoutMs: durationMs('HOOKFLEET_SHUTDOWN_TIMEOUT', {
       default: '40s',

@@ -81,7 +81,11 @@ interface Common<T> {
 
 export function text(
   name: string,
-  { default: fallback, help }: Common<string | undefined> & { default: string },
+  {
+    default: fallback,
+    help,
+    check,
+  }: Common<string | undefined> & { default: string; check?: (text: string) => unknown },
 ): Variable<string> {
   return {
     name,
@@ -89,7 +93,10 @@ export function text(
     type: 'text',
     secret: false,
     defaultText: fallback,
-    parse: (given) => given ?? fallback,
+    parse(given) {
+      if (given !== undefined) check?.(given);
+      return given ?? fallback;
+    },
   };
 }
 
