@@ -30,6 +30,8 @@ export interface Fleet {
 const PRODUCER_PORT = 8080;
 const AGGREGATOR_PORT = 8081;
 const FIRST_WORKER_PORT = 8082;
+// HOOKFLEET_SHUTDOWN_TIMEOUT and a little: the processes drain when the command that started them is gone.
+const DRAINED_AFTER_MS = 45_000;
 
 export async function startFleet({
   directory,
@@ -41,6 +43,9 @@ export async function startFleet({
   await mkdir(logDirectory, { recursive: true });
   const closers: (() => Promise<unknown>)[] = [];
   const children: Child[] = [];
+  // One that is given is none of ours: the processes wait until it is back.
+  let redisEnded: Promise<string> = new Promise(() => undefined);
+  let isRedisGone = false;
 
   async function stop(): Promise<void> {
     for (const close of closers.splice(0).toReversed()) await close();
@@ -65,7 +70,9 @@ export async function startFleet({
     const workerPorts: number[] = [];
     for (let i = 0; i < workers; i += 1) workerPorts.push(await choosePort(FIRST_WORKER_PORT + i));
     const stopAll = (application: Child['application']) =>
-      Promise.all(children.filter((one) => one.application === application).map((one) => one.stop()));
+      Promise.all(
+        children.filter((one) => one.application === application).map((one) => one.stop(isRedisGone)),
+      );
     // Workers stop before the aggregator, which counts what they record at their end.
     closers.push(
       () => stopAll('aggregator'),
@@ -81,13 +88,13 @@ export async function startFleet({
     await Promise.all(starts);
     const aggregator = await aggregatorStart;
     const producer = await start('producer', await choosePort(PRODUCER_PORT), 'producer');
-    closers.push(() => producer.stop());
+    closers.push(() => producer.stop(isRedisGone));
     return {
       redisUrl,
       producerUrl: producer.url,
       aggregatorUrl: aggregator.url,
       logDirectory,
-      broken: Promise.race(children.map(({ ended }) => ended)),
+      broken: Promise.race([redisEnded, ...children.map(({ ended }) => ended)]),
       stop,
     };
   } catch (error) {
@@ -102,8 +109,12 @@ export async function startFleet({
       onStarted('redis', 'as given by REDIS_URL');
       return given;
     }
-    const redis = await startRedis({ directory: join(directory, 'redis') });
+    const redis = await startRedis({ directory: join(directory, 'redis'), outlivesUsBy: DRAINED_AFTER_MS });
     closers.push(() => redis.stop());
+    redisEnded = redis.ended;
+    void redis.ended.then(() => {
+      isRedisGone = true;
+    });
     onStarted('redis', redis.url);
     return redis.url;
   }

@@ -18,8 +18,8 @@ export interface Child {
   readonly pid: number;
   /** Resolves to the exit's description when the process has ended, for whatever reason. */
   readonly ended: Promise<string>;
-  /** Asks it to drain, and waits for its end. */
-  stop(): Promise<void>;
+  /** Asks it to drain, and waits for its end. `atOnce`: it could not record anything, so it is not waited for. */
+  stop(atOnce: boolean): Promise<void>;
 }
 
 const READY_WITHIN_MS = 30_000;
@@ -58,8 +58,8 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     url,
     pid: child.pid ?? 0,
     ended,
-    async stop() {
-      child.kill('SIGTERM');
+    async stop(atOnce) {
+      child.kill(atOnce ? 'SIGKILL' : 'SIGTERM');
       await ended;
     },
   };

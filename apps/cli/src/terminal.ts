@@ -1,4 +1,5 @@
 /** What a person sees of the fleet, and how they stop it. */
+import { constants } from 'node:os';
 import type { Fleet } from './fleet.ts';
 
 export function write(line: string): void {
@@ -28,18 +29,23 @@ export function describeFleet({ producerUrl, aggregatorUrl, logDirectory }: Flee
   ].join('\n');
 }
 
+// SIGHUP: its terminal is closed.
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 /**
- * Waits for SIGINT or SIGTERM, or for a process of the fleet to end, then stops the fleet. Resolves to what broke,
+ * Waits for SIGINT, SIGTERM or SIGHUP, or for a process of the fleet to end, then stops the fleet. Resolves to what broke,
  * where something did. A second signal leaves at once: the processes then drain by themselves.
  */
 export async function untilStopped(fleet: Fleet): Promise<string | undefined> {
   const { promise: signalled, resolve } = Promise.withResolvers<undefined>();
   const onSignal = () => resolve(undefined);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal);
+  for (const signal of STOP_SIGNALS) process.once(signal, onSignal);
+  // What is written to a terminal that is closed fails, and the fleet must be stopped all the same.
+  process.stdout.on('error', () => undefined);
   const broken = await Promise.race([signalled, fleet.broken]);
   if (broken !== undefined) write(`${broken}: stopping the fleet. Its log is in ${fleet.logDirectory}`);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => process.exit(signal === 'SIGINT' ? 130 : 143));
+  for (const signal of STOP_SIGNALS)
+    process.once(signal, () => process.exit(128 + constants.signals[signal]));
   write('stopping …');
   await fleet.stop();
   return broken;

@@ -72,9 +72,15 @@ export async function buildInto(dist: string, application: Application): Promise
 
 const BUNDLE = 'application.js';
 
-/** The cache is written when the application has started: one that is killed later leaves it behind as well. */
+/**
+ * Until the application has handlers of its own there is nothing to drain. Without these, the first process of a container
+ * would not hear the signal at all.
+ *
+ * The cache is written when the application has started: one that is killed later leaves it behind as well.
+ */
 const LOADER = `import { enableCompileCache, flushCompileCache } from 'node:module';
 import { join } from 'node:path';
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(0));
 enableCompileCache(join(import.meta.dirname, 'compile-cache'));
 await import('./${BUNDLE}');
 flushCompileCache();

@@ -1,7 +1,7 @@
 /** A build is made once for the same sources, again when it is not theirs, and behaves as the sources do. Takes about 3 s. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -54,4 +54,20 @@ test('a process leaves a compile cache for the next one', async () => {
   await check(main, { REDIS_URL: 'redis://127.0.0.1' });
   const [folder = ''] = await readdir(join(directory.path, 'compile-cache'));
   expect(await readdir(join(directory.path, 'compile-cache', folder))).not.toEqual([]);
+});
+
+test('a process that is told to stop while it loads ends with status 0', async () => {
+  // An application that has not come to its own handlers yet.
+  const loading = await makeTemporaryDirectory('loading');
+  await copyFile(main, join(loading.path, 'main.js'));
+  await writeFile(
+    join(loading.path, 'application.js'),
+    "console.log('loading'); await new Promise((resolve) => setTimeout(resolve, 600_000));",
+  );
+  await writeFile(join(loading.path, 'package.json'), '{"type":"module"}');
+  const child = spawn(process.execPath, [join(loading.path, 'main.js')]);
+  await once(child.stdout, 'data');
+  child.kill('SIGTERM');
+  expect(await once(child, 'exit')).toEqual([0, null]);
+  await loading.remove();
 });

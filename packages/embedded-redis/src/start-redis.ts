@@ -20,12 +20,19 @@ export interface StartRedisOptions {
   readonly appendFsync?: 'always' | 'everysec' | 'no';
   readonly extraArguments?: readonly string[];
   readonly server?: RedisServer;
+  /**
+   * Ends it so many milliseconds after this process has ended, however that ended: what it has started may need Redis for as
+   * long. Without it, one that is killed leaves its Redis behind until it is started again.
+   */
+  readonly outlivesUsBy?: number;
 }
 
 export interface EmbeddedRedis {
   readonly url: string;
   readonly port: number;
   pid(): number | undefined;
+  /** Resolves to how it ended, if it ends without having been asked to. */
+  readonly ended: Promise<string>;
   /** Ends it as SIGTERM does: its data is written. */
   stop(): Promise<void>;
   /** Ends it as a crash does. */
@@ -68,8 +75,18 @@ export async function startRedis(options: StartRedisOptions): Promise<EmbeddedRe
     }
   }
   let running: ChildProcess = child;
+  const { promise: ended, resolve: onEnded } = Promise.withResolvers<string>();
+  const asked = new Set<ChildProcess>();
+  const watch = (one: ChildProcess) =>
+    one.once('exit', (code, signal) => {
+      if (!asked.has(one)) onEnded(`Redis ended with ${code ?? signal}`);
+    });
+  watch(running);
+  const guard = options.outlivesUsBy === undefined ? undefined : guardOf(running, options.outlivesUsBy);
 
   async function end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    asked.add(running);
+    guard?.kill();
     if (running.exitCode !== null || running.signalCode !== null) return;
     const exited = once(running, 'exit');
     running.kill('SIGCONT');
@@ -85,11 +102,13 @@ export async function startRedis(options: StartRedisOptions): Promise<EmbeddedRe
     url: `redis://127.0.0.1:${port}`,
     port,
     pid: () => running.pid,
+    ended,
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
     async restart() {
       await end('SIGTERM');
       running = await launch(server, options, port);
+      watch(running);
     },
     suspend: () => void running.kill('SIGSTOP'),
     resume: () => void running.kill('SIGCONT'),
@@ -140,6 +159,18 @@ async function launch(server: RedisServer, options: StartRedisOptions, port: num
   }
   child.unref();
   return child;
+}
+
+/** Waits for the end of this process, which closes its input, and then ends the server. */
+function guardOf({ pid }: ChildProcess, afterMs: number): ChildProcess {
+  const script = 'read -r _; sleep "$2"; kill "$1"';
+  const guard = spawn('/bin/sh', ['-c', script, 'sh', String(pid), String(Math.ceil(afterMs / 1_000))], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  guard.unref();
+  (guard.stdin as unknown as { unref(): void }).unref();
+  return guard;
 }
 
 /** Up, and done with loading its data. */

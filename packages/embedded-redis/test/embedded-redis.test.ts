@@ -122,3 +122,41 @@ test("without one on the path it is unpacked from the distribution's package, al
     process.env['PATH'] = path;
   }
 });
+
+test('one that is to end with its process ends after it, also if that is killed', async () => {
+  const data = join(directory, 'guarded');
+  const starter = join(directory, 'guard.ts');
+  await writeFile(
+    starter,
+    `import { startRedis } from ${JSON.stringify(new URL('../src/index.ts', import.meta.url).href)};
+     const redis = await startRedis({ directory: ${JSON.stringify(data)}, outlivesUsBy: 0 });
+     console.log(redis.pid());
+     setInterval(() => {}, 1000);`,
+  );
+  const child = spawn(process.execPath, [starter], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [told] = (await once(child.stdout, 'data')) as [Buffer];
+  const pid = Number(told.toString());
+  expect(() => process.kill(pid, 0)).not.toThrow();
+  child.kill('SIGKILL');
+  await untilGone(pid);
+});
+
+test('it tells of an end that nobody asked for', async () => {
+  const asked = await startRedis({ directory: join(directory, 'asked') });
+  const other = await startRedis({ directory: join(directory, 'other') });
+  await asked.stop();
+  process.kill(other.pid() as number, 'SIGKILL');
+  expect(await Promise.race([asked.ended, other.ended])).toBe('Redis ended with SIGKILL');
+});
+
+/** The test's own time bounds it. */
+async function untilGone(pid: number): Promise<void> {
+  for (;;) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

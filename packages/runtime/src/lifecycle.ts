@@ -59,6 +59,8 @@ export function createLifecycle({
   }
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    // Of the time before (packages/build).
+    process.removeAllListeners(signal);
     process.on(signal, () => {
       if (draining) {
         logger.warn({ signal }, 'shutdown.forced');

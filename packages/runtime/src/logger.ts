@@ -21,12 +21,21 @@ const SECRET_PATHS = [
   'payload',
 ];
 
+// Kept while they can't be written; what comes beyond is lost.
+const UNWRITTEN_CHARS_MAX = 1_000_000;
+
 export function createLogger({ app, level }: { app: string; level: LogLevel }): Logger {
-  return pino({
-    level,
-    base: { app, pid: process.pid },
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-    redact: { paths: SECRET_PATHS, censor: '***' },
-  });
+  const output = pino.destination({ dest: 1, sync: true, maxLength: UNWRITTEN_CHARS_MAX });
+  // A full disk, or a reader that is gone: the line is lost, and the process goes on.
+  output.on('error', () => undefined);
+  return pino(
+    {
+      level,
+      base: { app, pid: process.pid },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: SECRET_PATHS, censor: '***' },
+    },
+    output,
+  );
 }
