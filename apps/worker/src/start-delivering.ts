@@ -169,9 +169,10 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
     leaseMs: lockDurationMs,
     async settingsOf(head) {
       await controls.untilFresh();
+      const isCancelled = await isCancelledNow(controls, head);
       // Its channel may be unreadable, and they must be cancelled all the same.
-      if (await isCancelledNow(controls, head)) return { batching: undefined, isCancelled: true };
-      return { batching: await channels.batchingOf(head.channelConfigId), isCancelled: false };
+      const batching = isCancelled ? undefined : await channels.batchingOf(head.channelConfigId);
+      return { batching, isCancelled, controlsVersion: controls.version() };
     },
   });
   onClose('batches', () => batches.close());

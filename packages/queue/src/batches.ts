@@ -82,6 +82,11 @@ export interface LotSettings {
   /** Undefined: the channel sends no batches any more. */
   readonly batching: Batching | undefined;
   readonly isCancelled: boolean;
+  /**
+   * Of the controls by which this was decided: who takes what leaves the lot must know these at least, or it would send what
+   * leaves because it is cancelled.
+   */
+  readonly controlsVersion: number;
 }
 
 /** What a lot's webhooks have in common. */
@@ -92,6 +97,9 @@ export interface LotHead {
   /** Of the campaign, when the webhooks were enqueued: those of different generations do not mix. */
   readonly generation?: number;
 }
+
+/** With the controls by which it was decided what leaves the lot. */
+type DecidedHead = LotHead & Pick<LotSettings, 'controlsVersion'>;
 
 interface GatheredWebhook {
   readonly acceptedAt: number;
@@ -158,7 +166,7 @@ export function openBatches(
   }
 
   /** One batch, if there is one: cut, noted, added, settled. */
-  async function sendOne(lot: Lot, { batching, isCancelled }: LotSettings) {
+  async function sendOne(lot: Lot, { batching, isCancelled, controlsVersion }: LotSettings) {
     const { due, order, data, state, cut, leases, gathered } = keysOf(lot);
     const proposed = proposeId(lot);
     const { size, maxWaitMs = BATCH_WAIT_DEFAULT_MS } = batching ?? { size: BATCH_SIZE_MAX, maxWaitMs: 0 };
@@ -174,7 +182,7 @@ export function openBatches(
       location: parseWebhookId(flat[2 * i] as string) as WebhookLocation,
       webhook: JSON.parse(flat[2 * i + 1] as string) as GatheredWebhook,
     }));
-    const head = JSON.parse(headText) as LotHead;
+    const head = { ...(JSON.parse(headText) as LotHead), controlsVersion };
     // One whose maker died may stand in its webhooks' logs already: it stays a batch.
     const isBatch = batching !== undefined || batchId !== proposed;
     await onceAvailable(() => (isBatch ? addBatch(lot, batchId, head, members) : addSingles(head, members)));
@@ -190,7 +198,7 @@ export function openBatches(
   async function addBatch(
     lot: Lot,
     batchId: string,
-    head: LotHead,
+    head: DecidedHead,
     members: readonly Member[],
   ): Promise<void> {
     await noteMembers(batchId, members);
@@ -200,7 +208,7 @@ export function openBatches(
   }
 
   /** Each goes on by itself, in its own shard. */
-  async function addSingles(head: LotHead, members: readonly Member[]): Promise<void> {
+  async function addSingles(head: DecidedHead, members: readonly Member[]): Promise<void> {
     const byShard = Map.groupBy(members, ({ location }) => location.shard);
     await Promise.all(
       [...byShard].map(([shard, ofShard]) =>
@@ -312,7 +320,7 @@ interface Member {
 
 /** The bundle of one webhook, or one batch, that leaves a lot. */
 function toBundle(
-  { campaignId, messageId, channelConfigId, generation }: LotHead,
+  { campaignId, messageId, channelConfigId, generation, controlsVersion }: DecidedHead,
   { run, first, index }: WebhookLocation,
   { acceptedAt, trace }: Pick<GatheredWebhook, 'acceptedAt'> & { readonly trace: TraceContext | undefined },
   content: Omit<BundledWebhook, 'index' | 'messageId'>,
@@ -325,6 +333,7 @@ function toBundle(
     first,
     acceptedAt,
     attempt: 1,
+    controlsVersion,
     ...(generation !== undefined && { generation }),
     recheck: true,
     ...(trace !== undefined && { trace }),
@@ -332,7 +341,7 @@ function toBundle(
   };
 }
 
-function toBatch(batchId: string, head: LotHead, members: readonly Member[]): Bundle {
+function toBatch(batchId: string, head: DecidedHead, members: readonly Member[]): Bundle {
   // One span can have one parent: the batch goes on in its first webhook's trace, and points to the others.
   const [trace, ...links] = distinctTraces(members.map(({ webhook }) => webhook.trace));
   const acceptedAt = Math.min(...members.map(({ webhook }) => webhook.acceptedAt));
@@ -351,7 +360,7 @@ function toBatch(batchId: string, head: LotHead, members: readonly Member[]): Bu
 }
 
 /** The job of a webhook that leaves its lot by itself. Made of its id, so that it is added once. */
-function toSingle(head: LotHead, { location, webhook }: Member) {
+function toSingle(head: DecidedHead, { location, webhook }: Member) {
   const { acceptedAt, trace, ...content } = webhook;
   const { run, first, index } = location;
   return {
@@ -366,8 +375,8 @@ function toSingle(head: LotHead, { location, webhook }: Member) {
 }
 
 /** BatchBody as JSON. Payloads are put in as the text that they were given as: none is parsed or changed. */
-function batchBody(batchId: string, head: LotHead, members: readonly Member[]): string {
-  const { generation: _generation, ...shown } = head;
+function batchBody(batchId: string, head: DecidedHead, members: readonly Member[]): string {
+  const { generation: _generation, controlsVersion: _version, ...shown } = head;
   const common: Omit<BatchBody, 'messages'> = { batchId, ...shown };
   const messages = members.map(({ id, webhook: { userId, body, contentType } }) => {
     const facts = JSON.stringify({ id, ...(userId !== undefined && { userId }) }).slice(0, -1);

@@ -22,13 +22,13 @@ let batches: Batches;
 let queue: Queue;
 let prefix: string;
 /** Of the channel and the campaign, as they are now. */
-let settings: { batching: typeof BATCHING | undefined; isCancelled: boolean };
+let settings: { batching: typeof BATCHING | undefined; isCancelled: boolean; controlsVersion: number };
 
 beforeAll(() => defineScripts(server.connection));
 
 beforeEach(() => {
   ({ connection, prefix } = server);
-  settings = { batching: BATCHING, isCancelled: false };
+  settings = { batching: BATCHING, isCancelled: false, controlsVersion: 7 };
   batches = open();
   queue = new Queue('webhooks', { connection, prefix: `{${prefix}:0}` });
 });
@@ -88,6 +88,9 @@ test('a bundle that is gathered again and again is in its lot once', async () =>
   await batches.send(lot);
   expect((await queued()).map(({ messages }) => messages.length)).toEqual([45]);
   expect(await gatheredCount()).toBe(0);
+  // Who takes it must know of the cancel.
+  const [job] = await queue.getJobs(['waiting']);
+  expect((job?.data as Bundle).controlsVersion).toBe(settings.controlsVersion);
 });
 
 test('a full lot is cut to size, and the rest stays', async () => {

@@ -172,7 +172,7 @@ test('what gathers for a batch counts since the first of its lot came', async ()
     shards: 1,
     retentionMs: HOUR_MS,
     leaseMs: 60_000,
-    settingsOf: () => Promise.resolve({ batching, isCancelled: false }),
+    settingsOf: () => Promise.resolve({ batching, isCancelled: false, controlsVersion: 0 }),
   });
   const beforeMs = Date.now();
   const first = newBundle(4, { channelConfigId: '31' });

@@ -28,6 +28,8 @@ export type Answer =
       readonly headers?: Record<string, string>;
       readonly body?: string | Buffer;
       readonly delayMs?: number;
+      /** It is sent when this has resolved. */
+      readonly after?: Promise<unknown>;
     }
   /** Never answers. */
   | 'hang'
@@ -171,6 +173,8 @@ function carryOut(answer: Answer, incoming: IncomingMessage, response: ServerRes
   } else if ('stalledBody' in answer) {
     response.writeHead(answer.status, { 'content-length': answer.stalledBody.length * 2 });
     response.write(answer.stalledBody);
+  } else if (answer.after !== undefined) {
+    void answer.after.then(() => response.writeHead(answer.status, answer.headers).end(answer.body));
   } else if (answer.delayMs !== undefined) {
     setTimeout(() => response.writeHead(answer.status, answer.headers).end(answer.body), answer.delayMs);
   } else response.writeHead(answer.status, answer.headers).end(answer.body);
