@@ -10,6 +10,7 @@ import {
   createSecretBox,
   disconnectRedis,
   isRedisUnavailable,
+  joinShards,
   LaterVersionError,
   listWorkers,
   openCampaignControls,
@@ -94,7 +95,20 @@ await startApplication('aggregator', async () => {
   lifecycle.onClose('redis of the API', () => disconnectRedis(reading));
   // Before it is connected it refuses every call: an aggregator that listens by then would answer 503.
   await checkRedis(reading);
-  const shardOptions = { connection, prefix: config.keyPrefix, shards: config.shards };
+  const joined = await joinShards({
+    connection,
+    prefix: config.keyPrefix,
+    shards: config.shards,
+    onMore(shards) {
+      logger.error({ shards, known: joined.shards }, 'fleet.more_shards');
+      lifecycle.shutdown('the fleet has more shards');
+    },
+    onError,
+  });
+  lifecycle.onClose('shards', () => joined.stop());
+  if (joined.shards > config.shards)
+    logger.warn({ HOOKFLEET_SHARDS: config.shards, shards: joined.shards }, 'fleet.shards_followed');
+  const shardOptions = { connection, prefix: config.keyPrefix, shards: joined.shards };
 
   const seriesRetention = {
     minute: config.retentionMinutesMs,

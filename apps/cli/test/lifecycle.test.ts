@@ -41,6 +41,25 @@ describe.each(['producer', 'worker', 'aggregator'] as const)('%s', (application)
   });
 });
 
+test('a worker that knows fewer shards than a producer begins anew, and leaves nothing behind', async () => {
+  const prefix = { HOOKFLEET_KEY_PREFIX: 'shards' };
+  const receiver = await startReceiver();
+  const first = await startApplication('worker', redis.url, prefix);
+  const producer = await startApplication('producer', redis.url, { ...prefix, HOOKFLEET_SHARDS: '6' });
+  const keyed = webhooksTo(receiver.url, 'spread', 60).map((webhook, i) => ({
+    ...webhook,
+    idempotencyKey: String(i),
+  }));
+  await accepted(await enqueue(producer, keyed));
+  await first.waitForLog(({ msg }) => msg === 'fleet.more_shards');
+  expect(await first.exited).toEqual({ code: 0, signal: null });
+  const second = await startApplication('worker', redis.url, prefix);
+  await second.waitForLog(({ msg, shards }) => msg === 'fleet.shards_followed' && shards === 6);
+  await receiver.received(60);
+  await Promise.all([second.stop(), producer.stop()]);
+  await receiver.close();
+});
+
 test('a worker with an attempt in flight drains on SIGTERM; a second signal leaves at once', async () => {
   const receiver = await startReceiver(() => 'hang');
   const [producer, worker] = await Promise.all([

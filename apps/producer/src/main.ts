@@ -8,6 +8,7 @@ import {
   createSecretBox,
   disconnectRedis,
   isRedisUnavailable,
+  joinShards,
   LaterVersionError,
   openCampaignControls,
   openCampaignJobs,
@@ -71,7 +72,20 @@ await startApplication('producer', async () => {
   await checkFormats(connection, config.keyPrefix);
   const secrets = createSecretBox(config.encryptionKeys);
 
-  const shardOptions = { connection, prefix: config.keyPrefix, shards: config.shards, onError };
+  const joined = await joinShards({
+    connection,
+    prefix: config.keyPrefix,
+    shards: config.shards,
+    onMore(shards) {
+      logger.error({ shards, known: joined.shards }, 'fleet.more_shards');
+      lifecycle.shutdown('the fleet has more shards');
+    },
+    onError,
+  });
+  lifecycle.onClose('shards', () => joined.stop());
+  if (joined.shards > config.shards)
+    logger.warn({ HOOKFLEET_SHARDS: config.shards, shards: joined.shards }, 'fleet.shards_followed');
+  const shardOptions = { connection, prefix: config.keyPrefix, shards: joined.shards, onError };
 
   const knownControls = openKnownControls(shardOptions);
   const replicas = config.waitReplicas;

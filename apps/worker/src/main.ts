@@ -10,6 +10,7 @@ import {
   createQueueMonitor,
   createSecretBox,
   disconnectRedis,
+  joinShards,
   startWorkerHeartbeat,
 } from '@hookfleet/queue';
 import {
@@ -64,7 +65,20 @@ await startApplication('worker', async () => {
   lifecycle.onClose('redis', () => disconnectRedis(connection));
   await checkRedis(connection);
   await checkFormats(connection, config.keyPrefix);
-  const shardOptions = { connection, prefix: config.keyPrefix, shards: config.shards };
+  const joined = await joinShards({
+    connection,
+    prefix: config.keyPrefix,
+    shards: config.shards,
+    onMore(shards) {
+      logger.error({ shards, known: joined.shards }, 'fleet.more_shards');
+      lifecycle.shutdown('the fleet has more shards');
+    },
+    onError,
+  });
+  lifecycle.onClose('shards', () => joined.stop());
+  if (joined.shards > config.shards)
+    logger.warn({ HOOKFLEET_SHARDS: config.shards, shards: joined.shards }, 'fleet.shards_followed');
+  const shardOptions = { connection, prefix: config.keyPrefix, shards: joined.shards };
 
   const registry = createMetricsRegistry();
   const attention = startAttentionClock();

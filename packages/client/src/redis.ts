@@ -17,6 +17,7 @@ import {
   createSecretBox,
   disconnectRedis,
   isRedisUnavailable,
+  joinShards,
   openCampaignReferences,
   openChannels,
   openEventsOut,
@@ -36,7 +37,7 @@ export * from './index.ts';
 export interface RedisOptions extends ClientOptions {
   /** As REDIS_URL of the fleet: one address, several by commas for Redis Cluster, or the sentinels of one. */
   readonly url: string;
-  /** As HOOKFLEET_SHARDS of the fleet: 1 when absent. */
+  /** As HOOKFLEET_SHARDS of the fleet: 1 when absent. If the fleet has more, those. */
   readonly shards?: number | undefined;
   /** As HOOKFLEET_KEY_PREFIX of the fleet: hookfleet when absent. */
   readonly keyPrefix?: string | undefined;
@@ -80,7 +81,16 @@ export async function connectRedis(options: RedisOptions): Promise<Client> {
   closers.push(() => disconnectRedis(connection));
   try {
     await checkRedis(connection);
-    const redis = { connection, prefix, shards, onError };
+    const joined = await joinShards({
+      connection,
+      prefix,
+      shards,
+      onMore: (more) =>
+        onError(new Error(`the fleet has ${more} shards, and not ${joined.shards} any more: connect again`)),
+      onError,
+    });
+    closers.push(() => joined.stop());
+    const redis = { connection, prefix, shards: joined.shards, onError };
     const webhooks = openWebhooksOut({
       ...redis,
       bundleSize,

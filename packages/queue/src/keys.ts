@@ -16,6 +16,7 @@
  *     {hookfleet:0}:gathered     webhooks in lots
  *     {hookfleet:0}:gathers      calls of late that put webhooks into lots
  *     {hookfleet}:formats        versions of what is stored without one of its own
+ *     {hookfleet}:settings       what all processes have alike: how many shards there are
  *     {hookfleet}:channels
  *     {hookfleet}:controls       of campaigns that have any
  *     {hookfleet}:changes        of controls, circuits and channels, by version; …:changes:version
@@ -107,6 +108,11 @@ export function idempotencyDigest(campaignId: string, idempotencyKey: string): B
 
 export function idempotencyKeyName(shardTag: string, digest: Buffer): string {
   return `${shardTag}:idempotency:${digest.toString('base64url')}`;
+}
+
+/** What all processes of a fleet must have alike (fleet-shards.ts). */
+export function fleetSettingsKey(prefix: string): string {
+  return `{${prefix}}:settings`;
 }
 
 export function formatsKey(prefix: string): string {

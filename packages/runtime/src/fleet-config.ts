@@ -18,7 +18,7 @@ export function fleetVariables(options: {
       default: 1,
       min: 1,
       max: 1024,
-      help: 'Queues that the webhooks are spread over, each in one slot of a Redis Cluster; the same in the whole fleet.',
+      help: 'Queues that the webhooks are spread over, each in one slot of a Redis Cluster. The most that any process of the fleet was told counts for all.',
     }),
     keyPrefix: text('HOOKFLEET_KEY_PREFIX', {
       default: 'hookfleet',

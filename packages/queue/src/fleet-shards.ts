@@ -1,0 +1,56 @@
+/**
+ * How many shards the fleet has. A process that reads fewer than another writes to would leave webhooks where nobody looks,
+ * and two that spread idempotency keys over different numbers would take a repeated call for a new one. So the number
+ * stands in Redis: it is the most that any process was ever told, and each follows it, whatever it was told itself.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { RedisConnection } from './connection.ts';
+import { fleetSettingsKey } from './keys.ts';
+
+const SHARDS = 'shards';
+const LOOK_EVERY_MS = 5_000;
+
+export interface JoinShardsOptions {
+  readonly connection: RedisConnection;
+  readonly prefix: string;
+  /** That this process was told. */
+  readonly shards: number;
+  /** The fleet has more shards now than when this process joined: it must begin anew. Called once. */
+  readonly onMore: (shards: number) => void;
+  readonly onError: (error: Error) => void;
+  /** Default: every five seconds. */
+  readonly lookEveryMs?: number;
+}
+
+export interface JoinedShards {
+  /** Of the fleet: as many as this process was told, or more. */
+  readonly shards: number;
+  /** Looks no more. */
+  stop(): void;
+}
+
+/** Rejects with Redis' error. */
+export async function joinShards(options: JoinShardsOptions): Promise<JoinedShards> {
+  const { connection, prefix, onMore, onError, lookEveryMs = LOOK_EVERY_MS } = options;
+  const key = fleetSettingsKey(prefix);
+  const read = async () => Number(await connection.zscore(key, SHARDS));
+  await connection.zadd(key, 'GT', options.shards, SHARDS);
+  const shards = await read();
+  const stopping = new AbortController();
+  const { signal } = stopping;
+
+  async function watch(): Promise<void> {
+    while (!signal.aborted) {
+      await sleep(lookEveryMs, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      try {
+        const known = await read();
+        if (known > shards && !signal.aborted) return onMore(known);
+      } catch (error) {
+        if (!signal.aborted) onError(error as Error);
+      }
+    }
+  }
+  void watch();
+  return { shards, stop: () => stopping.abort() };
+}
