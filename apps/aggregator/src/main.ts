@@ -138,7 +138,10 @@ await startApplication('aggregator', async () => {
   const sampler = startQueueSampler({
     monitor,
     reader,
-    onSample: metrics.sampled,
+    onSample(sample, waiting) {
+      metrics.sampled(sample, waiting);
+      for (const { node, evicts } of sample.redisMemory) if (evicts) logger.error({ node }, 'redis.evicts');
+    },
     onUnaccounted: metrics.unaccounted,
     onError,
     now: Date.now,

@@ -102,6 +102,12 @@ export function createAggregatorMetrics(options: MetricsOptions): AggregatorMetr
     labelNames: ['node'],
     registers,
   });
+  const redisEvicts = new Gauge({
+    name: 'hookfleet_redis_evicts',
+    help: "1 where Redis' maxmemory-policy is not noeviction: it may drop webhooks when it is full. By node.",
+    labelNames: ['node'],
+    registers,
+  });
   const sampledAt = new Gauge({
     name: 'hookfleet_sampled_timestamp_seconds',
     help: 'When this aggregator last read the queues, in seconds since 1970: what the gauges of the queues tell is as old.',
@@ -149,7 +155,9 @@ export function createAggregatorMetrics(options: MetricsOptions): AggregatorMetr
       // After a failover the masters are others.
       redisMemory.reset();
       redisMemoryLimit.reset();
-      for (const { node, usedBytes, limitBytes } of sample.redisMemory) {
+      redisEvicts.reset();
+      for (const { node, usedBytes, limitBytes, evicts } of sample.redisMemory) {
+        redisEvicts.set({ node }, evicts ? 1 : 0);
         redisMemory.set({ node }, usedBytes);
         if (limitBytes !== undefined) redisMemoryLimit.set({ node }, limitBytes);
       }

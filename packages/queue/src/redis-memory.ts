@@ -12,7 +12,11 @@ export interface RedisMemory {
   readonly usedBytes: number;
   /** maxmemory; the machine's memory where none is set; undefined where Redis tells neither. */
   readonly limitBytes: number | undefined;
+  /** Its maxmemory-policy is not noeviction any more: it may drop webhooks when it is full. */
+  readonly evicts: boolean;
 }
+
+const NO_EVICTION = 'noeviction';
 
 export async function readRedisMemory(connection: RedisConnection): Promise<RedisMemory[]> {
   const nodes = connection instanceof Cluster ? connection.nodes('master') : [connection];
@@ -23,5 +27,6 @@ async function memoryOf(node: Redis): Promise<RedisMemory> {
   const info = parseInfo(await node.info('memory'));
   const bytes = (field: string) => Number(info.get(field) ?? 0);
   const limitBytes = bytes('maxmemory') || bytes('total_system_memory') || undefined;
-  return { node: addressOf(node), usedBytes: bytes('used_memory'), limitBytes };
+  const evicts = (info.get('maxmemory_policy') ?? NO_EVICTION) !== NO_EVICTION;
+  return { node: addressOf(node), usedBytes: bytes('used_memory'), limitBytes, evicts };
 }

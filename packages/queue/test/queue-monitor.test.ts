@@ -122,8 +122,16 @@ test('the backlog leaves out what no worker could send: behind a circuit, or hel
     { state: 'paused', lanes: 1 },
   ]);
   expect(sample.redisMemory).toEqual([
-    { node: `127.0.0.1:${redis.port}`, usedBytes: expect.any(Number), limitBytes: 50_000_000 },
+    {
+      node: `127.0.0.1:${redis.port}`,
+      usedBytes: expect.any(Number),
+      limitBytes: 50_000_000,
+      evicts: false,
+    },
   ]);
+  // Somebody changes it while the fleet runs.
+  await connection.config('SET', 'maxmemory-policy', 'allkeys-lru');
+  expect((await monitor.sample()).redisMemory).toMatchObject([{ evicts: true }]);
 
   await lanes.close();
   await monitor.close();
