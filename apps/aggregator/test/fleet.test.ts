@@ -27,7 +27,7 @@ const post = (url: string) => app.inject({ method: 'POST', url });
 
 test('a worker is listed while it lives, with what it has in flight', async () => {
   const { connection, prefix } = counting;
-  const shared = { connection, prefix, onError: () => undefined };
+  const shared = { connection, prefix, onError: () => undefined, onClockWrong: () => undefined };
   const [one, other] = [
     startWorkerHeartbeat({ ...shared, workerId: 'host:1', concurrency: 200, inFlight: () => 17 }),
     startWorkerHeartbeat({ ...shared, workerId: 'host:2', concurrency: 100, inFlight: () => 3 }),
@@ -35,7 +35,7 @@ test('a worker is listed while it lives, with what it has in flight', async () =
   await eventually(async () =>
     expect(await fleet()).toMatchObject({
       workers: [
-        { workerId: 'host:1', concurrency: 200, inFlight: 17 },
+        { workerId: 'host:1', concurrency: 200, inFlight: 17, clockAheadMs: expect.any(Number) },
         { workerId: 'host:2', inFlight: 3 },
       ],
       inFlight: 20,

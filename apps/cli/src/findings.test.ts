@@ -1,7 +1,7 @@
 /** The CLI reports each problem of a Redis, and none for a healthy one. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import type { RedisFacts } from '@hookfleet/queue';
-import { redisFindings } from './findings.ts';
+import { redisFindings, workersFinding } from './findings.ts';
 
 const WELL: RedisFacts = {
   node: '10.0.0.1:6379',
@@ -51,4 +51,23 @@ test.each<[Partial<RedisFacts>, Record<string, string>]>([
   expect(states(facts)).toEqual(expected);
   for (const { state, mend } of redisFindings({ ...WELL, ...facts }))
     if (state !== 'ok') expect(mend).toMatch(/./);
+});
+
+test.each([
+  [[], 'wrong', /none has reported/],
+  [[{ clockAheadMs: 0 }, {}], 'ok', /^2, with 300 attempts/],
+  [[{ clockAheadMs: 120_000 }, { clockAheadMs: -100 }], 'wrong', /^the clock of worker-0 is 2 min 00 s ahead$/],
+  [[{ clockAheadMs: -6_000 }], 'wrong', /^the clock of worker-0 is 6\.0 s behind$/],
+])('of the workers %j it finds %s', (clocks, state, found) => {
+  const workers = clocks.map((clock, i) => ({
+    workerId: `worker-${i}`,
+    concurrency: 150,
+    inFlight: 0,
+    attemptsPerSecond: 0,
+    ...clock,
+  }));
+  expect(workersFinding({ workers, concurrency: 300 })).toMatchObject({
+    state,
+    found: expect.stringMatching(found),
+  });
 });

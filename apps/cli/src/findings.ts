@@ -1,5 +1,6 @@
 /** What a look at the fleet found, and what mends it. Pure: facts in, findings out. */
 import type { RedisFacts } from '@hookfleet/queue';
+import type { FleetView } from './fleet-screen.ts';
 import { duration } from './numbers-as-text.ts';
 
 /** `unknown`: not looked at, or not to be told. Only what is wrong makes the doctor end with status 1. */
@@ -126,10 +127,7 @@ function latencyOf({ node, latencyMs: { median, longest } }: RedisFacts): Findin
 
 function clockOf({ node, clockAheadMs }: RedisFacts): Finding {
   const about = `redis ${node} clock`;
-  const found =
-    clockAheadMs === 0
-      ? 'as here'
-      : `${duration(Math.abs(clockAheadMs))} ${clockAheadMs > 0 ? 'ahead' : 'behind'}`;
+  const found = clockAheadMs === 0 ? 'as here' : distance(clockAheadMs);
   if (Math.abs(clockAheadMs) < CLOCK_DOUBTFUL_MS) return { about, state: 'ok', found };
   return {
     about,
@@ -137,6 +135,35 @@ function clockOf({ node, clockAheadMs }: RedisFacts): Finding {
     found,
     mend: 'retries, deadlines and signatures go by the clock: synchronize both machines (chrony, ntpd)',
   };
+}
+
+function distance(aheadMs: number): string {
+  return `${duration(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead' : 'behind'}`;
+}
+
+export function workersFinding({
+  workers,
+  concurrency,
+}: Pick<FleetView, 'workers' | 'concurrency'>): Finding {
+  const about = 'workers';
+  if (workers.length === 0)
+    return {
+      about,
+      state: 'wrong',
+      found: 'none has reported within ten seconds',
+      mend: 'nothing is delivered: start one with the same REDIS_URL and HOOKFLEET_KEY_PREFIX',
+    };
+  const wrong = workers.filter(({ clockAheadMs = 0 }) => Math.abs(clockAheadMs) > CLOCK_WRONG_MS);
+  if (wrong.length > 0)
+    return {
+      about,
+      state: 'wrong',
+      found: wrong
+        .map(({ workerId, clockAheadMs = 0 }) => `the clock of ${workerId} is ${distance(clockAheadMs)}`)
+        .join('; '),
+      mend: 'receivers refuse signatures of a wrong time: synchronize it with that of Redis (chrony, ntpd)',
+    };
+  return { about, state: 'ok', found: `${workers.length}, with ${concurrency} attempts in flight at most` };
 }
 
 function mebibytes(bytes: number): string {

@@ -8,6 +8,7 @@ import { printable, textTable } from './text-table.ts';
 export interface FleetView {
   readonly workers: readonly {
     readonly workerId: string;
+    readonly clockAheadMs?: number;
     readonly concurrency: number;
     readonly inFlight: number;
     readonly attemptsPerSecond: number;

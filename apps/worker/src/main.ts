@@ -96,8 +96,10 @@ await startApplication('worker', async () => {
     workerId,
     concurrency: config.concurrency,
     inFlight: slots.inFlight,
+    onClockWrong: (aheadMs) => logger.error({ aheadMs }, 'clock.wrong'),
     onError,
   });
+  metrics.tellClock(heartbeat.clockAheadMs);
   lifecycle.onClose('heartbeat', () => heartbeat.stop());
   const consumer = await startDelivering({
     ...shardOptions,

@@ -6,6 +6,8 @@ import { CIRCUIT_STATES, type CircuitState } from './lane-scheduler.ts';
 export interface WorkerMetrics {
   recorded(outcome: Outcome, bundle: Bundle): void;
   circuitChanged(state: CircuitState): void;
+  /** From now on the metrics tell how far this process's clock is ahead of Redis'. */
+  tellClock(aheadMs: () => number): void;
 }
 
 export function createWorkerMetrics(
@@ -62,6 +64,16 @@ export function createWorkerMetrics(
   }).set(concurrency);
   return {
     circuitChanged: (state) => circuits.inc({ state }),
+    tellClock(aheadMs) {
+      new Gauge({
+        name: 'hookfleet_clock_ahead_seconds',
+        help: "How far this process's clock is ahead of Redis'. What is due goes by Redis', signatures by this one.",
+        registers,
+        collect() {
+          this.set(aheadMs() / 1_000);
+        },
+      });
+    },
     recorded(outcome, bundle) {
       attempts.inc({ event: outcome.event, reason: outcome.reason ?? '' });
       duration.observe(outcome.durationMs / 1000);

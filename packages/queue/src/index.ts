@@ -111,6 +111,7 @@ export {
 } from './webhooks-in.ts';
 export {
   listWorkers,
+  CLOCK_WRONG_MS,
   startWorkerHeartbeat,
   type WorkerHeartbeat,
   type WorkerHeartbeatOptions,

@@ -73,8 +73,8 @@ async function latencyOf(node: Redis): Promise<RedisFacts['latencyMs']> {
   return { median: times[PINGS / 2] ?? 0, longest: times.at(-1) ?? 0 };
 }
 
-/** Its time is that of the middle of the call. */
-async function clockAheadOf(node: Redis): Promise<number> {
+/** How far Redis' clock is ahead of ours, in milliseconds. Its time is that of the middle of the call. */
+export async function clockAheadOf(node: Pick<Redis, 'time'>): Promise<number> {
   const askedMs = Date.now();
   const [seconds = 0, microseconds = 0] = (await node.time()).map(Number);
   return Math.round(seconds * 1_000 + microseconds / 1_000 - (askedMs + Date.now()) / 2);

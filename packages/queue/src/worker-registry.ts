@@ -3,6 +3,7 @@
  * worker no longer does. Nobody's clock matters, and a worker that was killed is gone within TTL_MS.
  */
 import type { RedisConnection } from './connection.ts';
+import { clockAheadOf } from './inspect-redis.ts';
 import { workerKey, workersKey } from './keys.ts';
 
 export interface WorkerReport {
@@ -12,11 +13,15 @@ export interface WorkerReport {
   readonly concurrency: number;
   readonly inFlight: number;
   readonly attemptsPerSecond: number;
+  /** How far its clock is ahead of Redis'; absent of earlier versions. */
+  readonly clockAheadMs?: number;
 }
 
 export interface WorkerHeartbeat {
   /** To be called with each attempt that was recorded. */
   recorded(): void;
+  /** How far this process's clock was ahead of Redis' at the last beat. */
+  clockAheadMs(): number;
   /** Takes the worker off the list. */
   stop(): Promise<void>;
 }
@@ -27,21 +32,36 @@ export interface WorkerHeartbeatOptions {
   readonly workerId: string;
   readonly concurrency: number;
   readonly inFlight: () => number;
+  /** This process's clock is far from Redis': called when that begins. */
+  readonly onClockWrong: (aheadMs: number) => void;
   readonly onError: (error: Error) => void;
 }
 
+/**
+ * What is due is decided by Redis' clock. Times that others see (signatures, logs, certificates) are this machine's:
+ * receivers refuse signatures that are minutes old.
+ */
+export const CLOCK_WRONG_MS = 5_000;
 const INTERVAL_MS = 2_000;
 // A few heartbeats may be late or lost.
 const TTL_MS = 10_000;
 
 export function startWorkerHeartbeat(options: WorkerHeartbeatOptions): WorkerHeartbeat {
-  const { connection, prefix, workerId, concurrency, inFlight, onError } = options;
+  const { connection, prefix, workerId, concurrency, inFlight, onClockWrong, onError } = options;
   const startedAt = new Date().toISOString();
   let attempts = 0;
   let beatAtMs = performance.now();
   let beating: Promise<unknown> | undefined;
+  let clockAheadMs = 0;
+
+  async function lookAtClock(): Promise<void> {
+    const wasWrong = Math.abs(clockAheadMs) > CLOCK_WRONG_MS;
+    clockAheadMs = -(await clockAheadOf(connection));
+    if (!wasWrong && Math.abs(clockAheadMs) > CLOCK_WRONG_MS) onClockWrong(clockAheadMs);
+  }
 
   async function beat(): Promise<void> {
+    await lookAtClock();
     const elapsedMs = performance.now() - beatAtMs;
     beatAtMs = performance.now();
     const report: WorkerReport = {
@@ -50,6 +70,7 @@ export function startWorkerHeartbeat(options: WorkerHeartbeatOptions): WorkerHea
       concurrency,
       inFlight: inFlight(),
       attemptsPerSecond: elapsedMs < 1 ? 0 : Math.round((attempts / elapsedMs) * 1_000),
+      clockAheadMs,
     };
     attempts = 0;
     await connection.set(workerKey(prefix, workerId), JSON.stringify(report), 'PX', TTL_MS);
@@ -71,6 +92,7 @@ export function startWorkerHeartbeat(options: WorkerHeartbeatOptions): WorkerHea
     recorded() {
       attempts += 1;
     },
+    clockAheadMs: () => clockAheadMs,
     async stop() {
       clearInterval(timer);
       // Where Redis is away the key expires by itself: a stop must not wait for it.

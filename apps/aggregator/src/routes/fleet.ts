@@ -12,6 +12,9 @@ const Worker = Type.Object({
   concurrency: Type.Integer({ description: 'Attempts in flight at most.' }),
   inFlight: Type.Integer(),
   attemptsPerSecond: Type.Integer({ description: 'Of the last two seconds.' }),
+  clockAheadMs: Type.Optional(
+    Type.Integer({ description: "How far its clock is ahead of Redis'. Absent of earlier versions." }),
+  ),
 });
 
 export const Fleet = Type.Object({

@@ -4,7 +4,7 @@ import type { Api } from '../api.ts';
 import { checkSettings } from '../check-settings.ts';
 import { type CommandContext, type FleetOptions, openFleet, withFleetOptions } from '../command-context.ts';
 import { EXIT, RefusedError } from '../exit-status.ts';
-import { egressFinding, type Finding } from '../findings.ts';
+import { egressFinding, type Finding, workersFinding } from '../findings.ts';
 import type { FleetView } from '../fleet-screen.ts';
 import { bad, doubtful, faint, good } from '../style.ts';
 import { write } from '../terminal.ts';
@@ -36,7 +36,7 @@ export function addDoctor(program: Command, { environment, end }: CommandContext
           examineRedis(redisUrl),
           checkedSettings(settings, options.url ?? []),
           checkedApi(producer, 'producer', '/v1/channels', () => []),
-          checkedApi(aggregator, 'aggregator', '/v1/fleet', (fleet) => [workersOf(fleet as FleetView)]),
+          checkedApi(aggregator, 'aggregator', '/v1/fleet', (fleet) => [workersFinding(fleet as FleetView)]),
         ])
       ).flat();
       const isWell = findings.every(({ state }) => state !== 'wrong');
@@ -85,19 +85,4 @@ async function checkedApi(
       return [{ about, state: 'wrong', found: `${api.url} does not take the key`, mend: error.message }];
     return [{ about, state: 'wrong', found: (error as Error).message }];
   }
-}
-
-function workersOf({ workers, concurrency }: FleetView): Finding {
-  if (workers.length > 0)
-    return {
-      about: 'workers',
-      state: 'ok',
-      found: `${workers.length}, with ${concurrency} attempts in flight at most`,
-    };
-  return {
-    about: 'workers',
-    state: 'wrong',
-    found: 'none has reported within ten seconds',
-    mend: 'nothing is delivered: start one with the same REDIS_URL and HOOKFLEET_KEY_PREFIX',
-  };
 }
