@@ -56,7 +56,11 @@ test.each<[Partial<RedisFacts>, Record<string, string>]>([
 test.each([
   [[], 'wrong', /none has reported/],
   [[{ clockAheadMs: 0 }, {}], 'ok', /^2, with 300 attempts/],
-  [[{ clockAheadMs: 120_000 }, { clockAheadMs: -100 }], 'wrong', /^the clock of worker-0 is 2 min 00 s ahead$/],
+  [
+    [{ clockAheadMs: 120_000 }, { clockAheadMs: -100 }],
+    'wrong',
+    /^the clock of worker-0 is 2 min 00 s ahead$/,
+  ],
   [[{ clockAheadMs: -6_000 }], 'wrong', /^the clock of worker-0 is 6\.0 s behind$/],
 ])('of the workers %j it finds %s', (clocks, state, found) => {
   const workers = clocks.map((clock, i) => ({

@@ -145,3 +145,39 @@ test.each([
   expect(answer.status).toBe(400);
   expect(fieldsOf(answer)).toEqual([field]);
 });
+
+test('a channel whose key is gone is listed, paused, replaced and deleted by a process without it', async () => {
+  const prefix = 'unreadable';
+  const withKey = await setupProducer(redis.url, {
+    prefix,
+    encryptionKeys: [Buffer.alloc(32, 1).toString('base64')],
+  });
+  const without = await setupProducer(redis.url, { prefix });
+  for (const id of ['a', 'b']) await withKey.call('PUT', `/v1/channels/${id}`, CHANNEL);
+  await withKey.call('PUT', '/v1/channels/plain', CHANNEL);
+  await without.call('PUT', '/v1/channels/plain', CHANNEL);
+  const unreadable = { channelConfigId: 'a', unreadable: true, circuit: { state: 'closed' } };
+  expect((await without.call('GET', '/v1/channels/a')).json).toEqual(unreadable);
+  const { json } = await without.call('GET', '/v1/channels');
+  expect(json.channels).toMatchObject([
+    unreadable,
+    { channelConfigId: 'b', unreadable: true },
+    { url: CHANNEL.url },
+  ]);
+  expect(await without.call('POST', '/v1/channels/a/test')).toMatchObject({ status: 409 });
+  expect((await without.call('POST', '/v1/channels/a/pause')).json).toMatchObject({
+    unreadable: true,
+    circuit: { state: 'paused' },
+  });
+  // Some worker may have the key.
+  expect(
+    await without.call('POST', '/v1/webhooks', webhook({ channelConfigId: 'a', destination: undefined })),
+  ).toMatchObject({
+    status: 202,
+  });
+  expect((await without.call('PUT', '/v1/channels/a', CHANNEL)).status).toBe(200);
+  expect((await without.call('GET', '/v1/channels/a')).json).toMatchObject({ url: CHANNEL.url });
+  expect((await without.call('DELETE', '/v1/channels/b')).status).toBe(204);
+  expect((await withKey.call('GET', '/v1/channels/b')).status).toBe(404);
+  await Promise.all([withKey.close(), without.close()]);
+});

@@ -2,7 +2,7 @@
  * What external references stand for, without a question to Redis for each event: a campaign's or a channel's answer
  * is believed for a second. Unknown references of campaigns are asked for each time, the channels once a second.
  */
-import type { CampaignReferences, Channels } from '@hookfleet/queue';
+import { type CampaignReferences, type Channels, UNREADABLE } from '@hookfleet/queue';
 
 const FRESH_MS = 1_000;
 const REFERENCES_MAX = 10_000;
@@ -72,8 +72,10 @@ export function createKnownReferences({ store, channels, now }: KnownReferencesO
 
 function byReference(all: Awaited<ReturnType<Channels['list']>>): ReadonlyMap<string, string> {
   return new Map(
-    all.flatMap(({ channelConfigId, channel: { externalReferenceId } }): [string, string][] =>
-      externalReferenceId === undefined ? [] : [[externalReferenceId, channelConfigId]],
+    all.flatMap(({ channelConfigId, channel }): [string, string][] =>
+      channel === UNREADABLE || channel.externalReferenceId === undefined
+        ? []
+        : [[channel.externalReferenceId, channelConfigId]],
     ),
   );
 }

@@ -1,6 +1,14 @@
 /** POST /v1/channels/{channelConfigId}/pause and …/resume. */
-import { Problem } from '@hookfleet/contract';
-import { type Channels, type Circuit, type Circuits, type FleetEvents, laneOf } from '@hookfleet/queue';
+import { type Channel, Problem } from '@hookfleet/contract';
+import {
+  type Channels,
+  ChannelUnreadableError,
+  type Circuit,
+  type Circuits,
+  type FleetEvents,
+  laneOf,
+  UNREADABLE,
+} from '@hookfleet/queue';
 import type { FastifyInstance } from 'fastify';
 import type { Static } from 'typebox';
 import { ChannelParams, ChannelView, channelNotFound, channelView } from './channel-view.ts';
@@ -16,6 +24,16 @@ export function addChannelPauseRoutes(
   app: FastifyInstance,
   { channels, circuits, events, now }: ChannelPauseRoutesOptions,
 ): void {
+  /** One that can't be read is paused all the same. */
+  async function found(channelConfigId: string): Promise<Channel | typeof UNREADABLE | undefined> {
+    try {
+      return await channels.getForDelivery(channelConfigId);
+    } catch (error) {
+      if (error instanceof ChannelUnreadableError) return UNREADABLE;
+      throw error;
+    }
+  }
+
   for (const [verb, summary] of [
     ['pause', 'Send nothing to the channel until it is resumed. Webhooks are accepted, and wait.'],
     ['resume', 'Send what waits, and what comes; also where the circuit is open.'],
@@ -26,7 +44,7 @@ export function addChannelPauseRoutes(
       async (request) => {
         const { channelConfigId } = request.params;
         // A deleted channel's too: what it had accepted may still wait.
-        const channel = (await channels.getForDelivery(channelConfigId)) ?? channelNotFound(channelConfigId);
+        const channel = (await found(channelConfigId)) ?? channelNotFound(channelConfigId);
         const circuit: Circuit | undefined =
           verb === 'pause' ? { state: 'paused', sinceMs: now(), why: 'operator' } : undefined;
         await circuits.set(laneOf(channelConfigId, ''), circuit);

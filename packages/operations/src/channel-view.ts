@@ -1,7 +1,7 @@
 /** A channel as the APIs answer it: without its secrets, with the state of its circuit. */
 import { type Channel, IDENTIFIER_LENGTH_MAX } from '@hookfleet/contract';
 import { ProblemError } from '@hookfleet/http-api';
-import type { Circuit } from '@hookfleet/queue';
+import { type Circuit, UNREADABLE } from '@hookfleet/queue';
 import { Type } from 'typebox';
 import { maskChannel } from './mask-channel.ts';
 
@@ -26,12 +26,26 @@ export const CircuitView = Type.Object(
 );
 
 export const ChannelView = Type.Object(
-  { channelConfigId: Type.String(), circuit: CircuitView },
+  {
+    channelConfigId: Type.String(),
+    circuit: CircuitView,
+    unreadable: Type.Optional(
+      Type.Literal(true, {
+        description:
+          'What it holds is encrypted with a key that this process does not have. It can be replaced and deleted.',
+      }),
+    ),
+  },
   { additionalProperties: true, description: 'The channel as it was written; secrets are masked.' },
 );
 
-export function channelView(channelConfigId: string, channel: Channel, circuit: Circuit | undefined) {
-  return { channelConfigId, ...maskChannel(channel), circuit: circuitView(circuit) };
+export function channelView(
+  channelConfigId: string,
+  channel: Channel | typeof UNREADABLE,
+  circuit: Circuit | undefined,
+) {
+  const shown = channel === UNREADABLE ? { unreadable: true } : maskChannel(channel);
+  return { channelConfigId, ...shown, circuit: circuitView(circuit) };
 }
 
 export function circuitView(circuit: Circuit | undefined) {

@@ -7,7 +7,7 @@ import type { RedisConnection } from './connection.ts';
 import { laneOf } from './circuits.ts';
 import { controlsKeys } from './keys.ts';
 import { isOfLaterVersion, refuseLaterVersion } from './later-version.ts';
-import { createReadStored, type OnUnreadable, readAll } from './read-stored.ts';
+import { createReadStored, type OnUnreadable } from './read-stored.ts';
 import { defineScripts, runScript } from './scripts.ts';
 import type { SecretBox } from './secret-box.ts';
 
@@ -19,14 +19,22 @@ interface StoredChannel {
   readonly deleted?: true;
 }
 
+/** What closed it is not among our keys, or was tampered with. It can be replaced and deleted. */
+export const UNREADABLE = 'unreadable';
+
+/** Thrown where a channel is needed and is UNREADABLE. */
+export class ChannelUnreadableError extends Error {
+  override readonly name = 'ChannelUnreadableError';
+}
+
 /** Calls that need to know one that a later version wrote throw LaterVersionError: it is not overwritten either. */
 export interface Channels {
   put(channelConfigId: string, channel: Channel): Promise<'created' | 'replaced'>;
   /** With its secrets: whoever shows it masks them. Undefined where it doesn't exist or is deleted. */
-  get(channelConfigId: string): Promise<Channel | undefined>;
-  /** For webhooks that were accepted: a deleted channel's last configuration too. */
+  get(channelConfigId: string): Promise<Channel | typeof UNREADABLE | undefined>;
+  /** For webhooks that were accepted: a deleted channel's last configuration too. May throw ChannelUnreadableError. */
   getForDelivery(channelConfigId: string): Promise<Channel | undefined>;
-  list(): Promise<{ channelConfigId: string; channel: Channel }[]>;
+  list(): Promise<{ channelConfigId: string; channel: Channel | typeof UNREADABLE }[]>;
   /** False where there was none. */
   delete(channelConfigId: string): Promise<boolean>;
   /** Those of the ids that take webhooks. */
@@ -52,18 +60,29 @@ export function openChannels({
   const readStored = createReadStored<StoredChannel>(
     'a channel',
     onError,
-    ({ channel }) => typeof channel?.url === 'string',
+    ({ channel, deleted }) => deleted === true || typeof channel?.url === 'string',
   );
-  const parse = (id: string, text: string) => readStored(id, secrets.open(text));
+  function parse(id: string, text: string): StoredChannel | typeof UNREADABLE | undefined {
+    let opened: string;
+    try {
+      opened = secrets.open(text);
+    } catch {
+      return UNREADABLE;
+    }
+    return readStored(id, opened);
+  }
 
-  async function read(id: string): Promise<StoredChannel | undefined> {
+  async function read(id: string): Promise<StoredChannel | typeof UNREADABLE | undefined> {
     const text = await connection.hget(key, id);
     const stored = text === null ? undefined : parse(id, text);
-    refuseLaterVersion(`channel ${id}`, stored, CHANNEL_VERSION);
+    if (stored !== UNREADABLE) refuseLaterVersion(`channel ${id}`, stored, CHANNEL_VERSION);
     return stored;
   }
 
-  async function write(id: string, stored: StoredChannel): Promise<void> {
+  async function write(
+    id: string,
+    stored: StoredChannel | Omit<Required<StoredChannel>, 'channel'>,
+  ): Promise<void> {
     await runScript(
       connection,
       'putChannel',
@@ -76,27 +95,37 @@ export function openChannels({
     async put(id, channel) {
       const existing = await read(id);
       await write(id, { version: CHANNEL_VERSION, channel });
-      return existing === undefined || existing.deleted ? 'created' : 'replaced';
+      return existing === undefined || isDeleted(existing) ? 'created' : 'replaced';
     },
     async get(id) {
       const stored = await read(id);
+      if (stored === UNREADABLE) return UNREADABLE;
       return stored?.deleted ? undefined : stored?.channel;
     },
     async getForDelivery(id) {
-      return (await read(id))?.channel;
+      const stored = await read(id);
+      if (stored === UNREADABLE)
+        throw new ChannelUnreadableError(
+          `channel ${id} can't be read: its key is not among HOOKFLEET_ENCRYPTION_KEYS`,
+        );
+      return stored?.channel;
     },
     async list() {
-      const all = readAll(await connection.hgetall(key), parse);
-      return [...all]
-        .map(([channelConfigId, stored]) => ({ channelConfigId, ...stored }))
-        .filter((stored) => !stored.deleted && !isOfLaterVersion(stored, CHANNEL_VERSION))
-        .map(({ channelConfigId, channel }) => ({ channelConfigId, channel }))
+      return Object.entries(await connection.hgetall(key))
+        .flatMap(([channelConfigId, text]) => {
+          const stored = parse(channelConfigId, text);
+          if (stored === UNREADABLE) return { channelConfigId, channel: UNREADABLE } as const;
+          if (stored === undefined || stored.deleted || isOfLaterVersion(stored, CHANNEL_VERSION)) return [];
+          return { channelConfigId, channel: stored.channel };
+        })
         .sort((a, b) => a.channelConfigId.localeCompare(b.channelConfigId, 'en', { numeric: true }));
     },
     async delete(id) {
       const stored = await read(id);
-      if (stored === undefined || stored.deleted) return false;
-      await write(id, { ...stored, deleted: true });
+      if (stored === undefined || isDeleted(stored)) return false;
+      // What was accepted for one that nobody can read becomes dead letters.
+      const left = stored === UNREADABLE ? ({ version: CHANNEL_VERSION } as const) : stored;
+      await write(id, { ...left, deleted: true });
       return true;
     },
     async exists(ids) {
@@ -105,9 +134,13 @@ export function openChannels({
       return new Set(
         ids.filter((id, i) => {
           const stored = texts[i] ? parse(id, texts[i]) : undefined;
-          return stored !== undefined && !stored.deleted;
+          return stored !== undefined && !isDeleted(stored);
         }),
       );
     },
   };
+}
+
+function isDeleted(stored: StoredChannel | typeof UNREADABLE): boolean {
+  return stored !== UNREADABLE && stored.deleted === true;
 }

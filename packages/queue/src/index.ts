@@ -27,7 +27,7 @@ export {
   openChannelTestsIn,
   openChannelTestsOut,
 } from './channel-tests.ts';
-export { type Channels, openChannels } from './channels.ts';
+export { type Channels, ChannelUnreadableError, openChannels, UNREADABLE } from './channels.ts';
 export { channelOfLane, type Circuit, type Circuits, laneOf, openCircuits } from './circuits.ts';
 export { checkRedis, RedisUnfitError, RedisUnreachableError } from './check-redis.ts';
 export { parseRedisUrl } from './redis-url.ts';

@@ -1,4 +1,4 @@
-/** Where webhooks are counted that wait for something else than a worker, and since when. Takes about a second. */
+/** Where webhooks are counted that wait for something else than a worker, and since when. Takes about 2 s. */
 import { beforeEach, expect, test } from '@jest/globals';
 import type { Bundle } from '@hookfleet/contract';
 import fc from 'fast-check';

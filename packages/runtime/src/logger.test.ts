@@ -1,4 +1,4 @@
-/** A log line that can't be written kills nothing. Takes about a second. */
+/** A log line that can't be written kills nothing. Takes about 2 s. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';

@@ -8,7 +8,7 @@ import {
 } from '@hookfleet/contract';
 import { invalidInput, ProblemError, unavailable } from '@hookfleet/http-api';
 import { ChannelParams } from '@hookfleet/operations';
-import type { Channels, ChannelTestsOut } from '@hookfleet/queue';
+import { type Channels, type ChannelTestsOut, UNREADABLE } from '@hookfleet/queue';
 import type { FastifyInstance } from 'fastify';
 import type { Static } from 'typebox';
 
@@ -56,6 +56,11 @@ export function addChannelTestRoute(
       if ('errors' in checked) throw invalidInput(checked.errors);
       const channel = await channels.get(channelConfigId);
       if (channel === undefined) throw new ProblemError(404, `There is no channel ${channelConfigId}.`);
+      if (channel === UNREADABLE)
+        throw new ProblemError(
+          409,
+          `Channel ${channelConfigId} can't be read: its key is not among HOOKFLEET_ENCRYPTION_KEYS. It can be replaced.`,
+        );
       const timeoutMs = Math.min(channel.timeoutMs ?? ATTEMPT_TIMEOUT_MS, ATTEMPT_TIMEOUT_MAX_MS) + pickupMs;
       const test = { channelConfigId, ...contentOf(checked.value, channelConfigId) };
       const result = await channelTests.run(test, timeoutMs, stopping.signal);
