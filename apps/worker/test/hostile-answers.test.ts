@@ -5,6 +5,7 @@ import { brotliCompressSync, constants, deflateSync, gzipSync, zstdCompressSync 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type Answer, type Receiver, startReceiver } from '@hookfleet/testkit';
 import { excerptOf } from '../src/response-excerpt.ts';
+import { startRawServer } from './raw-server.ts';
 import { CLIENTS, cameBack, type Requests, setupRequests } from './setup-requests.ts';
 
 const BOMB = 'x'.repeat(20_000_000);
@@ -69,6 +70,16 @@ describe.each(CLIENTS)('with %s', (client) => {
     };
     expect(cameBack(await requests.send({ url: receiver.url }))).toBe(404);
     expect(receiver.connectionsTotal()).toBe(2);
+  });
+
+  test('a Retry-After beside a folded header is read', async () => {
+    const server = await startRawServer({
+      onRequest: (socket) =>
+        void socket.write('HTTP/1.1 429 Slow\r\nx-a: b\r\n c\r\nRetry-After:  7 \r\nx-cut'),
+    });
+    const { answer: got } = await requests.send({ url: server.url });
+    expect(got).toMatchObject({ kind: 'response', statusCode: 429, headers: { 'retry-after': '7' } });
+    await server.close();
   });
 
   test.each(['100 Continue', '103 Early Hints'])('%s without end is ended by the deadline', async (line) => {

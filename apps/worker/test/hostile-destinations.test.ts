@@ -459,6 +459,35 @@ describe.each(CLIENTS)('with %s', (client) => {
     return { cert: identity.certificate, key: identity.key };
   };
 
+  test('an answer that began is never asked for again, and the status before is not its own', async () => {
+    let text = OK;
+    server = await startRawServer({
+      onRequest(socket) {
+        if (text === OK) socket.write(OK);
+        else socket.end(text);
+      },
+    });
+    for (const [next, expected] of [
+      ['HTTP/1.1 2', 'connection'],
+      ['no HTTP\r\n', 'connection'],
+      ['HTTP/1.1 503 x\r\na: b', 503],
+      ['HTTP/1.1 100 Continue\r\n\r\n', 'connection'],
+    ] as const) {
+      text = OK;
+      expect(cameBack(await attempt(server.url))).toBe(200);
+      const before = server.requests();
+      text = next;
+      expect(cameBack(await attempt(server.url))).toBe(expected);
+      expect(server.requests() - before).toBe(1);
+    }
+    text = OK;
+    expect(cameBack(await attempt(server.url))).toBe(200);
+    const { url } = server;
+    await server.close();
+    server = undefined;
+    expect(cameBack(await attempt(url))).toBe('connection');
+  });
+
   test('over TLS: a wrong name, an old version, an unknown authority are no delivery', async () => {
     const tls = await identities();
     const trusting = { tls: { ca: authority.certificate } };
