@@ -158,7 +158,7 @@ export function createDeliverWithGot(agents: GotAgents): Deliver {
     stream.on('error', (error: Error) => {
       if (response !== undefined) return end();
       const cause = error as FailureCause;
-      const isSilent = request?.reusedSocket === true && head?.bytes === 0;
+      const isSilent = request?.reusedSocket === true && (head?.bytes ?? 0) === 0;
       fail(cause, isSilent && proxied === undefined && isOrderlyEnd(cause));
     });
     return promise;
