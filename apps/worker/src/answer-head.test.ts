@@ -1,4 +1,7 @@
-/** The status line is read however an answer is cut into pieces, and the parser gets every byte but interim answers. Takes about 1 s. */
+/**
+ * The status line is read however an answer is cut into pieces, and the parser gets every byte but interim answers.
+ * Takes about 2 s.
+ */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { AnswerHead } from './answer-head.ts';

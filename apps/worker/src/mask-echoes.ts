@@ -13,7 +13,7 @@ export type MaskEchoes = (bytes: Buffer) => Buffer;
 
 // Shorter ones are masked as whole words only: "id" as a password would take the middle out of others.
 const ANYWHERE_CHARS_MIN = 6;
-// Of a longer one the beginning is searched for, so that a secret of 4 KB against an answer of its own making costs no more.
+// Of a longer one the beginning is searched for, and then followed: searching for 4 KB of one letter takes long.
 const SEARCHED_CHARS_MAX = 64;
 // One character is no secret, whatever its name.
 const WORD_CHARS_MIN = 2;
