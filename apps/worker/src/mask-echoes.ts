@@ -134,9 +134,9 @@ interface View {
 /** Escapes upon escapes, as a JSON text within another has them, with a URL in it. */
 function viewsOf(text: string): View[] {
   const views: View[] = [{ text, at: undefined }];
-  for (const unescape of [unescapeJson, unescapeJson, unescapeHtml, unescapePercent]) {
+  for (const unescaping of [unescapeJson, unescapeJson, unescapeHtml, unescapePercent]) {
     for (const view of [...views]) {
-      const unescaped = unescape(view);
+      const unescaped = unescaping(view);
       if (unescaped !== undefined) views.push(unescaped);
     }
   }
@@ -145,7 +145,7 @@ function viewsOf(text: string): View[] {
 
 function unescapeWith(
   { text, at }: View,
-  escape: RegExp,
+  pattern: RegExp,
   meaning: (found: RegExpMatchArray) => string,
 ): View | undefined {
   let plain = '';
@@ -155,7 +155,7 @@ function unescapeWith(
     for (let i = from; i < to; i += 1) starts.push(at?.[i] ?? i);
     plain += text.slice(from, to);
   };
-  for (const match of text.matchAll(escape)) {
+  for (const match of text.matchAll(pattern)) {
     copy(match.index);
     const meant = meaning(match);
     for (let i = 0; i < meant.length; i += 1) starts.push(at?.[match.index] ?? match.index);

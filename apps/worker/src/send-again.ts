@@ -33,7 +33,10 @@ export function sendAgainWhereClosed(send: Send): Deliver {
   };
 }
 
-/** Node's "socket hang up" and undici's socket error are their words for the other side's end; EPIPE is a write after that. */
+/**
+ * Node's "socket hang up" and undici's socket error are their words for the other side's end; EPIPE is a write after
+ * that.
+ */
 export function isOrderlyEnd(error: FailureCause): boolean {
   for (let cause: FailureCause | undefined = error; cause !== undefined; cause = cause.cause) {
     if (cause.code === 'EPIPE') return true;

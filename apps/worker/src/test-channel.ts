@@ -20,7 +20,7 @@ import {
 } from '@hookfleet/queue';
 import { classify } from './classify.ts';
 import { type MaskEchoes, maskEchoesOf } from './mask-echoes.ts';
-import { type RequestedWebhook, type RequestWebhook } from './request-webhook.ts';
+import type { RequestedWebhook, RequestWebhook } from './request-webhook.ts';
 import { excerptOf } from './response-excerpt.ts';
 
 export interface TestChannelOptions {
