@@ -37,7 +37,7 @@ export function maskEchoesOf(
   if (auth?.type === 'bearer') secrets.push(auth.token);
   if (auth?.type === 'header') secrets.push(...secretsOfHeader(auth.name, auth.value));
   if (auth?.type === 'oauth2') secrets.push(...secretsOfUrl(auth.tokenUrl), auth.clientSecret);
-  return createMask(secrets);
+  return maskOf(secrets);
 }
 
 /** Of the token endpoint's answers. */
@@ -46,7 +46,7 @@ export function maskTokenEchoesOf(
   { url, headers }: Pick<AttemptRequest, 'url' | 'headers'>,
 ): MaskEchoes {
   const authorization = headers['authorization'] ?? '';
-  return createMask([
+  return maskOf([
     auth.clientSecret,
     ...secretsOfUrl(url),
     ...secretsOfHeader('authorization', authorization),
@@ -54,6 +54,8 @@ export function maskTokenEchoesOf(
 }
 
 function secretsOfUrl(text: string): string[] {
+  // Most have neither a user nor a query, and aren't parsed.
+  if (!/[@?]/.test(text)) return [];
   const url = new URL(text);
   // A user without a password: keys are written so.
   const { username, password } = url;
@@ -86,14 +88,34 @@ function unescaped(text: string): string {
 
 interface Needle {
   readonly text: string;
+  readonly searched: string;
+  /** What a tail has to hold to be one of its beginnings. */
+  readonly begun: string;
   readonly kind: 'anywhere' | 'word' | 'base64';
+}
+
+// Destinations that fail at a time; one more only costs the making of another mask.
+const MASKS_MAX = 200;
+const masks = new Map<string, MaskEchoes>();
+
+/** Most failures of a time are of few destinations. */
+function maskOf(secrets: readonly string[]): MaskEchoes {
+  const known = secrets.join('\0');
+  const mask = masks.get(known) ?? createMask(secrets);
+  // The latest used last: the first is the one to forget.
+  masks.delete(known);
+  masks.set(known, mask);
+  if (masks.size > MASKS_MAX) masks.delete(masks.keys().next().value as string);
+  return mask;
 }
 
 /** Masks these, given as text. */
 export function createMask(secrets: readonly string[]): MaskEchoes {
   const needles = new Map<string, Needle>();
   const add = (text: string, kind: Needle['kind']) => {
-    if (!needles.has(text)) needles.set(text, { text, kind });
+    if (needles.has(text)) return;
+    const [searched, begun] = [SEARCHED_CHARS_MAX, ANYWHERE_CHARS_MIN].map((length) => text.slice(0, length));
+    needles.set(text, { text, searched: searched ?? text, begun: begun ?? text, kind });
   };
   for (const secret of new Set(secrets)) {
     // As UTF-8, and as headers carry it.
@@ -148,24 +170,27 @@ function unescapeWith(
   pattern: RegExp,
   meaning: (found: RegExpMatchArray) => string,
 ): View | undefined {
+  if (text.search(pattern) === -1) return undefined;
   let plain = '';
   let from = 0;
-  const starts: number[] = [];
+  let count = 0;
+  // No escape is shorter than what it means.
+  const starts = new Uint32Array(text.length + 1);
   const copy = (to: number) => {
-    for (let i = from; i < to; i += 1) starts.push(at?.[i] ?? i);
+    for (let i = from; i < to; i += 1) starts[count++] = at === undefined ? i : (at[i] as number);
     plain += text.slice(from, to);
   };
   for (const match of text.matchAll(pattern)) {
     copy(match.index);
     const meant = meaning(match);
-    for (let i = 0; i < meant.length; i += 1) starts.push(at?.[match.index] ?? match.index);
+    starts.fill(at?.[match.index] ?? match.index, count, count + meant.length);
+    count += meant.length;
     plain += meant;
     from = match.index + match[0].length;
   }
-  if (from === 0) return undefined;
   copy(text.length);
-  starts.push(at?.[text.length] ?? text.length);
-  return { text: plain, at: Uint32Array.from(starts) };
+  starts[count] = at?.[text.length] ?? text.length;
+  return { text: plain, at: starts };
 }
 
 // A pair of surrogates is one character, and every other escape is one by itself.
@@ -204,27 +229,22 @@ function utf8(text: string): string {
 
 type Range = readonly [from: number, to: number];
 
-function found({ text, at }: View, { text: needle, kind }: Needle, source: string): Range[] {
+function found({ text, at }: View, { text: needle, searched, begun, kind }: Needle, source: string): Range[] {
   const ranges: Range[] = [];
   const add = (from: number, to: number) => {
     const range: Range = [at?.[from] ?? from, at?.[to] ?? to];
     ranges.push(kind === 'base64' ? withNeighbours(source, range) : range);
   };
-  const searched = needle.slice(0, SEARCHED_CHARS_MAX);
   for (let from = text.indexOf(searched), to = 0; from !== -1; from = text.indexOf(searched, to)) {
     to = from + searched.length;
     while (to - from < needle.length && text[to] === needle[to - from]) to += 1;
     if (kind !== 'word' || !(isWordAt(text, from - 1) || isWordAt(text, to))) add(from, to);
   }
   // An answer that is cut may end within a secret.
-  if (kind !== 'word') {
-    const longest = Math.min(searched.length - 1, text.length);
-    for (let length = longest; length >= ANYWHERE_CHARS_MIN; length -= 1) {
-      if (!text.endsWith(needle.slice(0, length))) continue;
-      add(text.length - length, text.length);
-      break;
-    }
-  }
+  if (kind === 'word') return ranges;
+  let from = text.indexOf(begun, Math.max(0, text.length - searched.length + 1));
+  while (from !== -1 && !searched.startsWith(text.slice(from))) from = text.indexOf(begun, from + 1);
+  if (from !== -1) add(from, text.length);
   return ranges;
 }
 

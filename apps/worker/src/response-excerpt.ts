@@ -21,8 +21,9 @@ const DECOMPRESSORS: ReadonlyMap<string, (options: { chunkSize: number }) => Tra
 ]);
 // Nobody means more than one; what claims more than this is shown as it came.
 const ENCODINGS_MAX = 3;
-// Looked at, so that a secret which begins within the excerpt is seen whole: 4,096 characters in base64, and more.
-const MASKED_BYTES_MAX = 8 * RESPONSE_EXCERPT_BYTES_MAX;
+// Looked at, so that of a secret which begins within the excerpt enough is seen to know it: 64 characters, each of them
+// escaped twice.
+const MASKED_BYTES_MAX = 2 * RESPONSE_EXCERPT_BYTES_MAX;
 
 /** Undefined for an empty body. What can't be decompressed is given as it came. */
 export async function excerptOf(

@@ -498,6 +498,14 @@ describe.each(CLIENTS)('with %s', (client) => {
     // The good connection is kept, and no other.
     await eventually(() => expect(server?.open()).toBe(1));
     await server.close();
+    server = await startRawServer({ onRequest: says('HTTP/1.1 200 OK\r\na: b\r\n c\r\n\r\n') }, tls);
+    expect(cameBack(await attempt(server.url, trusting))).toBe(200);
+    await eventually(() => expect(server?.open()).toBe(0));
+    await server.close();
+    server = await startRawServer({ onRequest: says(OK) }, tls);
+    expect(cameBack(await attempt(server.url, trusting))).toBe(200);
+    await eventually(() => expect(server?.open()).toBe(1));
+    await server.close();
     for (const version of ['TLSv1', 'TLSv1.1'] as const) {
       server = await startRawServer(
         { onRequest: says(OK) },
