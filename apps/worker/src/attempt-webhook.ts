@@ -12,8 +12,8 @@ import {
 } from '@hookfleet/contract';
 import { eventIdOf, type RecordedAttempt, recipientsAndMembers } from '@hookfleet/queue';
 import { type Classification, classify } from './classify.ts';
-import type { Answer } from './deliver.ts';
-import type { RequestWebhook } from './request-webhook.ts';
+import { maskEchoesOf } from './mask-echoes.ts';
+import type { RequestedWebhook, RequestWebhook } from './request-webhook.ts';
 import { excerptOf } from './response-excerpt.ts';
 import { parseRetryAfterMs, retryDelayMs } from './retry-policy.ts';
 
@@ -41,11 +41,12 @@ export function createAttemptWebhook({ request, workerId, now, random }: Attempt
     const { run, first, attempt } = bundle;
     const webhookId = formatWebhookId({ shard, run, first, index: webhook.index });
     const trace = traceOf(bundle, webhook);
-    const { answer, durationMs } = await request(webhookId, webhook, destination, trace);
+    const requested = await request(webhookId, webhook, destination, trace);
+    const { answer, durationMs } = requested;
     const endedAtMs = now();
     const classification = classify(answer);
     const retryAfter = answer.kind === 'response' ? answer.headers['retry-after'] : undefined;
-    const responseBody = await shownOf(answer, classification);
+    const responseBody = await shownOf(requested, destination, classification);
     const delayMs = classification.retriable
       ? retryDelayMs({
           attempt: attempt - (bundle.attemptsBefore ?? 0),
@@ -87,12 +88,14 @@ function eventOf({ event, reason }: Classification): Pick<Outcome, 'event' | 're
   return reason === undefined ? { event } : { event, reason };
 }
 
-/** What helps to find out why it was not delivered. */
+/** What helps to find out why it was not delivered, without the secrets that a destination sends back. */
 function shownOf(
-  answer: Answer,
+  { request, answer }: RequestedWebhook,
+  destination: Destination,
   { event }: Classification,
 ): Promise<string | undefined> | string | undefined {
   if (answer.kind === 'failure') return answer.detail;
   if (event === 'webhook.delivered') return undefined;
-  return excerptOf(answer.rawBody, answer.headers['content-encoding']);
+  if (answer.rawBody.length === 0) return undefined;
+  return excerptOf(answer.rawBody, answer.headers['content-encoding'], maskEchoesOf(request, destination));
 }

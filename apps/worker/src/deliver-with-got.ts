@@ -1,10 +1,11 @@
 /** Attempts made with got: what deliver.ts promises, on the keep-alive agents of got-agents.ts. */
 import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
-import { isIP } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { PhasesMs, Tls } from '@hookfleet/contract';
 import got, { type Got, type Response } from 'got';
+import { type AnswerHead, answerHeadOf } from './answer-head.ts';
 import {
   type Answer,
   type AttemptRequest,
@@ -66,6 +67,7 @@ export function createDeliverWithGot(agents: GotAgents): Deliver {
     }
     let request: ClientRequest | undefined;
     let response: Response | undefined;
+    let head: AnswerHead | undefined;
     const chunks: Buffer[] = [];
     let length = 0;
 
@@ -90,8 +92,25 @@ export function createDeliverWithGot(agents: GotAgents): Deliver {
         phases: phases(),
       });
     };
+    /** With what can be read of the answer; without a status, with why there is none. */
+    const fail = (cause: FailureCause, closedOnReuse = false) => {
+      const readable = head?.read();
+      if (readable === undefined)
+        return resolve({ kind: 'failure', failure: failureOf(cause), phases: phases() }, closedOnReuse);
+      resolve({ kind: 'response', ...readable, rawBody: Buffer.alloc(0), phases: phases() });
+    };
+    const watch = (socket: Socket) => {
+      head = answerHeadOf(socket);
+      head.begin(() => {
+        if (response === undefined) fail({});
+        else end();
+        stream.destroy();
+      });
+    };
     stream.once('request', (made: ClientRequest) => {
       request = made;
+      if (made.socket === null) made.once('socket', watch);
+      else watch(made.socket);
       // Nobody asked for another protocol: got would wait out the deadline for what never comes.
       made.once(
         'upgrade',
@@ -110,6 +129,7 @@ export function createDeliverWithGot(agents: GotAgents): Deliver {
     });
     stream.once('response', (received: Response) => {
       response = received;
+      head?.parsed();
       // The connection is not HTTP's from here on: it must not be used again.
       if (received.statusCode === SWITCHING_PROTOCOLS) {
         end();
@@ -130,7 +150,7 @@ export function createDeliverWithGot(agents: GotAgents): Deliver {
     // (the agent's), the attempt may have less.
     if (proxied !== undefined) {
       const timer = setTimeout(() => {
-        if (response === undefined) resolve({ kind: 'failure', failure: 'timeout', phases: {} });
+        if (response === undefined) fail({ code: 'ETIMEDOUT' });
         stream.destroy();
       }, timeoutMs);
       void promise.then(() => clearTimeout(timer));
@@ -138,8 +158,8 @@ export function createDeliverWithGot(agents: GotAgents): Deliver {
     stream.on('error', (error: Error) => {
       if (response !== undefined) return end();
       const cause = error as FailureCause;
-      const closedOnReuse = request?.reusedSocket === true && proxied === undefined && isOrderlyEnd(cause);
-      resolve({ kind: 'failure', failure: failureOf(cause), phases: phases() }, closedOnReuse);
+      const isSilent = request?.reusedSocket === true && (head?.bytes ?? 0) === 0;
+      fail(cause, isSilent && proxied === undefined && isOrderlyEnd(cause));
     });
     return promise;
   };

@@ -13,6 +13,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { isIP, type Socket } from 'node:net';
 import type { PhasesMs, Tls } from '@hookfleet/contract';
 import { Agent, buildConnector, Client, type Dispatcher, Pool } from 'undici';
+import { type AnswerHead, answerHeadOf } from './answer-head.ts';
 import {
   type Answer,
   BODY_BYTES_MAX,
@@ -28,6 +29,7 @@ import { EgressBlockedError } from './egress-guard.ts';
 import { createEgressRoute, type EgressOptions, hostOf } from './egress-route.ts';
 import { guardedLookup } from './guarded-lookup.ts';
 import { openTunnel, proxyAuthorization } from './open-tunnel.ts';
+import { isOrderlyEnd, type Send, type SentAnswer, sendAgainWhereClosed } from './send-again.ts';
 
 const CLIENT_OPTIONS = {
   pipelining: 1,
@@ -51,9 +53,16 @@ interface Connection {
   /** When it was begun, by performance.now(). */
   startedAtMs: number;
   phases: PhasesMs;
+  /** Requests that were sent on it. */
+  requests: number;
+  /** Of the answers that come on it; absent until it is made. */
+  head?: AnswerHead | undefined;
   /** Ends the making of it; absent when it is made. */
   giveUp?: ((error: Error) => void) | undefined;
 }
+
+/** `once`: directly, on a connection that is used for one request. */
+type Way = 'direct' | 'once' | 'proxied';
 
 interface AttemptHandler extends Dispatcher.DispatchHandler {
   carriedBy(connection: Connection): void;
@@ -75,8 +84,9 @@ export function openDeliverWithUndici(
   const httpProxy = proxies.httpProxy === undefined ? undefined : new URL(proxies.httpProxy);
   const forwardAuthorization = httpProxy && proxyAuthorization(httpProxy);
 
-  function agentOf(route: 'direct' | 'proxied', tls: Tls | undefined): Agent {
-    const key = tls === undefined ? route : JSON.stringify([route, tls.certificate, tls.key, tls.ca]);
+  function agentOf(way: Way, tls: Tls | undefined): Agent {
+    const key = tls === undefined ? way : JSON.stringify([way, tls.certificate, tls.key, tls.ca]);
+    const route = way === 'proxied' ? way : 'direct';
     const agent =
       agents.get(key) ?? createAgent(connectorOf(route, tls, options), connectionsPerDestinationMax);
     // The latest used last: the first is the one to close.
@@ -91,31 +101,38 @@ export function openDeliverWithUndici(
     return agent;
   }
 
-  return {
-    deliver({ url: text, method, headers, body, timeoutMs, tls }) {
-      const url = new URL(text);
-      const route = routeOf(url);
-      if (route === 'blocked') return Promise.resolve({ kind: 'failure', failure: 'blocked', phases: {} });
-      const isSecure = url.protocol === 'https:';
-      const isForwarded = route === 'proxied' && !isSecure;
-      const path = `${url.pathname}${url.search}`;
-      const { promise, resolve } = Promise.withResolvers<Answer>();
-      const attempt = createAttempt(timeoutMs, route === 'proxied', resolve);
-      agentOf(route, isSecure ? tls : undefined).dispatch(
-        {
-          origin: url.origin,
-          path: isForwarded ? `${url.origin}${path}` : path,
-          method,
-          headers:
-            isForwarded && forwardAuthorization !== undefined
-              ? { ...headers, 'proxy-authorization': forwardAuthorization }
-              : headers,
-          body: method === 'GET' ? null : body,
-        },
-        attempt,
-      );
+  const send: Send = ({ url: text, method, headers, body, timeoutMs, tls }, connection) => {
+    const url = new URL(text);
+    const route = routeOf(url);
+    const { promise, resolve } = Promise.withResolvers<SentAnswer>();
+    if (route === 'blocked') {
+      const answer = { kind: 'failure', failure: 'blocked', phases: {} } as const;
+      resolve({ answer, closedOnReuse: false });
       return promise;
-    },
+    }
+    const isSecure = url.protocol === 'https:';
+    const isForwarded = route === 'proxied' && !isSecure;
+    const isOnce = route === 'direct' && connection === 'new';
+    const path = `${url.pathname}${url.search}`;
+    agentOf(isOnce ? 'once' : route, isSecure ? tls : undefined).dispatch(
+      {
+        origin: url.origin,
+        path: isForwarded ? `${url.origin}${path}` : path,
+        method,
+        headers:
+          isForwarded && forwardAuthorization !== undefined
+            ? { ...headers, 'proxy-authorization': forwardAuthorization }
+            : headers,
+        body: method === 'GET' ? null : body,
+        ...(isOnce && { reset: true }),
+      },
+      createAttempt(timeoutMs, route === 'proxied', resolve),
+    );
+    return promise;
+  };
+
+  return {
+    deliver: sendAgainWhereClosed(send),
     close() {
       for (const agent of agents.values()) agent.destroy().catch(() => undefined);
       agents.clear();
@@ -135,14 +152,17 @@ function createAgent(connect: Connect, connectionsMax: number): Agent {
 }
 
 function createClient(origin: URL, connect: Connect): Client {
-  const connection: Connection = { startedAtMs: 0, phases: {} };
+  const connection: Connection = { startedAtMs: 0, phases: {}, requests: 0 };
   const client = new Client(origin, {
     ...CLIENT_OPTIONS,
     connect(target, callback) {
       connection.startedAtMs = performance.now();
       connection.phases = {};
+      connection.requests = 0;
       return connect(target, connection, (...result) => {
         connection.giveUp = undefined;
+        const [error, socket] = result;
+        connection.head = error === null && socket !== null ? answerHeadOf(socket) : undefined;
         callback(...result);
       });
     },
@@ -235,10 +255,12 @@ const OVER = new Error('the attempt is over');
 function createAttempt(
   timeoutMs: number,
   isProxied: boolean,
-  resolve: (answer: Answer) => void,
+  resolve: (sent: SentAnswer) => void,
 ): AttemptHandler {
   const startedAtMs = performance.now();
   let connection: Connection | undefined;
+  let head: AnswerHead | undefined;
+  let isReused = false;
   let controller: Dispatcher.DispatchController | undefined;
   let response: { readonly statusCode: number; readonly headers: IncomingHttpHeaders } | undefined;
   let isOver = false;
@@ -262,16 +284,18 @@ function createAttempt(
     isOver = true;
     clearTimeout(timer);
     const [only = Buffer.alloc(0)] = chunks;
-    tell(
-      response === undefined
+    const readable = response ?? head?.read();
+    const answer: Answer =
+      readable === undefined
         ? { kind: 'failure', failure: failureOf(error), phases: phases() }
         : {
             kind: 'response',
-            ...response,
+            ...readable,
             rawBody: chunks.length < 2 ? only : Buffer.concat(chunks),
             phases: phases(),
-          },
-    );
+          };
+    const isSilent = isReused && !isProxied && head?.bytes === 0;
+    tell({ answer, closedOnReuse: readable === undefined && isSilent && isOrderlyEnd(error) });
   }
 
   const timer = setTimeout(() => {
@@ -288,11 +312,19 @@ function createAttempt(
       // It waited for a connection until it was too late: nothing has been sent, and nothing will be.
       if (isOver) return started.abort(OVER);
       controller = started;
+      isReused = connection !== undefined && connection.requests > 0;
+      if (connection !== undefined) connection.requests += 1;
+      head = connection?.head;
+      head?.begin(() => {
+        end();
+        started.abort(OVER);
+      });
       sentAtMs = performance.now();
     },
     onResponseStart(_, statusCode, headers) {
       if (statusCode < 200) return;
       firstByteAtMs = performance.now();
+      head?.parsed();
       response = { statusCode, headers: asNodeGivesThem(headers) };
     },
     onResponseData(received, chunk) {
@@ -304,7 +336,7 @@ function createAttempt(
     },
     // undici frees the connection in an immediate of its own, right after this call. What is sent next to the same
     // destination would open another one, if it did not come after that.
-    onResponseEnd: () => end({}, (answer) => queueMicrotask(() => setImmediate(resolve, answer))),
+    onResponseEnd: () => end({}, (sent) => queueMicrotask(() => setImmediate(resolve, sent))),
     onResponseError: (_, error) => end(error as FailureCause),
   };
 }

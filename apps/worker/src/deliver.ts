@@ -3,10 +3,11 @@
  * it. deliver-with-got.ts and deliver-with-undici.ts make the requests; open-http-client.ts chooses between them.
  *
  * Common to both: one request, no retries or redirects of its own, HTTP/1.1. Never throws for what a destination does;
- * the answer says what came back, or why nothing did, and where the time went. The status decides, once it is there: a
- * body that is slow, endless or broken changes nothing any more. What is small enough is read to its end, so that the
- * connection can be used again. Whatever a destination does, the deadline for the whole ends it: interim responses
- * (1xx) without end too.
+ * the answer says what came back, or why nothing did, and where the time went. The status decides, once its line is
+ * there: headers or a body that are slow, endless or broken change nothing any more, and close the connection
+ * (answer-head.ts).
+ * What is small enough is read to its end, so that the connection can be used again. Whatever a destination does, the
+ * deadline for the whole ends it: interim responses (1xx) without end too.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Destination, PhasesMs, Tls } from '@hookfleet/contract';
@@ -15,8 +16,12 @@ import type { AttemptFailure } from './classify.ts';
 // A body beyond this is cut off together with its connection: a new connection is cheaper than reading on. Counted as
 // it comes, before decompression.
 export const BODY_BYTES_MAX = 64 * 1024;
-// Node's own default, set so that no flag of the process moves it. It bounds the number of headers too.
-export const HEADER_BYTES_MAX = 16 * 1024;
+// Four times Node's default: some gateways set cookies of 20 KB. Set, so that no flag of the process moves it. It bounds
+// the number of headers too.
+export const HEADER_BYTES_MAX = 64 * 1024;
+// An answer beyond this is cut off with its connection, however small its body is: undici has no limit for chunk
+// extensions.
+export const ANSWER_BYTES_MAX = 8 * BODY_BYTES_MAX;
 // Phases within the whole deadline: a destination that doesn't even connect shouldn't hold a slot for all of it.
 export const LOOKUP_TIMEOUT_MS = 5_000;
 export const CONNECT_TIMEOUT_MS = 10_000;

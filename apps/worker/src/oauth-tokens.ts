@@ -7,6 +7,7 @@
  */
 import type { OAuth2 } from '@hookfleet/contract';
 import type { Answer, AttemptRequest, Deliver } from './deliver.ts';
+import { type MaskEchoes, maskTokenEchoesOf } from './mask-echoes.ts';
 import { excerptOf } from './response-excerpt.ts';
 
 export type Token =
@@ -55,9 +56,10 @@ export function createOAuthTokens(deliver: Deliver, now: () => number): OAuthTok
 
   async function fetchInto(entry: Entry, auth: OAuth2): Promise<Token> {
     try {
-      const answer = await deliver(tokenRequest(auth));
+      const request = tokenRequest(auth);
+      const answer = await deliver(request);
       const fetchedAtMs = now();
-      const { token, lifetimeMs } = await readAnswer(answer, fetchedAtMs);
+      const { token, lifetimeMs } = await readAnswer(answer, fetchedAtMs, maskTokenEchoesOf(auth, request));
       entry.token = { ...token, expiresAtMs: fetchedAtMs + lifetimeMs };
       return token;
     } finally {
@@ -115,14 +117,18 @@ function basicOf(clientId: string, clientSecret: string): string {
   return `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`;
 }
 
-async function readAnswer(answer: Answer, nowMs: number): Promise<{ token: Token; lifetimeMs: number }> {
+async function readAnswer(
+  answer: Answer,
+  nowMs: number,
+  mask: MaskEchoes,
+): Promise<{ token: Token; lifetimeMs: number }> {
   if (answer.kind === 'failure') {
     const failure = answer.failure === 'blocked' ? 'blocked' : 'auth';
     return failed(`no answer from the token endpoint: ${answer.failure}`, failure);
   }
   const { statusCode, rawBody, headers } = answer;
   if (statusCode < 200 || statusCode >= 300) {
-    const body = await excerptOf(rawBody, headers['content-encoding']);
+    const body = await excerptOf(rawBody, headers['content-encoding'], mask);
     return failed(`the token endpoint answered ${statusCode}${body === undefined ? '' : `: ${body}`}`);
   }
   // Not shown: what looks like no token to us may be one to others.

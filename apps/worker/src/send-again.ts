@@ -33,11 +33,15 @@ export function sendAgainWhereClosed(send: Send): Deliver {
   };
 }
 
-/** Node's "socket hang up" is its own word for the other side's end; EPIPE is a write after that. */
+/**
+ * Node's "socket hang up" and undici's socket error are their words for the other side's end; EPIPE is a write after
+ * that.
+ */
 export function isOrderlyEnd(error: FailureCause): boolean {
   for (let cause: FailureCause | undefined = error; cause !== undefined; cause = cause.cause) {
     if (cause.code === 'EPIPE') return true;
     if (cause.syscall !== undefined) return false;
+    if (cause.code === 'UND_ERR_SOCKET') return true;
     if (cause.code === 'ECONNRESET' && cause.cause === undefined) return true;
   }
   return false;

@@ -8,7 +8,6 @@ import {
   type ChannelTestResult,
   compileValidator,
   type Destination,
-  MASK,
   maskHeaders,
   maskUrl,
 } from '@hookfleet/contract';
@@ -20,7 +19,8 @@ import {
   UnreadableBundleError,
 } from '@hookfleet/queue';
 import { classify } from './classify.ts';
-import { decoded, type RequestedWebhook, type RequestWebhook } from './request-webhook.ts';
+import { type MaskEchoes, maskEchoesOf } from './mask-echoes.ts';
+import type { RequestedWebhook, RequestWebhook } from './request-webhook.ts';
 import { excerptOf } from './response-excerpt.ts';
 
 export interface TestChannelOptions {
@@ -68,12 +68,12 @@ async function viewOf(
   const { auth } = destination;
   const secretHeaders = auth?.type === 'header' ? [auth.name.toLowerCase()] : [];
   const { method, url, headers, body } = request;
+  const mask = maskEchoesOf(request, destination);
   const responseBody =
     answer.kind === 'response'
-      ? await excerptOf(answer.rawBody, answer.headers['content-encoding'])
+      ? await excerptOf(answer.rawBody, answer.headers['content-encoding'], mask)
       : undefined;
   const { event, reason, retriable } = classify(answer);
-  const scrub = scrubber(request, destination);
   return {
     request: {
       method,
@@ -84,8 +84,8 @@ async function viewOf(
     ...(answer.kind === 'response' && {
       response: {
         statusCode: answer.statusCode,
-        headers: scrubbedHeaders(maskHeaders(answer.headers), scrub),
-        ...(responseBody !== undefined && { body: scrub(responseBody) }),
+        headers: maskedHeaders(maskHeaders(answer.headers), mask),
+        ...(responseBody !== undefined && { body: responseBody }),
       },
     }),
     timingsMs: { ...answer.phases, total: durationMs },
@@ -93,35 +93,21 @@ async function viewOf(
       event,
       ...(reason !== undefined && { reason }),
       retriable,
-      ...(answer.kind === 'failure' && answer.detail !== undefined && { detail: scrub(answer.detail) }),
+      ...(answer.kind === 'failure' && answer.detail !== undefined && { detail: answer.detail }),
     },
   };
 }
 
-/** Some destinations send back what they were sent: takes the secrets that went out, of a telling length, out of it. */
-function scrubber(
-  { headers }: RequestedWebhook['request'],
-  { auth, url }: Destination,
-): (text: string) => string {
-  const authorization = headers['authorization'] ?? '';
-  const secrets = [authorization, authorization.replace(/^\S+ /, '')];
-  if (auth?.type === 'basic') secrets.push(auth.password);
-  if (auth?.type === 'header') secrets.push(auth.value);
-  if (auth?.type === 'oauth2') secrets.push(auth.clientSecret);
-  const { password } = new URL(url);
-  secrets.push(password, decoded(password));
-  const telling = secrets.filter((secret) => secret.length >= 8);
-  return (text) => telling.reduce((left, secret) => left.replaceAll(secret, MASK), text);
-}
-
-function scrubbedHeaders(
+/** As node:http gives them: a character for each byte. */
+function maskedHeaders(
   headers: Readonly<Record<string, string | string[] | undefined>>,
-  scrub: (text: string) => string,
+  mask: MaskEchoes,
 ): Record<string, string | string[]> {
+  const masked = (value: string) => mask(Buffer.from(value, 'latin1')).toString('latin1');
   return Object.fromEntries(
     Object.entries(headers).flatMap(([name, value]) => {
       if (value === undefined) return [];
-      return [[name, Array.isArray(value) ? value.map(scrub) : scrub(value)]];
+      return [[name, Array.isArray(value) ? value.map(masked) : masked(value)]];
     }),
   );
 }

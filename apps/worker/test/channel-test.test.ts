@@ -145,6 +145,23 @@ test.each([
   });
 });
 
+test('a secret header, a query token, a signing secret and a part of a cookie come back masked', async () => {
+  const signing = Buffer.from('signs-the-webhooks').toString('base64');
+  await channels.put('echo', {
+    url: `${receiver.url}/hook?token=in%2Fquery`,
+    headers: { 'x-api-key': 'in-header', cookie: 'session=in-cookie' },
+    signingSecrets: [`whsec_${signing}`],
+  });
+  answer = {
+    status: 400,
+    headers: { 'x-echo': 'key in-header', location: '/hook?token=in%2fquery' },
+    body: JSON.stringify({ a: 'in-header', b: 'in/query', c: ['in%2Fquery', 'in-cookie'], d: signing }),
+  };
+  const response = (await run('echo'))?.response;
+  expect(response?.headers).toMatchObject({ 'x-echo': 'key ***', location: '/hook?token=***' });
+  expect(response?.body).toBe(JSON.stringify({ a: '***', b: '***', c: ['***', '***'], d: '***' }));
+});
+
 test('a job that comes twice, or too late, makes no attempt', async () => {
   await channels.put('once', { url: `${receiver.url}/once` });
   const requests = await setupRequests();

@@ -49,6 +49,14 @@ describe.each(CLIENTS)('with %s', (client) => {
 
   const authorizations = () => receiver.ledger.map(({ request }) => request.headers.authorization);
 
+  test('what the token endpoint echoes is told without the client secret', async () => {
+    const basic = Buffer.from('fleet:the+secret').toString('base64');
+    tokenAnswer = () => json({ error: 'no', got: ['the secret', 'the+secret', basic] }, 400);
+    const { answer: got } = await send();
+    const detail = got.kind === 'failure' ? got.detail : undefined;
+    expect(detail).toContain('["***","***","***"]');
+  });
+
   test('a token is asked for once, and serves every webhook until shortly before it expires', async () => {
     for (let i = 0; i < 3; i += 1) expect(cameBack(await send())).toBe(200);
     expect(authorizations()).toEqual(['Bearer token-1', 'Bearer token-1', 'Bearer token-1']);

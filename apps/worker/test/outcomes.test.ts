@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Answer, eventually, type Receiver, startReceiver, startTestRedis } from '@hookfleet/testkit';
 import type { RedisConnection, WebhooksOut } from '@hookfleet/queue';
 import { disconnectRedis } from '@hookfleet/queue';
+import { startRawServer } from './raw-server.ts';
 import { CLIENTS } from './setup-requests.ts';
 import { connect, openProducer, startWorker, type WorkerUnderTest } from './setup.ts';
 
@@ -16,7 +17,11 @@ describe.each(CLIENTS)('with %s', (client) => {
 
   beforeAll(async () => {
     redis = await startTestRedis();
-    receiver = await startReceiver(({ path, nth }) => answers.get(path)?.(nth) ?? { status: 200 });
+    receiver = await startReceiver(({ path, nth, headers }) =>
+      path.startsWith('/echo')
+        ? { status: 400, body: JSON.stringify({ path, headers }) }
+        : (answers.get(path)?.(nth) ?? { status: 200 }),
+    );
     connection = connect(redis.url);
     webhooks = openProducer(connection);
     worker = await startWorker(redis.url, { httpClient: client });
@@ -119,6 +124,40 @@ describe.each(CLIENTS)('with %s', (client) => {
   ] as const)('a 200 whose body %s is delivered: the status decides', async (what, answer) => {
     const found = await deliver(`/body-${what.replaceAll(' ', '-')}`, () => answer);
     expect(found.attempts.map(({ event }) => event)).toEqual(['webhook.delivered']);
+  });
+
+  test.each([
+    ['folds a header', 'HTTP/1.1 200 OK\r\nx-a: b\r\n c\r\ncontent-length: 0\r\n\r\n'],
+    ['has two lengths', 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\ncontent-length: 1\r\n\r\n'],
+    ['sets cookies of 80 KB', `HTTP/1.1 200 OK\r\n${`set-cookie: ${'c'.repeat(4_000)}\r\n`.repeat(20)}\r\n`],
+  ])('a 200 that %s is delivered by one request', async (_what, text) => {
+    const server = await startRawServer({ onRequest: (socket) => void socket.write(text) });
+    const found = await deliver('', () => 'hang', server.url);
+    expect(found.attempts).toMatchObject([{ event: 'webhook.delivered', statusCode: 200, final: true }]);
+    expect(server.requests()).toBe(1);
+    await server.close();
+  });
+
+  test('what a destination echoes is stored without its secrets', async () => {
+    const url = `${receiver.url.replace('://', '://user:secret-of-the-url@')}/echo?token=secret%2Fin-query`;
+    const destination = {
+      url,
+      headers: { 'x-api-key': 'secret "in a header"', 'x-tenant': 'blue' },
+      signingSecrets: [`whsec_${Buffer.from('secret that signs the webhook').toString('base64')}`],
+      retry: { delaysMs: [] },
+    };
+    const [id] = await webhooks.enqueue([{ campaignId: 'c', messageId: 'm', destination, body: '{}' }]);
+    const found = await eventually(async () => {
+      const now = await webhooks.find(id as string);
+      if (now?.state !== 'failed') throw new Error(`still ${now?.state}`);
+      return now;
+    });
+    const shown = found.attempts[0]?.responseBody ?? '';
+    expect(shown).toContain('"x-tenant":"blue"');
+    const outcome = worker.outcomes.find(({ webhookId }) => webhookId === id);
+    expect(outcome?.responseBody).toBe(shown);
+    const basic = Buffer.from('user:secret-of-the-url').toString('base64');
+    for (const hidden of ['secret', 'in-query', 'in a header', basic]) expect(shown).not.toContain(hidden);
   });
 
   test('of a response that is no 2xx the first KiB is kept, whole characters only', async () => {

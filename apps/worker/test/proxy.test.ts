@@ -10,6 +10,7 @@ import {
   startHttpProxy,
   startReceiver,
 } from '@hookfleet/testkit';
+import { startRawServer } from './raw-server.ts';
 import { CLIENTS, cameBack, type Requests, setupRequests } from './setup-requests.ts';
 
 describe.each(CLIENTS)('with %s', (client) => {
@@ -18,6 +19,7 @@ describe.each(CLIENTS)('with %s', (client) => {
   let proxy: HttpProxy;
   let requests: Requests;
   let ca: string;
+  let ports: Map<string, { readonly url: string }>;
 
   beforeEach(async () => {
     const authority = await createAuthority('ours');
@@ -25,7 +27,7 @@ describe.each(CLIENTS)('with %s', (client) => {
     const { certificate: cert, key } = await authority.issue('receiver.test');
     plain = await startReceiver();
     secure = await startReceiver(undefined, { tls: { cert, key } });
-    const ports = new Map([
+    ports = new Map<string, { readonly url: string }>([
       ['plain.test', plain],
       ['receiver.test', secure],
     ]);
@@ -48,6 +50,20 @@ describe.each(CLIENTS)('with %s', (client) => {
     await proxy.close();
     await plain.close();
     await secure.close();
+  });
+
+  test('through a tunnel too, the status line counts', async () => {
+    const authority = await createAuthority('raw');
+    const { certificate: cert, key } = await authority.issue('receiver.test');
+    const raw = await startRawServer(
+      { onRequest: (socket) => void socket.write('HTTP/1.1 200 OK\r\na: b\r\n c\r\n\r\n') },
+      { cert, key },
+    );
+    ports.set('receiver.test', raw);
+    const tls = { ca: authority.certificate };
+    expect(cameBack(await requests.send({ url: 'https://receiver.test/', tls }))).toBe(200);
+    expect(raw.requests()).toBe(1);
+    await raw.close();
   });
 
   const authorization = `Basic ${Buffer.from('fleet:planted-secret').toString('base64')}`;

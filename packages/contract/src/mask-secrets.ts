@@ -5,6 +5,14 @@ export const MASK = '***';
 const SECRET_HEADER = /auth|cookie|token|secret|key|password|credential|(?<!^webhook-)signature/i;
 const SECRET_PARAMETER = /auth|token|secret|key|pass|pwd|credential|signature|^sig$|^code$|^sas$|session/i;
 
+export function isSecretHeader(name: string): boolean {
+  return SECRET_HEADER.test(name);
+}
+
+export function isSecretParameter(name: string): boolean {
+  return SECRET_PARAMETER.test(name);
+}
+
 export function maskHeaders<Value>(
   headers: Readonly<Record<string, Value>>,
   /** Others, in lower case, that are secrets whatever their name. */
@@ -13,7 +21,7 @@ export function maskHeaders<Value>(
   return Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [
       name,
-      SECRET_HEADER.test(name) || secretNames.includes(name.toLowerCase()) ? MASK : value,
+      isSecretHeader(name) || secretNames.includes(name.toLowerCase()) ? MASK : value,
     ]),
   );
 }
@@ -21,7 +29,7 @@ export function maskHeaders<Value>(
 /** The password, a user without one (keys are written so), and parameters whose names tell a secret. */
 export function maskUrl(text: string): string {
   const url = new URL(text);
-  const secrets = [...new Set(url.searchParams.keys())].filter((name) => SECRET_PARAMETER.test(name));
+  const secrets = [...new Set(url.searchParams.keys())].filter(isSecretParameter);
   if (url.username === '' && url.password === '' && secrets.length === 0) return text;
   if (url.password !== '') url.password = MASK;
   else if (url.username !== '') url.username = MASK;
