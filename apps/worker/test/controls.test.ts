@@ -150,6 +150,19 @@ test('what is enqueued for later in a cancelled campaign is cancelled at once', 
   await allAre(await send(10, { deliverAtMs: Date.now() + DAY_MS }), 'cancelled');
 });
 
+test('what a deadline has cancelled stays so when the deadline is moved, and what comes then is sent', async () => {
+  const ids = await send(10, { deliverAtMs: Date.now() + DAY_MS });
+  await controls.set('c', { deadline: new Date(Date.now() - 1).toISOString() });
+  const late = await send(10);
+  // Nobody was there to count them as cancelled.
+  await controls.set('c', { deadline: new Date(Date.now() + DAY_MS).toISOString() });
+  const onTime = await send(10);
+  await startWorkers();
+  await allAre([...ids, ...late], 'cancelled');
+  await allAre(onTime, 'delivered');
+  expect(arrivals()).toBe(10);
+});
+
 test('a worker that starts sends nothing of a paused campaign or channel', async () => {
   const { set } = openCircuits({ connection, prefix });
   await controls.pause('c');

@@ -40,7 +40,7 @@ export function addCampaignControlRoutes(
   { controls, priorityChanges, events, now }: CampaignControlRoutesOptions,
 ): void {
   function view(campaignId: string, { controls: stored, circuit }: CampaignState) {
-    const { cancelledAtMs, generation: _generation, ...shown } = stored;
+    const { cancelledAtMs, generation: _generation, deadlineAtMs: _deadlineAtMs, ...shown } = stored;
     const sinceMs = cancelledAtMs ?? circuit?.sinceMs;
     return {
       campaignId,

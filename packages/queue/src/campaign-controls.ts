@@ -15,6 +15,8 @@ export interface StoredControls extends CampaignControls {
   readonly cancelledAtMs?: number;
   /** How often the campaign was resumed after a cancel: what was enqueued in an earlier generation stays cancelled. */
   readonly generation?: number;
+  /** The deadline as a number, for the script that changes it. */
+  readonly deadlineAtMs?: number;
 }
 
 export interface CampaignState {

@@ -3,7 +3,8 @@
   is lost.
 
   A cancel is a generation. A webhook carries the generation of its campaign at the time of its enqueue. A resume after a
-  cancel begins the next generation, and what belongs to an earlier one stays cancelled.
+  cancel begins the next generation, and what belongs to an earlier one stays cancelled. A deadline that has passed was a
+  cancel: who moves or removes it then begins the next generation as well.
 
   KEYS[1]  controls: hash, campaign → JSON
   KEYS[2]  circuits that are not closed: hash, lane → circuit; a paused campaign has one
@@ -35,8 +36,17 @@ if not isReadable or type(controls) ~= 'table' then
   controls = {}
 end
 
-local function sweepAt(ms)
-  redis.call('ZADD', KEYS[4], ms, campaign)
+local function sweepNow()
+  redis.call('ZADD', KEYS[4], now, campaign)
+end
+
+-- Beside the other: what a former deadline has cancelled may still have to be swept.
+local function sweepAtDeadline(ms)
+  if ms then
+    redis.call('ZADD', KEYS[4], ms, campaign .. ' deadline')
+  else
+    redis.call('ZREM', KEYS[4], campaign .. ' deadline')
+  end
 end
 
 local function closeLane()
@@ -48,15 +58,18 @@ if verb == 'set' then
   local fields = cjson.decode(ARGV[4])
   fields.cancelledAtMs = controls.cancelledAtMs
   fields.generation = controls.generation
+  if controls.deadlineAtMs and controls.deadlineAtMs < now and not controls.cancelledAtMs then
+    fields.generation = (controls.generation or 0) + 1
+    sweepNow()
+  end
   controls = fields
   if ARGV[5] == '' then
     redis.call('HDEL', KEYS[3], campaign)
   else
     redis.call('HSET', KEYS[3], campaign, ARGV[5])
   end
-  if ARGV[6] ~= '' and not controls.cancelledAtMs then
-    sweepAt(ARGV[6])
-  end
+  controls.deadlineAtMs = tonumber(ARGV[6])
+  sweepAtDeadline(not controls.cancelledAtMs and controls.deadlineAtMs)
   -- A rate that was raised or removed counts for what waits already.
   redis.call('ZADD', KEYS[5], 0, lane)
 elseif verb == 'pause' then
@@ -72,7 +85,7 @@ elseif verb == 'cancel' then
   controls.cancelledAtMs = controls.cancelledAtMs or now
   -- What a pause held is let go, to be counted as cancelled.
   closeLane()
-  sweepAt(now)
+  sweepNow()
 end
 
 local after = next(controls) and cjson.encode(controls) or ''

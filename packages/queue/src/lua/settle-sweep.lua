@@ -3,7 +3,7 @@
   may join the queue behind the first one.
 
   KEYS[1]  campaigns to sweep, by the time at which to sweep them
-  ARGV[1]  what was taken: a campaign, or "<campaign> again" for the second time
+  ARGV[1]  what was taken: a campaign, or "<campaign> deadline"; with " again" for the second time
   ARGV[2]  the time until which it was taken; if it is another now, the campaign was cancelled again
 ]]
 local AGAIN_AFTER_MS = 3000
