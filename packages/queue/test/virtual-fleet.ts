@@ -167,9 +167,10 @@ export class VirtualFleet {
 
   setLimits(lane: string, limits: LaneLimits): void {
     const model = this.#modelOf(lane);
-    this.#leak(model);
-    // What is owed counts in recipients; it leaks by the rate that there is, or was last.
-    if (limits.intervalMs > 0) model.intervalMs = limits.intervalMs;
+    // What is sent from now on is within the new limit. Who was owed what before is the script's to say.
+    model.level = 0;
+    model.atMs = this.#now;
+    model.intervalMs = limits.intervalMs;
     model.limits = limits;
     model.changedAtMs = this.#now;
   }
