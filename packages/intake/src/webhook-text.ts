@@ -1,0 +1,168 @@
+/**
+ * Webhooks as a caller wrote them: the envelope as a value, the payload as the text that it was written in. One pass
+ * over the bytes finds the payload and says whether it is JSON; it is neither parsed nor serialized.
+ *
+ * What can't be kept is at fault: bytes that are no UTF-8, a field that is given twice, a number that a double would
+ * change, nesting beyond the limit.
+ */
+import { isUtf8 } from 'node:buffer';
+import {
+  type FieldError,
+  JSON_BYTES,
+  JsonReader,
+  JsonTextError,
+  PAYLOAD_DEPTH_MAX,
+  textOf,
+} from '@hookfleet/contract';
+import {
+  changedNumbers,
+  givenTwice,
+  invalidUtf8,
+  nestedTooDeeply,
+  unreadable,
+  withCuts,
+} from './json-faults.ts';
+
+export interface WebhookText {
+  /** With null in the payload's place. */
+  readonly value: unknown;
+  /** JSON, byte for byte. */
+  readonly payload?: string;
+  /** Each field by its path in the webhook, or '' for the whole. */
+  readonly faults: readonly FieldError[];
+}
+
+/** What is at fault with a call beside its webhooks. */
+export interface CallFaults {
+  readonly callFaults: readonly FieldError[];
+}
+
+/** One webhook, or what else has a `payload`. A text that isn't JSON is a fault. */
+export function readWebhook(json: Buffer): WebhookText {
+  const isValid = isUtf8(json);
+  const reader = new JsonReader(json, { depthMax: PAYLOAD_DEPTH_MAX });
+  try {
+    const { webhook, isWhole } = readItem(reader, isValid);
+    if (isWhole) reader.end();
+    return isValid || webhook.faults.length > 0 ? webhook : { ...webhook, faults: [invalidUtf8('')] };
+  } catch (error) {
+    return { value: undefined, faults: [unreadable(error)] };
+  }
+}
+
+/**
+ * The webhooks of `{"webhooks": […]}`, one by one: a reader who stops early, because they are too many or have too many
+ * faults, pays for no others. Nothing may be enqueued before the last is read: faults may stand behind them.
+ */
+export function* readWebhooks(body: Buffer): Generator<WebhookText | CallFaults, void, undefined> {
+  try {
+    yield* readCall(body);
+  } catch (error) {
+    yield { callFaults: [unreadable(error)] };
+  }
+}
+
+function* readCall(body: Buffer): Generator<WebhookText | CallFaults, void, undefined> {
+  const isValid = isUtf8(body);
+  const reader = new JsonReader(body, { depthMax: PAYLOAD_DEPTH_MAX });
+  const faults: FieldError[] = [];
+  let isGiven = false;
+  let isFaultNamed = false;
+  if (reader.peek() === JSON_BYTES.openObject) {
+    reader.enter();
+    for (let isFirst = true; reader.nextMember(isFirst); isFirst = false) {
+      if (!reader.isNamed('webhooks')) {
+        faults.push({ field: reader.name(), type: 'UNKNOWN_FIELD', detail: 'is not a field of this object' });
+        reader.skipValue();
+      } else if (isGiven) {
+        faults.push(givenTwice('webhooks'));
+        reader.skipValue();
+      } else if (reader.peek() === JSON_BYTES.openArray) {
+        isGiven = true;
+        reader.enter();
+        for (let isFirstItem = true; reader.nextItem(isFirstItem); isFirstItem = false) {
+          const { webhook, isWhole } = readItem(reader, isValid);
+          isFaultNamed ||= webhook.faults.length > 0;
+          yield webhook;
+          if (!isWhole) return;
+        }
+      } else {
+        isGiven = true;
+        faults.push({ field: 'webhooks', type: 'WRONG_TYPE', detail: 'must be array' });
+        reader.skipValue();
+      }
+    }
+  } else reader.skipValue();
+  reader.end();
+  if (!isGiven) faults.unshift({ field: 'webhooks', type: 'REQUIRED', detail: 'is required' });
+  if (!isValid && !isFaultNamed) faults.unshift(invalidUtf8(''));
+  if (faults.length > 0) yield { callFaults: faults };
+}
+
+interface Item {
+  readonly webhook: WebhookText;
+  /** False where the reader stands in the midst of it: what comes behind can't be read. */
+  readonly isWhole: boolean;
+}
+
+/** Moves behind the webhook that comes next. Throws where it is no JSON. */
+function readItem(reader: JsonReader, isValid: boolean): Item {
+  const { bytes } = reader;
+  reader.longNumbers.length = 0;
+  if (reader.peek() !== JSON_BYTES.openObject) {
+    const start = reader.at;
+    reader.skipValue();
+    // No webhook, whatever it is: its type is its fault.
+    return { webhook: { value: JSON.parse(textOf(bytes, start, reader.at)), faults: [] }, isWhole: true };
+  }
+  const faults: FieldError[] = [];
+  const start = reader.at;
+  let payload: { readonly start: number; readonly end: number } | undefined;
+  let members = 0;
+  reader.enter();
+  for (; reader.nextMember(members === 0); members += 1) {
+    const { nameStart, nameEnd } = reader;
+    const isPayload = reader.isNamed('payload');
+    reader.notesNumbers = !isPayload;
+    reader.peek();
+    const valueStart = reader.at;
+    try {
+      reader.skipValue();
+    } catch (error) {
+      if (!(error instanceof JsonTextError && error.reason === 'depth')) throw error;
+      const fault = nestedTooDeeply(nameOf(bytes, nameStart, nameEnd));
+      return { webhook: { value: undefined, faults: [fault] }, isWhole: false };
+    }
+    if (isPayload) payload = { start: valueStart, end: reader.at };
+    if (!isValid && !isUtf8(bytes.subarray(nameStart, reader.at)))
+      faults.push(invalidUtf8(nameOf(bytes, nameStart, nameEnd)));
+  }
+  const cuts = payload === undefined ? [] : [{ ...payload, put: 'null' }];
+  const value = JSON.parse(withCuts(bytes, start, reader.at, cuts)) as object;
+  // Which of them the caller meant is not for us to choose.
+  if (Object.keys(value).length < members) faults.push(...repeatedFields(bytes.subarray(start, reader.at)));
+  faults.push(...changedNumbers(reader, start, reader.at, cuts));
+  const webhook =
+    payload === undefined
+      ? { value, faults }
+      : { value, payload: textOf(bytes, payload.start, payload.end), faults };
+  return { webhook, isWhole: true };
+}
+
+function nameOf(bytes: Uint8Array, start: number, end: number): string {
+  return JSON.parse(textOf(bytes, start - 1, end + 1)) as string;
+}
+
+function repeatedFields(object: Uint8Array): FieldError[] {
+  const reader = new JsonReader(object);
+  const seen = new Set<string>();
+  const repeated = new Set<string>();
+  reader.enter();
+  for (let isFirst = true; reader.nextMember(isFirst); isFirst = false) {
+    const name = reader.name();
+    if (seen.has(name)) repeated.add(name);
+    seen.add(name);
+    reader.skipValue();
+  }
+  return [...repeated].map(givenTwice);
+}
