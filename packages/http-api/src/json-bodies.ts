@@ -19,7 +19,7 @@ export function addJsonBodies(app: FastifyInstance): void {
   // Payloads are data that we pass on, never objects that we merge: fields of any name are let through unharmed.
   const parse = app.getDefaultJsonParser('ignore', 'ignore');
   app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    if (request.routeOptions.config.keepsJsonBytes === true) return done(null, body);
+    if (request.routeOptions.config?.keepsJsonBytes === true) return done(null, body);
     if (!isUtf8(body)) {
       return done(invalidInput([{ field: '', type: 'INVALID_VALUE', detail: 'is not valid UTF-8' }]));
     }

@@ -35,13 +35,7 @@ export function toEnqueue({ value, payload, faults }: WebhookText, path: string,
   // A GET or DELETE may have neither.
   const sent = body ?? payload ?? '';
   const errors: FieldError[] = [];
-  if (body?.isWellFormed() === false) {
-    errors.push({
-      field: joined(path, 'body'),
-      type: 'INVALID_VALUE',
-      detail: 'must not hold half of a surrogate pair: UTF-8 has no bytes for it',
-    });
-  }
+  if (body !== undefined) errors.push(...below(path, bodyFaults(body)));
   if (Buffer.byteLength(sent) > WEBHOOK_BYTES_MAX) {
     errors.push({
       field: joined(path, body === undefined ? 'payload' : 'body'),
@@ -82,6 +76,13 @@ function isText(payload: string | undefined): boolean {
 
 function optionalText(id: Identifier | undefined): string | undefined {
   return id === undefined ? undefined : String(id);
+}
+
+/** Of a body: JSON's escapes can write what no bytes can carry. */
+export function bodyFaults(body: string): FieldError[] {
+  if (body.isWellFormed()) return [];
+  const detail = 'must not hold half of a surrogate pair: UTF-8 has no bytes for it';
+  return [{ field: 'body', type: 'INVALID_VALUE', detail }];
 }
 
 function below(path: string, errors: readonly FieldError[]): FieldError[] {

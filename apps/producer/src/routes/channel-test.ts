@@ -7,7 +7,7 @@ import {
   Problem,
 } from '@hookfleet/contract';
 import { invalidInput, jsonBytes, ProblemError, unavailable } from '@hookfleet/http-api';
-import { readWebhook, type WebhookText } from '@hookfleet/intake';
+import { bodyFaults, readWebhook, type WebhookText } from '@hookfleet/intake';
 import { ChannelParams } from '@hookfleet/operations';
 import type { Channels, ChannelTestsOut } from '@hookfleet/queue';
 import type { FastifyInstance } from 'fastify';
@@ -61,6 +61,8 @@ export function addChannelTestRoute(
       if (faults.length > 0) throw invalidInput(faults);
       const checked = validateRequest(value);
       if ('errors' in checked) throw invalidInput(checked.errors);
+      const unsendable = bodyFaults(checked.value.body ?? '');
+      if (unsendable.length > 0) throw invalidInput(unsendable);
       const channel = await channels.get(channelConfigId);
       if (channel === undefined) throw new ProblemError(404, `There is no channel ${channelConfigId}.`);
       const timeoutMs = Math.min(channel.timeoutMs ?? ATTEMPT_TIMEOUT_MS, ATTEMPT_TIMEOUT_MAX_MS) + pickupMs;
