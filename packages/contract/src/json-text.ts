@@ -40,8 +40,16 @@ const SPACE = 0x20;
 // Up to so many characters without an exponent, every number survives its way through a double.
 const PLAIN_NUMBER_LENGTH_MAX = 15;
 
+// By byte: 1 where it stands for itself within a text.
+const IS_PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte < SPACE || byte === quote || byte === BACKSLASH ? 0 : 1,
+);
+
+// By level of a value that is skipped: whether it is an object. One for all readers: no two of them read at once.
+const LEVELS = new Uint8Array(128);
+
 export class JsonReader {
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   /** Where it reads next. */
   at = 0;
   /** Of the member that nextMember moved to, without its quotes. */
@@ -51,11 +59,9 @@ export class JsonReader {
   notesNumbers = false;
   readonly longNumbers: { readonly start: number; readonly end: number }[] = [];
   readonly #depthMax: number;
-  /** By level: whether it is an object. */
-  #levels = new Uint8Array(64);
 
   /** `depthMax`: of one value that is skipped. A byte order mark before the text is passed over. */
-  constructor(bytes: Uint8Array, { depthMax = Number.POSITIVE_INFINITY } = {}) {
+  constructor(bytes: Buffer, { depthMax = Number.POSITIVE_INFINITY } = {}) {
     this.bytes = bytes;
     this.#depthMax = depthMax;
     if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) this.at = 3;
@@ -70,7 +76,7 @@ export class JsonReader {
   /** Moves behind the value that comes next. */
   skipValue(): void {
     const { bytes } = this;
-    let levels = this.#levels;
+    let levels = LEVELS;
     let at = this.at;
     let depth = 0;
     for (;;) {
@@ -79,7 +85,7 @@ export class JsonReader {
       if (byte === openObject || byte === openArray) {
         if (depth >= this.#depthMax) throw new JsonTextError('depth', at);
         depth += 1;
-        if (depth >= levels.length) levels = this.#growLevels();
+        if (depth >= levels.length) levels = doubled(levels);
         const isObject = byte === openObject;
         levels[depth] = isObject ? 1 : 0;
         at = afterSpace(bytes, at + 1);
@@ -136,11 +142,16 @@ export class JsonReader {
   /** Whether the member's name is this one, which is ASCII. */
   isNamed(name: string): boolean {
     const { bytes, nameStart, nameEnd } = this;
-    let i = 0;
-    while (i < name.length && bytes[nameStart + i] === name.charCodeAt(i)) i += 1;
-    if (i === name.length) return nameStart + i === nameEnd;
-    // Escapes write it another way: the name is as long as it looks where there are none.
-    return bytes.subarray(nameStart, nameEnd).includes(BACKSLASH) && this.name() === name;
+    const length = nameEnd - nameStart;
+    if (length > name.length) {
+      // Escapes write it another way, and always a longer one.
+      for (let at = nameStart; at < nameEnd; at += 1)
+        if (bytes[at] === BACKSLASH) return this.name() === name;
+      return false;
+    }
+    if (length < name.length) return false;
+    for (let i = 0; i < length; i += 1) if (bytes[nameStart + i] !== name.charCodeAt(i)) return false;
+    return true;
   }
 
   /** The member's name. */
@@ -201,18 +212,11 @@ export class JsonReader {
       this.longNumbers.push({ start, end: at });
     return at;
   }
-
-  #growLevels(): Uint8Array<ArrayBuffer> {
-    const grown = new Uint8Array(this.#levels.length * 2);
-    grown.set(this.#levels);
-    this.#levels = grown;
-    return grown;
-  }
 }
 
 /** What stands between two bytes of UTF-8, a byte order mark included. */
-export function textOf(bytes: Uint8Array, start: number, end: number): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString();
+export function textOf(bytes: Buffer, start: number, end: number): string {
+  return bytes.toString('utf8', start, end);
 }
 
 /**
@@ -236,7 +240,13 @@ export function isKeptByDouble(source: string): boolean {
   return zeros >= 0 && significant + '0'.repeat(zeros) === String(Math.abs(value));
 }
 
-function afterSpace(bytes: Uint8Array, from: number): number {
+function doubled(levels: Uint8Array): Uint8Array<ArrayBuffer> {
+  const grown = new Uint8Array(levels.length * 2);
+  grown.set(levels);
+  return grown;
+}
+
+function afterSpace(bytes: Buffer, from: number): number {
   let at = from;
   while (at < bytes.length) {
     const byte = bytes[at] as number;
@@ -247,32 +257,41 @@ function afterSpace(bytes: Uint8Array, from: number): number {
 }
 
 /** Behind the name of a member, which must begin here. */
-function afterNameAt(bytes: Uint8Array, start: number): number {
+function afterNameAt(bytes: Buffer, start: number): number {
   if (start >= bytes.length || bytes[start] !== quote) throw new JsonTextError('syntax', start);
   return afterString(bytes, start);
 }
 
-function afterColon(bytes: Uint8Array, from: number): number {
+function afterColon(bytes: Buffer, from: number): number {
   const at = afterSpace(bytes, from);
   if (at >= bytes.length || bytes[at] !== colon) throw new JsonTextError('syntax', at);
   return at + 1;
 }
 
 /** Behind the closing quote of the text that begins here. */
-function afterString(bytes: Uint8Array, start: number): number {
+function afterString(bytes: Buffer, start: number): number {
   const { length } = bytes;
   let at = start + 1;
   while (at < length) {
-    const byte = bytes[at] as number;
+    // Four at a time: most bytes of most payloads are those of texts.
+    while (
+      at + 4 <= length &&
+      (IS_PLAIN[bytes[at] as number] as number) &
+        (IS_PLAIN[bytes[at + 1] as number] as number) &
+        (IS_PLAIN[bytes[at + 2] as number] as number) &
+        (IS_PLAIN[bytes[at + 3] as number] as number)
+    )
+      at += 4;
+    while (at < length && IS_PLAIN[bytes[at] as number] === 1) at += 1;
+    const byte = at < length ? (bytes[at] as number) : 0;
     if (byte === quote) return at + 1;
-    if (byte === BACKSLASH) at = afterEscape(bytes, at + 1);
-    else if (byte < SPACE) throw new JsonTextError('syntax', at);
-    else at += 1;
+    if (byte !== BACKSLASH) break;
+    at = afterEscape(bytes, at + 1);
   }
   throw new JsonTextError('syntax', at);
 }
 
-function afterEscape(bytes: Uint8Array, at: number): number {
+function afterEscape(bytes: Buffer, at: number): number {
   switch (bytes[at]) {
     case quote:
     case BACKSLASH:
@@ -297,14 +316,14 @@ function isHexDigit(byte = 0): boolean {
 }
 
 /** At least one must be there. */
-function afterDigits(bytes: Uint8Array, start: number): number {
+function afterDigits(bytes: Buffer, start: number): number {
   let at = start;
   while (at < bytes.length && (bytes[at] as number) >= ZERO && (bytes[at] as number) <= 0x39) at += 1;
   if (at === start) throw new JsonTextError('syntax', at);
   return at;
 }
 
-function afterWord(bytes: Uint8Array, start: number, word: string): number {
+function afterWord(bytes: Buffer, start: number, word: string): number {
   for (let i = 0; i < word.length; i += 1)
     if (bytes[start + i] !== word.charCodeAt(i)) throw new JsonTextError('syntax', start + i);
   return start + word.length;

@@ -43,7 +43,7 @@ export function unreadable(error: unknown): FieldError {
 }
 
 /** The text from `start` to `end`, other texts in the places of its cuts, which come in order. */
-export function withCuts(bytes: Uint8Array, start: number, end: number, cuts: readonly Cut[]): string {
+export function withCuts(bytes: Buffer, start: number, end: number, cuts: readonly Cut[]): string {
   let text = '';
   let at = start;
   for (const cut of cuts) {
@@ -58,13 +58,13 @@ export function changedNumbers(
   { bytes, longNumbers }: JsonReader,
   start: number,
   end: number,
-  cuts: readonly Cut[] = [],
+  cut?: Cut,
 ): FieldError[] {
   const changed = longNumbers.filter((number) => !isKeptByDouble(textOf(bytes, number.start, number.end)));
   if (changed.length === 0) return [];
   // Only a parser tells paths: it is given the text again, with marks where the numbers are.
   const marks = changed.map((number): Cut => ({ ...number, put: MARK }));
-  const marked = [...cuts, ...marks].sort((a, b) => a.start - b.start);
+  const marked = [...(cut === undefined ? [] : [cut]), ...marks].sort((a, b) => a.start - b.start);
   return [...fieldsOfMarks(JSON.parse(withCuts(bytes, start, end, marked)), '')].map((field) => ({
     field,
     type: 'INVALID_VALUE',

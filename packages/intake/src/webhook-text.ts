@@ -15,6 +15,7 @@ import {
   textOf,
 } from '@hookfleet/contract';
 import {
+  type Cut,
   changedNumbers,
   givenTwice,
   invalidUtf8,
@@ -117,7 +118,7 @@ function readItem(reader: JsonReader, isValid: boolean): Item {
   }
   const faults: FieldError[] = [];
   const start = reader.at;
-  let payload: { readonly start: number; readonly end: number } | undefined;
+  let cut: Cut | undefined;
   let members = 0;
   reader.enter();
   for (; reader.nextMember(members === 0); members += 1) {
@@ -133,27 +134,43 @@ function readItem(reader: JsonReader, isValid: boolean): Item {
       const fault = nestedTooDeeply(nameOf(bytes, nameStart, nameEnd));
       return { webhook: { value: undefined, faults: [fault] }, isWhole: false };
     }
-    if (isPayload) payload = { start: valueStart, end: reader.at };
+    if (isPayload) cut = { start: valueStart, end: reader.at, put: 'null' };
     if (!isValid && !isUtf8(bytes.subarray(nameStart, reader.at)))
       faults.push(invalidUtf8(nameOf(bytes, nameStart, nameEnd)));
   }
-  const cuts = payload === undefined ? [] : [{ ...payload, put: 'null' }];
-  const value = JSON.parse(withCuts(bytes, start, reader.at, cuts)) as object;
+  const end = reader.at;
+  const { envelope, payload } = taken(bytes, start, end, cut);
+  const value = JSON.parse(envelope) as object;
   // Which of them the caller meant is not for us to choose.
-  if (Object.keys(value).length < members) faults.push(...repeatedFields(bytes.subarray(start, reader.at)));
-  faults.push(...changedNumbers(reader, start, reader.at, cuts));
-  const webhook =
-    payload === undefined
-      ? { value, faults }
-      : { value, payload: textOf(bytes, payload.start, payload.end), faults };
-  return { webhook, isWhole: true };
+  if (Object.keys(value).length < members) faults.push(...repeatedFields(bytes.subarray(start, end)));
+  if (reader.longNumbers.length > 0) faults.push(...changedNumbers(reader, start, end, cut));
+  return { webhook: payload === undefined ? { value, faults } : { value, payload, faults }, isWhole: true };
 }
 
-function nameOf(bytes: Uint8Array, start: number, end: number): string {
+/** The texts of the payload and of what is around it. */
+function taken(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  cut: Cut | undefined,
+): { readonly envelope: string; readonly payload?: string } {
+  const whole = textOf(bytes, start, end);
+  if (cut === undefined) return { envelope: whole };
+  // Of ASCII alone, a character is a byte: the text is decoded once.
+  if (whole.length === end - start) {
+    return {
+      envelope: whole.slice(0, cut.start - start) + cut.put + whole.slice(cut.end - start),
+      payload: whole.slice(cut.start - start, cut.end - start),
+    };
+  }
+  return { envelope: withCuts(bytes, start, end, [cut]), payload: textOf(bytes, cut.start, cut.end) };
+}
+
+function nameOf(bytes: Buffer, start: number, end: number): string {
   return JSON.parse(textOf(bytes, start - 1, end + 1)) as string;
 }
 
-function repeatedFields(object: Uint8Array): FieldError[] {
+function repeatedFields(object: Buffer): FieldError[] {
   const reader = new JsonReader(object);
   const seen = new Set<string>();
   const repeated = new Set<string>();
