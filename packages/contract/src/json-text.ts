@@ -73,8 +73,8 @@ export class JsonReader {
     return this.bytes[this.at];
   }
 
-  /** Moves behind the value that comes next. */
-  skipValue(): void {
+  /** Moves behind the value that comes next. Where it throws, the reader stays before the value. */
+  skipValue(depthMax = this.#depthMax): void {
     const { bytes } = this;
     let levels = LEVELS;
     let at = this.at;
@@ -83,7 +83,7 @@ export class JsonReader {
       at = afterSpace(bytes, at);
       const byte = at < bytes.length ? (bytes[at] as number) : 0;
       if (byte === openObject || byte === openArray) {
-        if (depth >= this.#depthMax) throw new JsonTextError('depth', at);
+        if (depth >= depthMax) throw new JsonTextError('depth', at);
         depth += 1;
         if (depth >= levels.length) levels = doubled(levels);
         const isObject = byte === openObject;

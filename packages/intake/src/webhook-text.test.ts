@@ -73,7 +73,8 @@ test.each<[what: string, text: string | Buffer, fields: string[]]>([
   ['another field that is given twice', '{"userId":1,"payload":2,"userId":1}', ['userId']],
   ['nesting at its limit', `{"payload":${deep(PAYLOAD_DEPTH_MAX)}}`, []],
   ['nesting beyond it', `{"payload":${deep(PAYLOAD_DEPTH_MAX + 1)}}`, ['payload']],
-  ['nesting without an end', `{"payload":${'['.repeat(100_000)}`, ['payload']],
+  ['nesting without an end', `{"payload":${'['.repeat(200_000)}`, ['payload']],
+  ['nesting that is not closed', `{"payload":${'['.repeat(100)}`, ['']],
   ['nesting of another field', `{"auth":${deep(PAYLOAD_DEPTH_MAX + 1)},"payload":1}`, ['auth']],
   ['bytes that are no UTF-8', Buffer.from('{"payload":"\xff"}', 'latin1'), ['payload']],
   ['half of a surrogate pair as bytes', Buffer.from('{"payload":"\xed\xa0\x80"}', 'latin1'), ['payload']],
@@ -115,6 +116,15 @@ test.each<[what: string, body: string | Buffer, fields: string[]]>([
   const read = [...readWebhooks(Buffer.from(body))];
   const named = read.flatMap((one) => ('callFaults' in one ? one.callFaults : [])).map(({ field }) => field);
   expect(named).toEqual(fields);
+});
+
+test('what is nested too deeply hides no fault behind it', () => {
+  const body = `{"webhooks":[{"payload":${deep(5_000)},"auth":${deep(5_000)}},{"payload":${deep(65)}},{"payload":1}]}`;
+  expect(texts(body).map((one) => ('faults' in one ? one.faults.map(({ field }) => field) : one))).toEqual([
+    ['payload', 'auth'],
+    ['payload'],
+    [],
+  ]);
 });
 
 test('a reader who stops pays for no more: what comes behind is not read', () => {

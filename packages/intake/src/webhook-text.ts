@@ -24,6 +24,10 @@ import {
   withCuts,
 } from './json-faults.ts';
 
+// What is nested beyond the limit is passed over, so that faults behind it are named too; up to here, for a level costs
+// memory.
+const SKIPPED_DEPTH_MAX = 100_000;
+
 export interface WebhookText {
   /** With null in the payload's place. */
   readonly value: unknown;
@@ -118,6 +122,7 @@ function readItem(reader: JsonReader, isValid: boolean): Item {
   }
   const faults: FieldError[] = [];
   const start = reader.at;
+  let isTooDeep = false;
   let cut: Cut | undefined;
   let members = 0;
   reader.enter();
@@ -127,17 +132,18 @@ function readItem(reader: JsonReader, isValid: boolean): Item {
     reader.notesNumbers = !isPayload;
     reader.peek();
     const valueStart = reader.at;
-    try {
-      reader.skipValue();
-    } catch (error) {
-      if (!(error instanceof JsonTextError && error.reason === 'depth')) throw error;
-      const fault = nestedTooDeeply(nameOf(bytes, nameStart, nameEnd));
-      return { webhook: { value: undefined, faults: [fault] }, isWhole: false };
+    if (!isWithin(reader, PAYLOAD_DEPTH_MAX)) {
+      isTooDeep = true;
+      faults.push(nestedTooDeeply(nameOf(bytes, nameStart, nameEnd)));
+      if (!isWithin(reader, SKIPPED_DEPTH_MAX))
+        return { webhook: { value: undefined, faults }, isWhole: false };
     }
     if (isPayload) cut = { start: valueStart, end: reader.at, put: 'null' };
     if (!isValid && !isUtf8(bytes.subarray(nameStart, reader.at)))
       faults.push(invalidUtf8(nameOf(bytes, nameStart, nameEnd)));
   }
+  // A parser of ours is given nothing that is nested without end.
+  if (isTooDeep) return { webhook: { value: undefined, faults }, isWhole: true };
   const end = reader.at;
   const { envelope, payload } = taken(bytes, start, end, cut);
   const value = JSON.parse(envelope) as object;
@@ -145,6 +151,17 @@ function readItem(reader: JsonReader, isValid: boolean): Item {
   if (Object.keys(value).length < members) faults.push(...repeatedFields(bytes.subarray(start, end)));
   if (reader.longNumbers.length > 0) faults.push(...changedNumbers(reader, start, end, cut));
   return { webhook: payload === undefined ? { value, faults } : { value, payload, faults }, isWhole: true };
+}
+
+/** Moves behind the value, unless it is nested more deeply: then false. */
+function isWithin(reader: JsonReader, depthMax: number): boolean {
+  try {
+    reader.skipValue(depthMax);
+    return true;
+  } catch (error) {
+    if (error instanceof JsonTextError && error.reason === 'depth') return false;
+    throw error;
+  }
 }
 
 /** The texts of the payload and of what is around it. */
