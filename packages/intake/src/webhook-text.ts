@@ -27,6 +27,10 @@ import {
 // What is nested beyond the limit is passed over, so that faults behind it are named too; up to here, for a level costs
 // memory.
 const SKIPPED_DEPTH_MAX = 100_000;
+// A webhook has a dozen fields. One with thousands would cost as much as thousands of webhooks.
+const FIELDS_MAX = 100;
+// Beside the payload: a body of 1 MiB, every character of it as an escape, and the other fields.
+const ENVELOPE_BYTES_MAX = 6.25 * 1024 * 1024;
 
 export interface WebhookText {
   /** With null in the payload's place. */
@@ -127,6 +131,10 @@ function readItem(reader: JsonReader, isValid: boolean): Item {
   let members = 0;
   reader.enter();
   for (; reader.nextMember(members === 0); members += 1) {
+    if (members === FIELDS_MAX) {
+      faults.push({ field: '', type: 'TOO_LONG', detail: `must not have more than ${FIELDS_MAX} fields` });
+      return { webhook: { value: undefined, faults }, isWhole: false };
+    }
     const { nameStart, nameEnd } = reader;
     const isPayload = reader.isNamed('payload');
     reader.notesNumbers = !isPayload;
@@ -145,6 +153,10 @@ function readItem(reader: JsonReader, isValid: boolean): Item {
   // A parser of ours is given nothing that is nested without end.
   if (isTooDeep) return { webhook: { value: undefined, faults }, isWhole: true };
   const end = reader.at;
+  if (end - start - (cut === undefined ? 0 : cut.end - cut.start) > ENVELOPE_BYTES_MAX) {
+    faults.push({ field: '', type: 'TOO_LONG', detail: 'must not exceed 6.25 MiB beside its payload' });
+    return { webhook: { value: undefined, faults }, isWhole: true };
+  }
   const { envelope, payload } = taken(bytes, start, end, cut);
   const value = JSON.parse(envelope) as object;
   // Which of them the caller meant is not for us to choose.
