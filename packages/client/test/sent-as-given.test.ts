@@ -115,7 +115,7 @@ describe.each(['got', 'undici'])('with %s', (client) => {
           }
         }
       }),
-      { numRuns: 3 },
+      { numRuns: 3, endOnFailure: true },
     );
   });
 
@@ -136,7 +136,7 @@ describe.each(['got', 'undici'])('with %s', (client) => {
           expectSigned(request);
         }
       }),
-      { numRuns: 2 },
+      { numRuns: 2, endOnFailure: true },
     );
   });
 
