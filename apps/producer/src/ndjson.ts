@@ -17,12 +17,14 @@ export class NdjsonTooLargeError extends Error {
 }
 
 const NEWLINE = 0x0a;
+// What JSON takes for white space, in a line.
+const BLANKS: ReadonlySet<number> = new Set([0x20, 0x09, 0x0d]);
 
 /** Each line that isn't blank, in order. Throws NdjsonTooLargeError. */
 export async function* ndjsonLines(
   body: Readable,
   { bytesMax, lineBytesMax }: NdjsonLimits,
-): AsyncGenerator<string> {
+): AsyncGenerator<Buffer> {
   let pending: Buffer[] = [];
   let pendingBytes = 0;
   let total = 0;
@@ -62,7 +64,12 @@ function chunksOf(body: Readable): AsyncIterable<Buffer> {
   return body.iterator({ destroyOnReturn: false });
 }
 
-function* lineOf(pieces: readonly Buffer[]): Generator<string> {
-  const line = Buffer.concat(pieces).toString('utf8').trim();
-  if (line !== '') yield line;
+/** As its bytes: whether they are UTF-8 is asked by whoever reads what they say. */
+function* lineOf(pieces: readonly Buffer[]): Generator<Buffer> {
+  const line = Buffer.concat(pieces);
+  if (line.some(isInk)) yield line;
+}
+
+function isInk(byte: number): boolean {
+  return byte > 0x20 || !BLANKS.has(byte);
 }

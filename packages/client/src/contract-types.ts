@@ -122,7 +122,11 @@ export interface Webhook {
   readonly messageId: Identifier;
   readonly channelConfigId?: Identifier | undefined;
   readonly destination?: Destination | undefined;
-  /** Any JSON; sent as application/json, or as the destination's contentType. */
+  /**
+   * Any JSON, at most 64 levels deep. Its bytes are sent as they are written, as application/json; or
+   * in the form that the destination's contentType or method asks for, numbers with all of their
+   * digits.
+   */
   readonly payload?: unknown;
   /** Sent as it is, with contentType. */
   readonly body?: string | undefined;

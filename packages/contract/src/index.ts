@@ -15,6 +15,7 @@ export * from './destination.ts';
 export * from './event-properties.ts';
 export * from './headers.ts';
 export * from './identifiers.ts';
+export * from './json-text.ts';
 export { ed25519Pkcs8 } from './key-material.ts';
 export * from './mask-secrets.ts';
 export * from './outcome.ts';

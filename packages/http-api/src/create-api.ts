@@ -22,6 +22,7 @@ import { addAccessHook } from './access-hook.ts';
 import { serializersOnFirstUse, validateOnFirstUse } from './compile-on-first-use.ts';
 import { addDocsRoutes } from './docs-page.ts';
 import { endConnections } from './end-connections.ts';
+import { addJsonBodies } from './json-bodies.ts';
 import { describeRoutes } from './openapi-file.ts';
 import { addProblemReplies, PROBLEM_CONTENT_TYPE, toProblem } from './problems.ts';
 import { addSessionRoutes } from './session-routes.ts';
@@ -71,9 +72,6 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     },
     return503OnClosing: true,
     forceCloseConnections: 'idle',
-    // Payloads are data that we pass on, never objects that we merge: fields of any name are let through unharmed.
-    onProtoPoisoning: 'ignore',
-    onConstructorPoisoning: 'ignore',
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, _request, reply) => {
       const status = error.statusCode ?? 400;
@@ -86,6 +84,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   });
   app.server.maxConnections = connectionsMax;
   endConnections(app);
+  addJsonBodies(app);
   validateOnFirstUse(app, { atOnce: isDescribed });
   addProblemReplies(app, isUnavailable);
   if (isDescribed) await describeRoutes(app, { title, description, signIn });

@@ -8,8 +8,15 @@ import {
   Webhook,
   WebhookStatus,
 } from '@hookfleet/contract';
-import { invalidInput, ProblemError, traceOfCall } from '@hookfleet/http-api';
-import { type Enqueued, WEBHOOK_BYTES_MAX, type WebhookIntake } from '@hookfleet/intake';
+import { invalidInput, jsonBytes, ProblemError, traceOfCall } from '@hookfleet/http-api';
+import {
+  type Enqueued,
+  readWebhook,
+  readWebhooks,
+  WEBHOOK_BYTES_MAX,
+  type WebhookIntake,
+  type WebhookText,
+} from '@hookfleet/intake';
 import type { WebhooksOut } from '@hookfleet/queue';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
@@ -58,7 +65,7 @@ export function addWebhookRoutes(
     '/v1/webhooks',
     {
       bodyLimit: SINGLE_BYTES_MAX,
-      config: { needs: 'enqueue' },
+      config: { needs: 'enqueue', keepsJsonBytes: true },
       // The body is checked by the intake, once: the schema here is what the documentation shows.
       validatorCompiler: () => () => true,
       schema: {
@@ -69,7 +76,7 @@ export function addWebhookRoutes(
     },
     async (request, reply) => {
       const trace = traceOfCall(request);
-      const [id] = idsOf(await intake.enqueueOne(request.body, trace), request, trace);
+      const [id] = idsOf(await intake.enqueueOne(jsonBytes(request), trace), request, trace);
       return reply.code(202).send({ id });
     },
   );
@@ -83,7 +90,7 @@ export function addWebhookRoutes(
       '/v1/webhooks/bulk',
       {
         bodyLimit: BULK_BYTES_MAX,
-        config: { needs: 'enqueue' },
+        config: { needs: 'enqueue', keepsJsonBytes: true },
         validatorCompiler: () => () => true,
         schema: {
           summary: 'Enqueue up to 5,000 webhooks, all or none; also as NDJSON, one webhook a line',
@@ -92,9 +99,10 @@ export function addWebhookRoutes(
         },
       },
       async (request, reply) => {
-        const items = request.body instanceof Readable ? fromNdjson(request.body) : fromArray(request.body);
+        const { body } = request;
+        const texts = body instanceof Readable ? fromNdjson(body) : readWebhooks(jsonBytes(request));
         const trace = traceOfCall(request);
-        const ids = idsOf(await intake.enqueueBulk(items, trace), request, trace);
+        const ids = idsOf(await intake.enqueueBulk(texts, trace), request, trace);
         return reply.code(202).send({ ids });
       },
     );
@@ -121,45 +129,16 @@ export function addWebhookRoutes(
   );
 }
 
-function fromArray(body: unknown): unknown[] {
-  const { webhooks, ...others } = (typeof body === 'object' && body !== null ? body : {}) as Record<
-    string,
-    unknown
-  >;
-  const unknown = Object.keys(others).map((field) => ({
-    field,
-    type: 'UNKNOWN_FIELD',
-    detail: 'is not a field of this object',
-  }));
-  if (!Array.isArray(webhooks)) {
-    const problem =
-      webhooks === undefined
-        ? { type: 'REQUIRED', detail: 'is required' }
-        : { type: 'WRONG_TYPE', detail: 'must be array' };
-    throw invalidInput([{ field: 'webhooks', ...problem }, ...unknown]);
-  }
-  if (unknown.length > 0) throw invalidInput(unknown);
-  return webhooks;
-}
-
-async function* fromNdjson(body: Readable): AsyncGenerator<unknown> {
+async function* fromNdjson(body: Readable): AsyncGenerator<WebhookText> {
   try {
     for await (const line of ndjsonLines(body, {
       bytesMax: BULK_BYTES_MAX,
       lineBytesMax: NDJSON_LINE_BYTES_MAX,
     })) {
-      yield parsed(line);
+      yield readWebhook(line);
     }
   } catch (error) {
     if (error instanceof NdjsonTooLargeError) throw new ProblemError(413, error.message);
     throw error;
-  }
-}
-
-function parsed(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch (error) {
-    return error;
   }
 }
