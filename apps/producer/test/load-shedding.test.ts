@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { expect, test } from '@jest/globals';
 import { eventually, startTestRedis } from '@hookfleet/testkit';
+import { BYTES_HELD_PER_BODY_BYTE } from '../src/load-shedding.ts';
 import { setupProducer, webhook } from './setup-producer.ts';
 
 const body = JSON.stringify({ webhooks: [webhook({ payload: 'x'.repeat(900) })] });
@@ -30,7 +31,7 @@ async function beginCall(url: string) {
 
 test.each([
   ['requests in flight', { requestsMax: 2 }],
-  ['bytes of their bodies', { bodyBytesHeldMax: 2 * body.length + 1 }],
+  ['bytes of their bodies', { bodyBytesHeldMax: 2 * BYTES_HELD_PER_BODY_BYTE * body.length + 1 }],
 ])('beyond its bound of %s a call gets 503, and room that is given back is used again', async (_, bounds) => {
   const redis = await startTestRedis();
   const producer = await setupProducer(redis.url, bounds);

@@ -13,13 +13,16 @@ import { type Enqueued, WEBHOOK_BYTES_MAX, type WebhookIntake } from '@hookfleet
 import type { WebhooksOut } from '@hookfleet/queue';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
-import { NdjsonTooLargeError, ndjsonLines } from '../ndjson.ts';
+import { BodyTooLargeError, bodyChunks } from '../body-chunks.ts';
+import { BulkShapeError, BulkSyntaxError, bulkItems } from '../bulk-items.ts';
+import { ndjsonLines } from '../ndjson.ts';
 
 /** Of a bulk call's body. */
 export const BULK_BYTES_MAX = 32 * 1024 * 1024;
 // A webhook's envelope around its 1 MiB body, and what JSON's escapes may add to it.
 const SINGLE_BYTES_MAX = WEBHOOK_BYTES_MAX + 128 * 1024;
-const NDJSON_LINE_BYTES_MAX = 2 * SINGLE_BYTES_MAX;
+// Of a line, or an item of a list.
+const ITEM_BYTES_MAX = 2 * SINGLE_BYTES_MAX;
 
 const Accepted = Type.Object({ id: Type.String() });
 const AcceptedBulk = Type.Object({ ids: Type.Array(Type.String()) });
@@ -58,7 +61,8 @@ export function addWebhookRoutes(
     '/v1/webhooks',
     {
       bodyLimit: SINGLE_BYTES_MAX,
-      config: { needs: 'enqueue' },
+      // A payload may be any JSON. What its values take in memory is charged (load-shedding.ts).
+      config: { needs: 'enqueue', jsonValuesMax: Number.POSITIVE_INFINITY },
       // The body is checked by the intake, once: the schema here is what the documentation shows.
       validatorCompiler: () => () => true,
       schema: {
@@ -75,8 +79,10 @@ export function addWebhookRoutes(
   );
 
   app.register(async (bulk) => {
+    // Both forms are read while they arrive.
+    bulk.removeContentTypeParser('application/json');
     bulk.addContentTypeParser(
-      ['application/x-ndjson', 'application/ndjson', 'application/jsonl'],
+      ['application/json', 'application/x-ndjson', 'application/ndjson', 'application/jsonl'],
       (_request, payload, done) => done(null, payload),
     );
     bulk.post(
@@ -92,7 +98,7 @@ export function addWebhookRoutes(
         },
       },
       async (request, reply) => {
-        const items = request.body instanceof Readable ? fromNdjson(request.body) : fromArray(request.body);
+        const items = itemsOf(request);
         const trace = traceOfCall(request);
         const ids = idsOf(await intake.enqueueBulk(items, trace), request, trace);
         return reply.code(202).send({ ids });
@@ -121,37 +127,22 @@ export function addWebhookRoutes(
   );
 }
 
-function fromArray(body: unknown): unknown[] {
-  const { webhooks, ...others } = (typeof body === 'object' && body !== null ? body : {}) as Record<
-    string,
-    unknown
-  >;
-  const unknown = Object.keys(others).map((field) => ({
-    field,
-    type: 'UNKNOWN_FIELD',
-    detail: 'is not a field of this object',
-  }));
-  if (!Array.isArray(webhooks)) {
-    const problem =
-      webhooks === undefined
-        ? { type: 'REQUIRED', detail: 'is required' }
-        : { type: 'WRONG_TYPE', detail: 'must be array' };
-    throw invalidInput([{ field: 'webhooks', ...problem }, ...unknown]);
-  }
-  if (unknown.length > 0) throw invalidInput(unknown);
-  return webhooks;
-}
-
-async function* fromNdjson(body: Readable): AsyncGenerator<unknown> {
+async function* itemsOf({ body, mediaType }: FastifyRequest): AsyncGenerator<unknown> {
+  if (!(body instanceof Readable))
+    throw invalidInput([{ field: 'webhooks', type: 'REQUIRED', detail: 'is required' }]);
   try {
-    for await (const line of ndjsonLines(body, {
-      bytesMax: BULK_BYTES_MAX,
-      lineBytesMax: NDJSON_LINE_BYTES_MAX,
-    })) {
-      yield parsed(line);
+    if (mediaType === 'application/json') {
+      const chunks = bodyChunks(body, BULK_BYTES_MAX);
+      for await (const item of bulkItems(chunks, { itemBytesMax: ITEM_BYTES_MAX }))
+        yield parsed(item.toString('utf8'));
+    } else {
+      const limits = { bytesMax: BULK_BYTES_MAX, lineBytesMax: ITEM_BYTES_MAX };
+      for await (const line of ndjsonLines(body, limits)) yield parsed(line);
     }
   } catch (error) {
-    if (error instanceof NdjsonTooLargeError) throw new ProblemError(413, error.message);
+    if (error instanceof BodyTooLargeError) throw new ProblemError(413, error.message);
+    if (error instanceof BulkSyntaxError) throw new ProblemError(400, error.message);
+    if (error instanceof BulkShapeError) throw invalidInput(error.errors);
     throw error;
   }
 }
