@@ -61,7 +61,24 @@ function isJson(body: string): boolean {
   }
 }
 
-const PIECES = ['{', '}', '[', ']', ',', ':', '"webhooks"', '"webhook"', '"', '\\', '1', '-', 'null', ' ', '{}', '"a"'];
+const PIECES = [
+  '{',
+  '}',
+  '[',
+  ']',
+  ',',
+  ':',
+  '"webhooks"',
+  '"webhook"',
+  '"',
+  '\\',
+  '1',
+  '-',
+  'null',
+  ' ',
+  '{}',
+  '"a"',
+];
 
 test('it takes a body that JSON.parse takes as an object with webhooks alone, and no other', async () => {
   const pieces = fc.array(fc.constantFrom(...PIECES), { maxLength: 12 }).map((all) => all.join(''));
@@ -77,7 +94,8 @@ test('it takes a body that JSON.parse takes as an object with webhooks alone, an
       if (typeof outcome === 'object') expect(JSON.parse(body)).toEqual({ webhooks: outcome.items });
       else if (isJson(body)) {
         const value = JSON.parse(body) as { webhooks?: unknown };
-        const isTaken = JSON.stringify(Object.keys(value ?? {})) === '["webhooks"]' && Array.isArray(value.webhooks);
+        const isTaken =
+          JSON.stringify(Object.keys(value ?? {})) === '["webhooks"]' && Array.isArray(value.webhooks);
         // A field that is given twice is legal, and refused: which of them was meant?
         if (isTaken) expect(body.split('"webhooks"').length).toBeGreaterThan(2);
       }
@@ -89,7 +107,10 @@ test('it takes a body that JSON.parse takes as an object with webhooks alone, an
 test.each([
   ['{}', ['webhooks REQUIRED']],
   ['{"webhooks":null}', ['webhooks WRONG_TYPE']],
-  ['{"webhooks":{},"a":[1,{"b":"]"}],"\\u0062":"x"}', ['webhooks WRONG_TYPE', 'a UNKNOWN_FIELD', 'b UNKNOWN_FIELD']],
+  [
+    '{"webhooks":{},"a":[1,{"b":"]"}],"\\u0062":"x"}',
+    ['webhooks WRONG_TYPE', 'a UNKNOWN_FIELD', 'b UNKNOWN_FIELD'],
+  ],
   ['{"webhooks":[1],"webhooks":[2]}', ['webhooks INVALID_VALUE']],
   ['{"Webhooks":[1]}', ['webhooks REQUIRED', 'Webhooks UNKNOWN_FIELD']],
 ])('%s is refused, with each field named', async (body, named) => {

@@ -41,7 +41,7 @@ export const PRODUCER_VARIABLES = {
     default: 256 * 1024 * 1024,
     min: 1024,
     max: 16 * 1024 ** 3,
-    help: 'Bytes of memory that request bodies may take at once: 3 for each byte of a body, and 72 for each JSON value of a single webhook or of events. A request beyond is answered with 503.',
+    help: 'Bytes of memory that request bodies may take at once: 4 for each byte of a body, and 72 for each JSON value of a single webhook or of events. A request beyond is answered with 503.',
   }),
 };
 

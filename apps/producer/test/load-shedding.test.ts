@@ -56,3 +56,42 @@ test.each([
   await producer.close();
   await redis.stop();
 });
+
+test('a call that writes its path in other letters is shed as any other', async () => {
+  const redis = await startTestRedis();
+  const producer = await setupProducer(redis.url, { requestsMax: 1 });
+  const held = await beginCall(producer.url);
+  await eventually(async () =>
+    expect((await producer.call('POST', '/v1/webhooks', webhook())).status).toBe(503),
+  );
+  for (const path of ['/%761/webhooks', '/v%31/webhooks', '/%76%31/webhooks/bulk', '/v1/nothing'])
+    expect([path, (await producer.call('POST', path, webhook())).status]).toEqual([path, 503]);
+  expect(await held.finish()).toBe(202);
+  await producer.close();
+  await redis.stop();
+});
+
+test('values that a body makes are charged before they are made, and given back with the answer', async () => {
+  const redis = await startTestRedis();
+  const producer = await setupProducer(redis.url, { bodyBytesHeldMax: 1024 * 1024 });
+  const large = webhook({ payload: Array.from({ length: 100_000 }, () => []) });
+  // Alone, it is taken: else it never would be.
+  expect((await producer.call('POST', '/v1/webhooks', large)).status).toBe(202);
+  const small = () => producer.call('POST', '/v1/webhooks', webhook());
+  // What it took is given back when its answer is out.
+  await eventually(async () => expect((await small()).status).toBe(202));
+  const { held, shed } = await eventually(async () => {
+    const one = await beginCall(producer.url);
+    // It is answered behind the call that was begun before it.
+    await small();
+    const answer = await producer.call('POST', '/v1/webhooks', large);
+    if (answer.status !== 503) one.abort();
+    expect(answer.status).toBe(503);
+    return { held: one, shed: answer };
+  });
+  expect(shed.headers.get('retry-after')).toBe('1');
+  expect((await small()).status).toBe(202);
+  expect(await held.finish()).toBe(202);
+  await producer.close();
+  await redis.stop();
+});

@@ -13,6 +13,7 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.
 import addFormatsModule from 'ajv-formats';
 import { pathInto } from './field-path.ts';
 import { isKeyOfCertificate, isPemCertificates, isPemPrivateKey, isSigningSecret } from './key-material.ts';
+import { MASK } from './mask-secrets.ts';
 import type { FieldError } from './problem.ts';
 
 // ajv-formats is CommonJS: its callable is behind `default` for TypeScript, and is the module itself at run time.
@@ -50,6 +51,8 @@ export function createAjv({ checkSchemas = false, allErrors = true } = {}): Ajv2
   ajv.addFormat('pem-certificates', isPemCertificates);
   ajv.addFormat('pem-private-key', isPemPrivateKey);
   ajv.addKeyword({ keyword: 'keyOfCertificate', type: 'object', schemaType: 'boolean', validate: keysMatch });
+  // A channel that was read and is written back must not store the mask as its secret.
+  ajv.addKeyword({ keyword: 'unmasked', type: 'string', schemaType: 'boolean', validate: isUnmasked });
   // Where a combination of fields is wrong, the schema says which field to name and how (webhook.ts).
   ajv.addKeyword({ keyword: 'errorField', schemaType: 'string' });
   ajv.addKeyword({ keyword: 'errorDetail', schemaType: 'string' });
@@ -218,6 +221,12 @@ function toFieldError(error: ErrorObject): FieldError | undefined {
         type: 'INVALID_VALUE',
         detail: 'is none of the known ones',
       };
+    case 'unmasked':
+      return {
+        field: path,
+        type: 'INVALID_VALUE',
+        detail: `holds ${MASK}, which stands for a secret that is not shown: write the secret itself`,
+      };
     case 'keyOfCertificate':
       return { field: join(path, 'key'), type: 'INVALID_VALUE', detail: "is not the certificate's key" };
     case 'additionalProperties':
@@ -287,6 +296,15 @@ function isTokenUrl(text: string): boolean {
   if (!isWebhookUrl(text)) return false;
   const { username, password } = new URL(text);
   return username === '' && password === '';
+}
+
+/** Also as the part of a URL that maskUrl masks. */
+function isUnmasked(_wanted: boolean, text: string): boolean {
+  if (!text.includes(MASK)) return true;
+  if (text === MASK) return false;
+  if (!isWebhookUrl(text)) return true;
+  const { username, password, searchParams } = new URL(text);
+  return ![username, password, ...searchParams.values()].includes(MASK);
 }
 
 /** Each by itself is judged by its format. */

@@ -42,7 +42,11 @@ export function addEventRoutes(app: FastifyInstance, { intake, onReceived }: Eve
         summary: 'Report one custom event or up to 1,000, all or none',
         description:
           "Each event must be activated (PUT /v1/event-types/{name}). With an id, an event that is reported again is counted once, also after a call that ended in 503 or without an answer. An event's numbers stand in its campaign's statistics, other properties are checked and not kept.",
-        body: Type.Union([CustomEvent, Events, Type.Object({ events: Events })]),
+        body: Type.Union([
+          CustomEvent,
+          Events,
+          Type.Object({ events: Events }, { additionalProperties: false }),
+        ]),
         response: { 202: Accepted, '4xx': Problem, 503: Problem },
       },
     },

@@ -93,7 +93,10 @@ export function addWebhookRoutes(
         validatorCompiler: () => () => true,
         schema: {
           summary: 'Enqueue up to 5,000 webhooks, all or none; also as NDJSON, one webhook a line',
-          body: Type.Object({ webhooks: Type.Array(Webhook, { minItems: 1, maxItems: BULK_WEBHOOKS_MAX }) }),
+          body: Type.Object(
+            { webhooks: Type.Array(Webhook, { minItems: 1, maxItems: BULK_WEBHOOKS_MAX }) },
+            { additionalProperties: false },
+          ),
           response: { 202: AcceptedBulk, '4xx': Problem, 503: Problem },
         },
       },
