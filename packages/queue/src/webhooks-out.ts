@@ -20,6 +20,7 @@ import {
   type WebhookStatus,
 } from '@hookfleet/contract';
 import { randomBytes } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type CampaignBacklogOptions, createCampaignBacklog } from './campaign-backlog.ts';
 import { lossesOf } from './count-losses.ts';
 import { countScheduled } from './due-later.ts';
@@ -27,7 +28,7 @@ import { findWebhook } from './find-webhook.ts';
 import { createGroupCommit } from './group-commit.ts';
 import type { KnownControls } from './known-controls.ts';
 import { bundleName, idempotencyDigest, idempotencyKeyName, shardPrefix } from './keys.ts';
-import { type PackedBundle, packBundles, shardOf, type WebhookToEnqueue } from './pack-bundles.ts';
+import { type PackedBundle, packInSteps, shardOf, type WebhookToEnqueue } from './pack-bundles.ts';
 import { createPositionAllocator } from './positions.ts';
 import type { ReplicaWait } from './replica-wait.ts';
 import { openResultsOut } from './results-out.ts';
@@ -219,7 +220,11 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
   ): Promise<string[]> {
     // A campaign may have been resumed a moment ago, over another producer: what comes now must carry its new generation.
     await controls.untilLatest();
-    const packed = packBundles(webhooks, {
+    // Of one moment, however long the packing takes.
+    const generations = new Map<string, number | undefined>();
+    for (const { campaignId } of webhooks)
+      if (!generations.has(campaignId)) generations.set(campaignId, generationOf(campaignId));
+    const packing = packInSteps(webhooks, {
       bundleSize,
       shards,
       positions,
@@ -227,8 +232,11 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
       nextShard,
       secrets,
       controlsVersion: controls.version(),
-      generationOf,
+      generationOf: (campaignId) => generations.get(campaignId),
     });
+    let step = packing.next();
+    for (; !step.done; step = packing.next()) await nextTurn();
+    const packed = step.value;
     const ids = new Array<string>(webhooks.length);
     const keyed: Keyed[] = [];
     for (const { shard, bundle, members } of packed) {
