@@ -10,6 +10,7 @@ import { WORST_REQUESTS, type WorstRequest } from '../worst-requests.ts';
 import { openMemoryCgroup, type MemoryCgroup } from './memory-cgroup.ts';
 
 const LOOP_HELD_MAX_MS = 50;
+const LOOP_HELD_LONG_MAX_MS = 150;
 // compose.yaml and kubernetes/base/producer.yaml.
 const CONTAINER_BYTES = 1024 ** 3;
 
@@ -94,7 +95,9 @@ test.each(WORST_REQUESTS.map((request) => [request.name, request] as const))(
       held.push(await loopHeldMs());
     }
     process.stderr.write(`${request.name}: ${status}, ${held.join(', ')} ms\n`);
-    expect(Math.min(...held)).toBeLessThan(LOOP_HELD_MAX_MS);
+    expect(Math.min(...held)).toBeLessThan(
+      request.heldLongBy === undefined ? LOOP_HELD_MAX_MS : LOOP_HELD_LONG_MAX_MS,
+    );
   },
 );
 
