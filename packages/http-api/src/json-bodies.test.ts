@@ -1,4 +1,4 @@
-/** A JSON body is measured as it is: no nesting and no values are overlooked. Takes about a second. */
+/** A JSON body is measured as it is: no nesting and no values are overlooked. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { measureJson } from './json-bodies.ts';
