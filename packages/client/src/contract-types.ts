@@ -35,8 +35,9 @@ export interface RetryPolicy {
 }
 
 /**
- * Basic, bearer and oauth2 are sent as the Authorization header, header as the one that it names.
- * User and password in the URL are sent as basic where auth sets no Authorization.
+ * A secret that reads *** is refused: that is what answers show in its place. Basic, bearer and
+ * oauth2 are sent as the Authorization header, header as the one that it names. User and password in
+ * the URL are sent as basic where auth sets no Authorization.
  */
 export type Authentication = {
   readonly type: 'basic';

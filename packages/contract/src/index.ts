@@ -8,6 +8,7 @@ export * from './channel.ts';
 export * from './custom-event.ts';
 export * from './destination.ts';
 export * from './event-type.ts';
+export * from './field-path.ts';
 export * from './fleet-event.ts';
 export * from './channel-test.ts';
 export * from './client-certificate.ts';

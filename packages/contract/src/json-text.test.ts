@@ -254,6 +254,31 @@ test('every whole number in the range of a double is kept however it is written,
   );
 });
 
+function valuesOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 1;
+  return 1 + Object.values(value).reduce((sum: number, one) => sum + valuesOf(one), 0);
+}
+
+test('values are counted one by one over all that is skipped, up to their limit and not beyond', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.constantFrom(undefined, 1), (value, indent) => {
+      const bytes = Buffer.from(JSON.stringify([value, value, value], null, indent));
+      const each = valuesOf(JSON.parse(JSON.stringify(value)));
+      const skip = (valuesMax: number) => {
+        const reader = new JsonReader(bytes, { valuesMax });
+        reader.enter();
+        for (let i = 0; reader.nextItem(i === 0); i += 1) {
+          reader.countsValues = i !== 1;
+          reader.skipValue();
+        }
+        return reader.values;
+      };
+      expect(skip(2 * each)).toBe(2 * each);
+      expect(() => skip(2 * each - 1)).toThrow(`must not hold more than ${2 * each - 1} values`);
+    }),
+  );
+});
+
 test('numbers that may not be kept are noted, and no others', () => {
   const reader = new JsonReader(Buffer.from('[1, 123456789012345, 1234567890123456, {"a": 1e2}, "1e9"]'));
   reader.notesNumbers = true;

@@ -3,7 +3,7 @@ import { BULK_EVENTS_MAX, type FieldError, type TraceContext } from '@hookfleet/
 import type { EventsOut, EventToReport } from '@hookfleet/queue';
 import type { KnownEventTypes } from './known-event-types.ts';
 import type { KnownReferences } from './known-references.ts';
-import { readEventBody } from './read-event-body.ts';
+import { type OnValues, readEventBody } from './read-event-body.ts';
 import { type CheckedEvent, checkEvent, resolveReferences } from './to-report.ts';
 
 // Beyond so many faults, a call is not read any further. Properties that are left out are named up to as many.
@@ -19,7 +19,7 @@ export type Reported =
 
 export interface EventIntake {
   /** A call's JSON: one event, or up to BULK_EVENTS_MAX. `trace`: what the call belongs to, where it is sampled. */
-  report(json: Buffer, trace?: TraceContext): Promise<Reported>;
+  report(json: Buffer, trace?: TraceContext, onValues?: OnValues): Promise<Reported>;
 }
 
 export interface EventIntakeOptions {
@@ -78,8 +78,8 @@ export function createEventIntake({ events, eventTypes, references, now }: Event
   }
 
   return {
-    async report(json, trace) {
-      const body = readEventBody(json);
+    async report(json, trace, onValues) {
+      const body = readEventBody(json, onValues);
       if ('errors' in body) return { errors: body.errors.slice(0, NAMED_MAX) };
       if ('one' in body) return reportAll([{ path: '', value: body.one }], trace);
       if (body.many.length === 0)

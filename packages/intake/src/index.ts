@@ -13,4 +13,4 @@ export {
   type WebhookIntake,
   type WebhookTexts,
 } from './webhook-intake.ts';
-export { type CallFaults, readWebhook, readWebhooks, type WebhookText } from './webhook-text.ts';
+export { type CallFaults, readWebhook, type WebhookText } from './webhook-text.ts';

@@ -5,6 +5,7 @@ import {
   type JsonReader,
   JsonTextError,
   PAYLOAD_DEPTH_MAX,
+  pathInto,
   textOf,
 } from '@hookfleet/contract';
 
@@ -37,9 +38,7 @@ export function givenTwice(field: string): FieldError {
 /** Of the whole text. Throws errors of another kind. */
 export function unreadable(error: unknown): FieldError {
   if (!(error instanceof JsonTextError)) throw error;
-  return error.reason === 'depth'
-    ? nestedTooDeeply('')
-    : { field: '', type: 'INVALID_VALUE', detail: error.message };
+  return { field: '', type: error.reason === 'values' ? 'TOO_LONG' : 'INVALID_VALUE', detail: error.message };
 }
 
 /** The text from `start` to `end`, other texts in the places of its cuts, which come in order. */
@@ -75,11 +74,5 @@ export function changedNumbers(
 function* fieldsOfMarks(value: unknown, path: string): Generator<string> {
   if (value === Number.POSITIVE_INFINITY) yield path;
   else if (typeof value === 'object' && value !== null)
-    for (const [name, inner] of Object.entries(value)) yield* fieldsOfMarks(inner, below(path, name));
-}
-
-/** As the paths of a schema's faults are written. */
-function below(path: string, name: string): string {
-  if (/^\d+$/.test(name)) return `${path}[${name}]`;
-  return path === '' ? name : `${path}.${name}`;
+    for (const [name, inner] of Object.entries(value)) yield* fieldsOfMarks(inner, pathInto(path, name));
 }

@@ -3,7 +3,7 @@
  * a double would change is a fault of its field, whatever the field is.
  */
 import { isUtf8 } from 'node:buffer';
-import { type FieldError, JsonReader, PAYLOAD_DEPTH_MAX } from '@hookfleet/contract';
+import { type FieldError, JSON_VALUES_MAX, JsonReader, PAYLOAD_DEPTH_MAX } from '@hookfleet/contract';
 import { changedNumbers, invalidUtf8, unreadable } from './json-faults.ts';
 
 export type EventBody =
@@ -11,9 +11,12 @@ export type EventBody =
   | { readonly many: readonly unknown[] }
   | { readonly errors: FieldError[] };
 
-export function readEventBody(body: Buffer): EventBody {
+/** Told how many values a body holds before they are made. What it throws is thrown to the caller. */
+export type OnValues = (values: number) => void;
+
+export function readEventBody(body: Buffer, onValues: OnValues = () => undefined): EventBody {
   if (!isUtf8(body)) return { errors: [invalidUtf8('')] };
-  const reader = new JsonReader(body, { depthMax: PAYLOAD_DEPTH_MAX });
+  const reader = new JsonReader(body, { depthMax: PAYLOAD_DEPTH_MAX, valuesMax: JSON_VALUES_MAX });
   reader.notesNumbers = true;
   reader.peek();
   const start = reader.at;
@@ -23,6 +26,7 @@ export function readEventBody(body: Buffer): EventBody {
   } catch (error) {
     return { errors: [unreadable(error)] };
   }
+  onValues(reader.values);
   const value: unknown = JSON.parse(reader.text(start, reader.at));
   const changed = changedNumbers(reader, start, reader.at);
   if (changed.length > 0) {

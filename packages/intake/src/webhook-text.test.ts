@@ -2,7 +2,7 @@
 import { expect, test } from '@jest/globals';
 import { PAYLOAD_DEPTH_MAX } from '@hookfleet/contract';
 import fc from 'fast-check';
-import { type CallFaults, readWebhook, readWebhooks, type WebhookText } from './webhook-text.ts';
+import { readWebhook } from './webhook-text.ts';
 
 const space = fc.stringMatching(/^[ \t\r\n]{0,3}$/);
 /** JSON that no serializer of ours would write. */
@@ -51,20 +51,6 @@ test('any JSON is kept byte for byte, wherever the payload stands and however it
   );
 });
 
-const texts = (body: string) => [...readWebhooks(Buffer.from(body))];
-const payloadsOf = (read: readonly (WebhookText | CallFaults)[]) =>
-  read.map((one) => ('callFaults' in one ? one.callFaults : one.payload));
-
-test('the webhooks of a call are read as each would be by itself', () => {
-  fc.assert(
-    fc.property(fc.array(webhook), space, (webhooks, gap) => {
-      const body = `${gap}{"webhooks"${gap}:${gap}[${webhooks.map(({ text }) => text).join()}]}${gap}`;
-      expect(texts(body)).toEqual(webhooks.map(({ text }) => readWebhook(Buffer.from(text))));
-      expect(payloadsOf(texts(body))).toEqual(webhooks.map(({ payload }) => payload));
-    }),
-  );
-});
-
 const faultsOf = (text: string | Buffer) => readWebhook(Buffer.from(text)).faults.map(({ field }) => field);
 const deep = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`;
 
@@ -96,41 +82,23 @@ test.each<[what: string, text: string | Buffer, fields: string[]]>([
   ['nothing', '', ['']],
 ])('%s is a fault of its field, or none', (_what, text, fields) => {
   expect(faultsOf(text)).toEqual(fields);
-  const inCall = [
-    ...readWebhooks(Buffer.concat(['{"webhooks":[', text, ']}'].map((part) => Buffer.from(part)))),
-  ];
-  const named = inCall
-    .flatMap((one) => ('callFaults' in one ? one.callFaults : one.faults))
-    .map(({ field }) => field);
-  // What stands alone in a call may be nothing at all; a mark stands before a whole text alone.
-  if (text !== '' && !text.toString().startsWith('\ufeff')) expect(named).toEqual(fields);
-});
-
-test.each<[what: string, body: string | Buffer, fields: string[]]>([
-  ['no list', '{}', ['webhooks']],
-  ['a list that is none', '{"webhooks":{}}', ['webhooks']],
-  ['two lists', '{"webhooks":[],"webhooks":[]}', ['webhooks']],
-  ['other fields, before and behind', '{"a":1,"webhooks":[],"b":[2]}', ['a', 'b']],
-  ['no object', '[]', ['webhooks']],
-  ['a list with a hole', '{"webhooks":[1,]}', ['']],
-  ['a text that goes on', '{"webhooks":[]}]', ['']],
-  ['a field that is no UTF-8', Buffer.from('{"webhooks":[],"\xff":1}', 'latin1'), ['', '\ufffd']],
-])('a call with %s is at fault as a whole', (_what, body, fields) => {
-  const read = [...readWebhooks(Buffer.from(body))];
-  const named = read.flatMap((one) => ('callFaults' in one ? one.callFaults : [])).map(({ field }) => field);
-  expect(named).toEqual(fields);
 });
 
 test('what is nested too deeply hides no fault behind it', () => {
-  const body = `{"webhooks":[{"payload":${deep(5_000)},"auth":${deep(5_000)}},{"payload":${deep(65)}},{"payload":1}]}`;
-  expect(texts(body).map((one) => ('faults' in one ? one.faults.map(({ field }) => field) : one))).toEqual([
-    ['payload', 'auth'],
-    ['payload'],
-    [],
+  expect(faultsOf(`{"payload":${deep(5_000)},"auth":${deep(5_000)},"a":1,"a":2}`)).toEqual([
+    'payload',
+    'auth',
   ]);
 });
 
-test('a reader who stops pays for no more: what comes behind is not read', () => {
-  const [first] = readWebhooks(Buffer.from('{"webhooks":[{"payload":1}, no JSON'));
-  expect(first).toEqual({ value: { payload: null }, payload: '1', faults: [] });
+test('the values of its fields are bounded, and none are made of its payload', () => {
+  const ones = (count: number) => `[${Array.from({ length: count }, () => 1).join()}]`;
+  const text = (fields: number, payload: number) => `{"auth":${ones(fields)},"payload":${ones(payload)}}`;
+  expect(faultsOf(text(9_999, 200_000))).toEqual([]);
+  const { value, faults } = readWebhook(Buffer.from(text(10_000, 1)));
+  expect([value, faults]).toEqual([
+    undefined,
+    [{ field: '', type: 'TOO_LONG', detail: 'must not hold more than 10000 values' }],
+  ]);
+  expect(readWebhook(Buffer.from(ones(10_000))).value).toBe(undefined);
 });

@@ -29,6 +29,8 @@ import {
 const SKIPPED_DEPTH_MAX = 100_000;
 // A webhook has a dozen fields. One with thousands would cost as much as thousands of webhooks.
 const FIELDS_MAX = 100;
+// Values within them, which a parser makes: a destination has some hundreds.
+const VALUES_MAX = 10_000;
 // Beside the payload: a body of 1 MiB, every character of it as an escape, and the other fields.
 const ENVELOPE_BYTES_MAX = 6.25 * 1024 * 1024;
 
@@ -49,7 +51,7 @@ export interface CallFaults {
 /** One webhook, or what else has a `payload`. A text that isn't JSON is a fault. */
 export function readWebhook(json: Buffer): WebhookText {
   const isValid = isUtf8(json);
-  const reader = new JsonReader(json, { depthMax: PAYLOAD_DEPTH_MAX });
+  const reader = new JsonReader(json, { depthMax: PAYLOAD_DEPTH_MAX, valuesMax: VALUES_MAX });
   try {
     const { webhook, isWhole } = readItem(reader, isValid);
     if (isWhole) reader.end();
@@ -57,55 +59,6 @@ export function readWebhook(json: Buffer): WebhookText {
   } catch (error) {
     return { value: undefined, faults: [unreadable(error)] };
   }
-}
-
-/**
- * The webhooks of `{"webhooks": […]}`, one by one: a reader who stops early, because they are too many or have too many
- * faults, pays for no others. Nothing may be enqueued before the last is read: faults may stand behind them.
- */
-export function* readWebhooks(body: Buffer): Generator<WebhookText | CallFaults, void, undefined> {
-  try {
-    yield* readCall(body);
-  } catch (error) {
-    yield { callFaults: [unreadable(error)] };
-  }
-}
-
-function* readCall(body: Buffer): Generator<WebhookText | CallFaults, void, undefined> {
-  const isValid = isUtf8(body);
-  const reader = new JsonReader(body, { depthMax: PAYLOAD_DEPTH_MAX });
-  const faults: FieldError[] = [];
-  let isGiven = false;
-  let isFaultNamed = false;
-  if (reader.peek() === JSON_BYTES.openObject) {
-    reader.enter();
-    for (let isFirst = true; reader.nextMember(isFirst); isFirst = false) {
-      if (!reader.isNamed('webhooks')) {
-        faults.push({ field: reader.name(), type: 'UNKNOWN_FIELD', detail: 'is not a field of this object' });
-        reader.skipValue();
-      } else if (isGiven) {
-        faults.push(givenTwice('webhooks'));
-        reader.skipValue();
-      } else if (reader.peek() === JSON_BYTES.openArray) {
-        isGiven = true;
-        reader.enter();
-        for (let isFirstItem = true; reader.nextItem(isFirstItem); isFirstItem = false) {
-          const { webhook, isWhole } = readItem(reader, isValid);
-          isFaultNamed ||= webhook.faults.length > 0;
-          yield webhook;
-          if (!isWhole) return;
-        }
-      } else {
-        isGiven = true;
-        faults.push({ field: 'webhooks', type: 'WRONG_TYPE', detail: 'must be array' });
-        reader.skipValue();
-      }
-    }
-  } else reader.skipValue();
-  reader.end();
-  if (!isGiven) faults.unshift({ field: 'webhooks', type: 'REQUIRED', detail: 'is required' });
-  if (!isValid && !isFaultNamed) faults.unshift(invalidUtf8(''));
-  if (faults.length > 0) yield { callFaults: faults };
 }
 
 interface Item {
@@ -117,7 +70,6 @@ interface Item {
 /** Moves behind the webhook that comes next. Throws where it is no JSON. */
 function readItem(reader: JsonReader, isValid: boolean): Item {
   const { bytes } = reader;
-  reader.longNumbers.length = 0;
   if (reader.peek() !== JSON_BYTES.openObject) {
     const start = reader.at;
     reader.skipValue();
@@ -138,6 +90,7 @@ function readItem(reader: JsonReader, isValid: boolean): Item {
     const { nameStart, nameEnd } = reader;
     const isPayload = reader.isNamed('payload');
     reader.notesNumbers = !isPayload;
+    reader.countsValues = !isPayload;
     reader.peek();
     const valueStart = reader.at;
     if (!isWithin(reader, PAYLOAD_DEPTH_MAX)) {

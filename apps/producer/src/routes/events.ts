@@ -1,6 +1,6 @@
 /** POST /v1/events: one custom event, an array, or {"events": […]}; all of a call are taken, or none. */
 import { BULK_EVENTS_MAX, CustomEvent, Problem, traceFields } from '@hookfleet/contract';
-import { invalidInput, jsonBytes, traceOfCall } from '@hookfleet/http-api';
+import { invalidInput, jsonBytes, type OnJsonValues, traceOfCall } from '@hookfleet/http-api';
 import type { EventIntake } from '@hookfleet/intake';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
@@ -21,9 +21,14 @@ const Events = Type.Array(CustomEvent, { minItems: 1, maxItems: BULK_EVENTS_MAX 
 export interface EventRoutesOptions {
   readonly intake: EventIntake;
   readonly onReceived: (event: string, count: number) => void;
+  /** Of a call's body, before they are made. */
+  readonly onValues: OnJsonValues;
 }
 
-export function addEventRoutes(app: FastifyInstance, { intake, onReceived }: EventRoutesOptions): void {
+export function addEventRoutes(
+  app: FastifyInstance,
+  { intake, onReceived, onValues }: EventRoutesOptions,
+): void {
   app.post(
     '/v1/events',
     {
@@ -35,13 +40,17 @@ export function addEventRoutes(app: FastifyInstance, { intake, onReceived }: Eve
         summary: 'Report one custom event or up to 1,000, all or none',
         description:
           "Each event must be activated (PUT /v1/event-types/{name}). With an id, an event that is reported again is counted once, also after a call that ended in 503 or without an answer. An event's numbers stand in its campaign's statistics, other properties are checked and not kept.",
-        body: Type.Union([CustomEvent, Events, Type.Object({ events: Events })]),
+        body: Type.Union([
+          CustomEvent,
+          Events,
+          Type.Object({ events: Events }, { additionalProperties: false }),
+        ]),
         response: { 202: Accepted, '4xx': Problem, 503: Problem },
       },
     },
     async (request, reply) => {
       const trace = traceOfCall(request);
-      const reported = await intake.report(jsonBytes(request), trace);
+      const reported = await intake.report(jsonBytes(request), trace, (values) => onValues(request, values));
       if ('errors' in reported) throw invalidInput(reported.errors);
       const { events, ignored } = reported;
       const counts = Map.groupBy(events, ({ event }) => event);

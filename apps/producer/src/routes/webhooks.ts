@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import {
   BULK_WEBHOOKS_MAX,
+  JsonTextError,
   Problem,
   type TraceContext,
   traceFields,
@@ -10,9 +11,9 @@ import {
 } from '@hookfleet/contract';
 import { invalidInput, jsonBytes, ProblemError, traceOfCall } from '@hookfleet/http-api';
 import {
+  type CallFaults,
   type Enqueued,
   readWebhook,
-  readWebhooks,
   WEBHOOK_BYTES_MAX,
   type WebhookIntake,
   type WebhookText,
@@ -20,13 +21,16 @@ import {
 import type { WebhooksOut } from '@hookfleet/queue';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
-import { NdjsonTooLargeError, ndjsonLines } from '../ndjson.ts';
+import { BodyTooLargeError, bodyChunks } from '../body-chunks.ts';
+import { BulkShapeError, bulkItems } from '../bulk-items.ts';
+import { ndjsonLines } from '../ndjson.ts';
 
 /** Of a bulk call's body. */
 export const BULK_BYTES_MAX = 32 * 1024 * 1024;
 // A webhook's envelope around its 1 MiB body, and what JSON's escapes may add to it.
 const SINGLE_BYTES_MAX = WEBHOOK_BYTES_MAX + 128 * 1024;
-const NDJSON_LINE_BYTES_MAX = 2 * SINGLE_BYTES_MAX;
+// Of a line, or an item of a list.
+const ITEM_BYTES_MAX = 2 * SINGLE_BYTES_MAX;
 
 const Accepted = Type.Object({ id: Type.String() });
 const AcceptedBulk = Type.Object({ ids: Type.Array(Type.String()) });
@@ -82,25 +86,29 @@ export function addWebhookRoutes(
   );
 
   app.register(async (bulk) => {
+    // Both forms are read while they arrive.
+    bulk.removeContentTypeParser('application/json');
     bulk.addContentTypeParser(
-      ['application/x-ndjson', 'application/ndjson', 'application/jsonl'],
+      ['application/json', 'application/x-ndjson', 'application/ndjson', 'application/jsonl'],
       (_request, payload, done) => done(null, payload),
     );
     bulk.post(
       '/v1/webhooks/bulk',
       {
         bodyLimit: BULK_BYTES_MAX,
-        config: { needs: 'enqueue', keepsJsonBytes: true },
+        config: { needs: 'enqueue' },
         validatorCompiler: () => () => true,
         schema: {
           summary: 'Enqueue up to 5,000 webhooks, all or none; also as NDJSON, one webhook a line',
-          body: Type.Object({ webhooks: Type.Array(Webhook, { minItems: 1, maxItems: BULK_WEBHOOKS_MAX }) }),
+          body: Type.Object(
+            { webhooks: Type.Array(Webhook, { minItems: 1, maxItems: BULK_WEBHOOKS_MAX }) },
+            { additionalProperties: false },
+          ),
           response: { 202: AcceptedBulk, '4xx': Problem, 503: Problem },
         },
       },
       async (request, reply) => {
-        const { body } = request;
-        const texts = body instanceof Readable ? fromNdjson(body) : readWebhooks(jsonBytes(request));
+        const texts = textsOf(request);
         const trace = traceOfCall(request);
         const ids = idsOf(await intake.enqueueBulk(texts, trace), request, trace);
         return reply.code(202).send({ ids });
@@ -129,16 +137,25 @@ export function addWebhookRoutes(
   );
 }
 
-async function* fromNdjson(body: Readable): AsyncGenerator<WebhookText> {
+/** The webhooks of a call while it arrives, and what is at fault beside them. */
+async function* textsOf(request: FastifyRequest): AsyncGenerator<WebhookText | CallFaults> {
   try {
-    for await (const line of ndjsonLines(body, {
-      bytesMax: BULK_BYTES_MAX,
-      lineBytesMax: NDJSON_LINE_BYTES_MAX,
-    })) {
-      yield readWebhook(line);
-    }
+    for await (const item of itemsOf(request)) yield readWebhook(item);
   } catch (error) {
-    if (error instanceof NdjsonTooLargeError) throw new ProblemError(413, error.message);
-    throw error;
+    if (error instanceof BodyTooLargeError) throw new ProblemError(413, error.message);
+    if (error instanceof BulkShapeError) yield { callFaults: error.errors };
+    else if (error instanceof JsonTextError)
+      yield { callFaults: [{ field: '', type: 'INVALID_VALUE', detail: error.message }] };
+    else throw error;
   }
+}
+
+function itemsOf(request: FastifyRequest): AsyncGenerator<Buffer> {
+  const { body, mediaType } = request;
+  if (typeof body === 'string') throw new ProblemError(415, 'The body must be application/json or NDJSON.');
+  if (!(body instanceof Readable))
+    throw invalidInput([{ field: 'webhooks', type: 'REQUIRED', detail: 'is required' }]);
+  return mediaType === 'application/json'
+    ? bulkItems(bodyChunks(body, BULK_BYTES_MAX), { itemBytesMax: ITEM_BYTES_MAX })
+    : ndjsonLines(body, { bytesMax: BULK_BYTES_MAX, lineBytesMax: ITEM_BYTES_MAX });
 }
