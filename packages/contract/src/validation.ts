@@ -138,10 +138,11 @@ export function toFieldErrors(errors: readonly ErrorObject[]): FieldError[] {
     byField.set(fieldError.field, fieldError);
     if (byField.size === ERRORS_MAX) break;
   }
-  return [...byField.values()].map((error) => ({ ...error, field: shortened(error.field) }));
+  return [...byField.values()].map((error) => ({ ...error, field: shortPath(error.field) }));
 }
 
-function shortened(field: string): string {
+/** Of a field whose name is the caller's. */
+export function shortPath(field: string): string {
   return field.length > FIELD_LENGTH_MAX ? `${field.slice(0, FIELD_LENGTH_MAX)}…` : field;
 }
 

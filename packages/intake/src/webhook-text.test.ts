@@ -84,6 +84,12 @@ test.each<[what: string, text: string | Buffer, fields: string[]]>([
   expect(faultsOf(text)).toEqual(fields);
 });
 
+test('faults are named up to 100, with a part of a name that is long', () => {
+  const numbers = Array.from({ length: 5_000 }, () => '1e400').join();
+  expect(readWebhook(Buffer.from(`{"a":[${numbers}],"payload":1}`)).faults).toHaveLength(100);
+  expect(faultsOf(`{"${'x'.repeat(100_000)}":1e400,"payload":1}`)).toEqual([`${'x'.repeat(256)}…`]);
+});
+
 test('what is nested too deeply hides no fault behind it', () => {
   expect(faultsOf(`{"payload":${deep(5_000)},"auth":${deep(5_000)},"a":1,"a":2}`)).toEqual([
     'payload',
