@@ -444,6 +444,38 @@ test('bytes that are no UTF-8 are refused, and not replaced, on every route', as
   }
 });
 
+test.each([
+  ['application/json', '{"webhooks":[', ',', ']}'],
+  ['application/x-ndjson', '', '\n', '\n'],
+])('each item of a bulk call as %s is read as a webhook by itself', async (type, start, separator, end) => {
+  const wide = `[${Array.from({ length: 10_000 }, () => 0).join()}]`;
+  const items = [
+    JSON.stringify(webhook({ payload: '\xe9' })),
+    JSON.stringify(webhook({ auth: 0 })).replace('"auth":0', `"auth":${wide}`),
+    JSON.stringify(webhook()).replace('}}', '},"userId":1,"userId":2}'),
+    '{"payload":1,}',
+  ];
+  const response = await fetch(`${producer.url}/v1/webhooks/bulk`, {
+    method: 'POST',
+    headers: { 'content-type': type },
+    body: Buffer.from(start + items.join(separator) + end, 'latin1'),
+  });
+  const { errors } = (await response.json()) as { errors: { field: string; detail: string }[] };
+  expect(errors.map(({ field, detail }) => `${field} ${detail}`)).toEqual([
+    'webhooks[0].payload is not valid UTF-8',
+    'webhooks[1] must not hold more than 10000 values',
+    'webhooks[2].userId is given more than once',
+    'webhooks[3] is not valid JSON from byte 13 on',
+  ]);
+});
+
+test('what is at fault beside the items of a bulk call is named with them', async () => {
+  const item = JSON.stringify(webhook({ userId: '' }));
+  const named = async (body: string) => fieldsOf(await producer.call('POST', '/v1/webhooks/bulk', body));
+  expect(await named(`{"webhooks":[${item}],"webhook":1}`)).toEqual(['webhooks[0].userId', 'webhook']);
+  expect(await named(`{"webhooks":[${item}]`)).toEqual(['webhooks[0].userId', '']);
+});
+
 test('a number of event properties that would be changed is refused', async () => {
   const channel = '{"url":"https://example.com","eventProperties":{"team":9007199254740993}}';
   const answer = await producer.call('PUT', '/v1/channels/team', channel);
