@@ -4,12 +4,14 @@
  */
 import type { Problem } from '@hookfleet/contract';
 import { RefusedError, UnreachableError } from './exit-status.ts';
+import { jsonOf } from './json-text.ts';
 
 export type Query = Readonly<Record<string, string | number | undefined>>;
 
 export interface Api {
   readonly url: string;
   get<T>(path: string, query?: Query): Promise<T>;
+  /** A JsonText is sent as it is. */
   put<T>(path: string, body: unknown): Promise<T>;
   post<T>(path: string, body?: unknown): Promise<T>;
   /** One webhook a line, as it is. */
@@ -57,7 +59,7 @@ export function createApi({ url, key, name, variable }: ApiOptions): Api {
   }
 
   const withJson = (body: unknown): CallOptions =>
-    body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+    body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: jsonOf(body) };
 
   return {
     url,

@@ -3,6 +3,7 @@
  * Flags go before the environment, and the environment before the defaults.
  */
 import { parseApiKey } from '@hookfleet/runtime/api-keys';
+import { maskPasswords } from '@hookfleet/runtime/mask-passwords';
 import type { Command } from 'commander';
 import { type Api, createApi } from './api.ts';
 import { EXIT_STATUSES_HELP, UsageError } from './exit-status.ts';
@@ -65,6 +66,11 @@ function firstKey(text = ''): string | undefined {
 
 function httpUrl(text: string, source: string): string {
   if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
-    throw new UsageError(`${source}: ${JSON.stringify(text)} is no http or https URL`);
+    throw new UsageError(`${source}: ${JSON.stringify(maskPasswords(text))} is no http or https URL`);
+  const { username, password } = new URL(text);
+  if (username !== '' || password !== '')
+    throw new UsageError(
+      `${source} must not hold a user or password: --key or HOOKFLEET_API_KEYS gives the key`,
+    );
   return text;
 }

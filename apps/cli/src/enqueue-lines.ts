@@ -2,6 +2,7 @@
  * Enqueues lines of NDJSON, call by call, and says after each how far it is. A call that got no answer, or a 503, is
  * made again: the keys make that safe. Any other refusal ends the run, and names the lines at fault.
  */
+import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Api } from './api.ts';
@@ -69,6 +70,8 @@ interface KeyedWebhook {
 
 /** Nothing for a blank line. A key that the line has of its own stays. */
 function withKey({ number, bytes }: InputLine, state: EnqueueState): KeyedWebhook[] {
+  if (!isUtf8(bytes))
+    throw refusedLines([{ field: `line ${number}`, type: 'INVALID_VALUE', detail: 'is not valid UTF-8' }]);
   const text = bytes.toString('utf8').trim();
   if (text === '') return [];
   const webhook = parsed(text);

@@ -23,13 +23,13 @@ import type {
 import type { Logger, OpsOptions } from '@hookfleet/runtime';
 import type { Tracing } from '@hookfleet/tracing';
 import type { FastifyInstance } from 'fastify';
-import { addLoadShedding } from './load-shedding.ts';
+import { addLoadShedding, type LoadShedding } from './load-shedding.ts';
 import type { ProducerMetrics } from './metrics.ts';
 import { addChannelTestRoute } from './routes/channel-test.ts';
 import { addChannelRoutes } from './routes/channels.ts';
 import { addEventTypeRoutes } from './routes/event-types.ts';
 import { addEventRoutes } from './routes/events.ts';
-import { addWebhookRoutes, BULK_BYTES_MAX } from './routes/webhooks.ts';
+import { addWebhookRoutes } from './routes/webhooks.ts';
 
 export const OPENAPI_FILE = new URL('../openapi.json', import.meta.url);
 
@@ -81,8 +81,10 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     now,
     ...api
   } = options;
+  let shedding: LoadShedding | undefined;
   const app = await createApi({
     ...api,
+    onJsonValues: (request, values) => shedding?.charge(request, values),
     openApiFile: OPENAPI_FILE,
     title: 'hookfleet producer',
     description: 'Takes webhooks and custom events in, and manages channels.',
@@ -91,7 +93,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     connectionsMax: requestsMax * 2,
   });
   metrics.observe(app);
-  addLoadShedding(app, { requestsMax, bodyBytesHeldMax, unknownBodyBytes: BULK_BYTES_MAX });
+  shedding = addLoadShedding(app, { requestsMax, bodyBytesHeldMax });
   const known = createKnownChannels(channels, now);
   addWebhookRoutes(app, {
     intake: createWebhookIntake({ webhooks, channels: known, now }),
@@ -111,6 +113,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
       now,
     }),
     onReceived: metrics.eventsReceived,
+    onValues: shedding.charge,
   });
   return app;
 }

@@ -2,13 +2,14 @@
 import { Readable } from 'node:stream';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { NdjsonTooLargeError, ndjsonLines } from './ndjson.ts';
+import { BodyTooLargeError } from './body-chunks.ts';
+import { ndjsonLines } from './ndjson.ts';
 
 const LIMITS = { bytesMax: 100_000, lineBytesMax: 10_000 };
 
-async function collect(lines: AsyncIterable<string>): Promise<string[]> {
+async function collect(lines: AsyncIterable<Buffer>): Promise<string[]> {
   const collected: string[] = [];
-  for await (const line of lines) collected.push(line);
+  for await (const line of lines) collected.push(line.toString());
   return collected;
 }
 
@@ -48,7 +49,7 @@ test('a body or a line beyond its limit is refused as soon as it is', async () =
       for (;;) yield Buffer.alloc(1_000, 'x');
     })(),
   );
-  await expect(collect(ndjsonLines(endless, LIMITS))).rejects.toThrow(NdjsonTooLargeError);
+  await expect(collect(ndjsonLines(endless, LIMITS))).rejects.toThrow(BodyTooLargeError);
   await expect(
     linesOf(Array.from({ length: 101 }, () => Buffer.from(`${'x'.repeat(999)}\n`))),
   ).rejects.toThrow('the body exceeds 100000 bytes');
@@ -57,7 +58,7 @@ test('a body or a line beyond its limit is refused as soon as it is', async () =
 test('a reader who stops early leaves nothing unread, so that the answer can be', async () => {
   const body = Readable.from(Array.from({ length: 50 }, (_, i) => Buffer.from(`${i}\n`)));
   for await (const line of ndjsonLines(body, LIMITS)) {
-    if (line === '3') break;
+    if (line.toString() === '3') break;
   }
   expect(body.readableEnded).toBe(true);
 });

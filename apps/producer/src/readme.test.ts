@@ -6,6 +6,7 @@ import {
   BULK_WEBHOOKS_MAX,
   IDENTIFIER_LENGTH_MAX,
   OUTCOME_EVENTS,
+  PAYLOAD_DEPTH_MAX,
   WEBHOOK_STATES,
 } from '@hookfleet/contract';
 import { WEBHOOK_BYTES_MAX } from '@hookfleet/intake';
@@ -24,6 +25,7 @@ test("the upstream engineer's page tells the limits, states and events that the 
   const number = (value: number) => value.toLocaleString('en');
   for (const row of [
     `| a webhook's body, as it is sent | ${mebibytes(WEBHOOK_BYTES_MAX)} |`,
+    `| nesting of a payload, or of another JSON body | ${PAYLOAD_DEPTH_MAX} levels |`,
     `| a bulk call | ${number(BULK_WEBHOOKS_MAX)} webhooks, ${mebibytes(BULK_BYTES_MAX)} |`,
     `| ids of campaigns, messages, channels, users | ${IDENTIFIER_LENGTH_MAX} characters, none of them a space |`,
     `| custom events in a call | ${number(BULK_EVENTS_MAX)} |`,

@@ -181,3 +181,55 @@ test('a channel whose key is gone is listed, paused, replaced and deleted by a p
   expect((await withKey.call('GET', '/v1/channels/b')).status).toBe(404);
   await Promise.all([withKey.close(), without.close()]);
 });
+
+test.each<[string, Record<string, unknown>, string[]]>([
+  ['a bearer token', { auth: { type: 'bearer', token: SECRET } }, ['auth.token']],
+  ['a password', { auth: { type: 'basic', username: 'u', password: SECRET } }, ['auth.password']],
+  ['a header of auth', { auth: { type: 'header', name: 'x-key', value: SECRET } }, ['auth.value']],
+  [
+    'a client secret',
+    {
+      auth: {
+        type: 'oauth2',
+        tokenUrl: `https://id.example.com/?api_key=${SECRET}`,
+        clientId: 'a',
+        clientSecret: SECRET,
+      },
+    },
+    ['auth.clientSecret', 'auth.tokenUrl'],
+  ],
+  ['headers', { headers: { 'x-api-key': SECRET, 'x-tenant': 'acme' } }, ['headers.x-api-key']],
+  ['a URL', { url: `https://user:${encodeURIComponent(SECRET)}@example.com/hook` }, ['url']],
+  ['a user in a URL', { url: `https://${encodeURIComponent(SECRET)}@example.com/hook` }, ['url']],
+  ['a parameter', { url: `https://example.com/hook?token=${encodeURIComponent(SECRET)}` }, ['url']],
+  ['a signing secret', { signingSecrets: [`whsec_${SECRET}`] }, ['signingSecrets[0]']],
+])(
+  'a channel with %s that is read and written back is refused, and keeps its secret',
+  async (_, part, masked) => {
+    const channel = { url: 'https://example.com/hook', ...part };
+    await producer.call('PUT', '/v1/channels/readback', channel);
+    const { channelConfigId, circuit, ...read } = (await producer.call('GET', '/v1/channels/readback')).json;
+    expect({ channelConfigId, circuit }).toMatchObject({ channelConfigId: 'readback' });
+    const back = await producer.call('PUT', '/v1/channels/readback', { ...read, timeoutMs: 1_000 });
+    expect([back.status, fieldsOf(back).sort()]).toEqual([400, masked]);
+    expect(JSON.stringify(await producer.connection.hgetall('{test}:channels'))).toContain(
+      JSON.stringify(JSON.stringify(part[Object.keys(part)[0] as string])).slice(1, -1),
+    );
+    // An inline destination that was copied from it, too.
+    const { batch: _batch, ...destination } = read;
+    const inline = await producer.call('POST', '/v1/webhooks', webhook({ destination }));
+    expect([inline.status, fieldsOf(inline).sort()]).toEqual([
+      400,
+      masked.map((field) => `destination.${field}`),
+    ]);
+  },
+);
+
+test('what only looks like a mask is a value like any other', async () => {
+  const channel = {
+    url: 'https://example.com/***?a=x***',
+    auth: { type: 'bearer', token: '****' },
+    headers: { 'x-stars': '*** of three' },
+  };
+  expect((await producer.call('PUT', '/v1/channels/stars', channel)).status).toBe(201);
+});

@@ -247,3 +247,47 @@ test('events are counted for Prometheus by name, and the label goes when the eve
   expect((await producer.call('DELETE', '/v1/event-types/shop.brief')).status).toBe(204);
   await expect(received()).rejects.toThrow('shop.brief');
 });
+
+test.each<[what: string, body: string | Buffer, fields: string[]]>([
+  [
+    'an integer beyond 2^53',
+    '{"campaignId":"c","event":"shop.order","properties":{"price":9007199254740993}}',
+    ['properties.price'],
+  ],
+  [
+    'an infinity',
+    '{"campaignId":"c","event":"shop.order","properties":{"price":1e400}}',
+    ['properties.price'],
+  ],
+  [
+    'a fraction that becomes whole',
+    '[{"campaignId":"c","event":"shop.order","properties":{"price":1.00000000000000000001}}]',
+    ['events[0].properties.price'],
+  ],
+  [
+    'such a number where nothing is activated',
+    '{"events":[{"campaignId":"c","event":"shop.order","properties":{"x":[{"y":-1e999}]}}]}',
+    ['events[0].properties.x[0].y'],
+  ],
+  [
+    'an id that is such a number',
+    '{"campaignId":9007199254740993,"messageId":1e-400,"id":12345678901234567890,"event":"shop.order"}',
+    ['campaignId', 'messageId', 'id'],
+  ],
+  ['bytes that are no UTF-8', Buffer.from('{"campaignId":"\xff","event":"shop.order"}', 'latin1'), ['']],
+  [
+    'nesting without end',
+    `{"campaignId":"c","event":"shop.order","properties":{"x":${'['.repeat(100)}${']'.repeat(100)}}}`,
+    [''],
+  ],
+])('%s is refused, and the field named', async (_what, body, fields) => {
+  const response = await fetch(`${producer.url}/v1/events`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: Buffer.from(body),
+  });
+  expect(response.status).toBe(400);
+  const { errors } = (await response.json()) as { errors: { field: string; type: string }[] };
+  expect(errors.map(({ field }) => field)).toEqual(fields);
+  for (const { type } of errors) expect(type).toBe('INVALID_VALUE');
+});

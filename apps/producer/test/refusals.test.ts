@@ -403,11 +403,84 @@ test('a payload of exactly 1 MiB is taken, and one byte more is refused by name'
   await own.close();
 });
 
-test('a payload nested 100,000 deep is answered, not crashed on', async () => {
-  const deep = `{"campaignId":"c","messageId":"m","destination":{"url":"https://example.com"},"payload":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
-  const { status } = await producer.call('POST', '/v1/webhooks', deep);
-  expect([202, 400]).toContain(status);
-  expect((await producer.call('GET', '/healthz')).status).toBe(200);
+test.each([65, 4_388, 100_000])('a payload nested %d levels deep is refused by name', async (levels) => {
+  const form = { url: 'https://example.com', contentType: 'application/x-www-form-urlencoded' };
+  const deep = JSON.stringify(webhook({ destination: form })).replace(
+    '{"hello":"world"}',
+    () => `${'['.repeat(levels)}${']'.repeat(levels)}`,
+  );
+  const single = await producer.call('POST', '/v1/webhooks', deep);
+  expect(single.status).toBe(400);
+  expect(fieldsOf(single)).toEqual(['payload']);
+  const bulk = await producer.call('POST', '/v1/webhooks/bulk', `{"webhooks":[${deep}]}`);
+  expect(fieldsOf(bulk)).toEqual(['webhooks[0].payload']);
+  const lines = await producer.call('POST', '/v1/webhooks/bulk', `\n${deep}\n`, {
+    'content-type': 'application/x-ndjson',
+  });
+  expect(fieldsOf(lines)).toEqual(['webhooks[0].payload']);
+});
+
+test('a payload given twice, and numbers that would be changed, are refused by name', async () => {
+  const text = JSON.stringify(webhook()).replace('"spring-sale"', '9007199254740991.4');
+  const answer = await producer.call('POST', '/v1/webhooks', text.replace('}}', '},"p\\u0061yload":1}'));
+  expect(answer.status).toBe(400);
+  expect(fieldsOf(answer)).toEqual(['payload', 'campaignId']);
+});
+
+test('bytes that are no UTF-8 are refused, and not replaced, on every route', async () => {
+  const calls = [
+    ['POST', '/v1/webhooks', JSON.stringify(webhook({ payload: 'X' }))],
+    ['PUT', '/v1/channels/latin', '{"url":"https://example.com/X"}'],
+    ['POST', '/v1/channels/latin/test', '{"payload":"X"}'],
+  ] as const;
+  for (const [method, path, text] of calls) {
+    const response = await fetch(producer.url + path, {
+      method,
+      headers: { 'content-type': 'application/json' },
+      body: Buffer.from(text.replace('X', '\xe9'), 'latin1'),
+    });
+    expect({ path, status: response.status }).toEqual({ path, status: 400 });
+    expect(await response.text()).toContain('is not valid UTF-8');
+  }
+});
+
+test.each([
+  ['application/json', '{"webhooks":[', ',', ']}'],
+  ['application/x-ndjson', '', '\n', '\n'],
+])('each item of a bulk call as %s is read as a webhook by itself', async (type, start, separator, end) => {
+  const wide = `[${Array.from({ length: 10_000 }, () => 0).join()}]`;
+  const items = [
+    JSON.stringify(webhook({ payload: '\xe9' })),
+    JSON.stringify(webhook({ auth: 0 })).replace('"auth":0', `"auth":${wide}`),
+    JSON.stringify(webhook()).replace('}}', '},"userId":1,"userId":2}'),
+    '{"payload":1,}',
+  ];
+  const response = await fetch(`${producer.url}/v1/webhooks/bulk`, {
+    method: 'POST',
+    headers: { 'content-type': type },
+    body: Buffer.from(start + items.join(separator) + end, 'latin1'),
+  });
+  const { errors } = (await response.json()) as { errors: { field: string; detail: string }[] };
+  expect(errors.map(({ field, detail }) => `${field} ${detail}`)).toEqual([
+    'webhooks[0].payload is not valid UTF-8',
+    'webhooks[1] must not hold more than 10000 values',
+    'webhooks[2].userId is given more than once',
+    'webhooks[3] is not valid JSON from byte 13 on',
+  ]);
+});
+
+test('what is at fault beside the items of a bulk call is named with them', async () => {
+  const item = JSON.stringify(webhook({ userId: '' }));
+  const named = async (body: string) => fieldsOf(await producer.call('POST', '/v1/webhooks/bulk', body));
+  expect(await named(`{"webhooks":[${item}],"webhook":1}`)).toEqual(['webhooks[0].userId', 'webhook']);
+  expect(await named(`{"webhooks":[${item}]`)).toEqual(['webhooks[0].userId', '']);
+});
+
+test('a number of event properties that would be changed is refused', async () => {
+  const channel = '{"url":"https://example.com","eventProperties":{"team":9007199254740993}}';
+  const answer = await producer.call('PUT', '/v1/channels/team', channel);
+  expect(answer.status).toBe(400);
+  expect(fieldsOf(answer)).toEqual(['eventProperties.team']);
 });
 
 test('no body makes the producer fail: any JSON gets 202 or 4xx', async () => {

@@ -43,3 +43,8 @@ test.each(['', 'example.com', 'ftp://example.com/'])('%p is no URL of a webhook'
     fault: 'is no http or https URL',
   });
 });
+
+test('the report shows no password of the URL', async () => {
+  for (const url of ['http://user:planted-5ecret@127.0.0.1/?token=planted-5ecret', 'http//:planted/5ecret@h'])
+    expect(JSON.stringify(await checkEgress(url, SETTINGS))).not.toMatch(/planted|5ecret/);
+});

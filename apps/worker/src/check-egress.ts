@@ -4,6 +4,7 @@
  */
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { maskPasswords } from '@hookfleet/runtime';
 import { createEgressGuard } from './egress-guard.ts';
 import { createProxyBypass, type ProxySettings } from './proxy-settings.ts';
 
@@ -21,8 +22,10 @@ export interface EgressSettings extends ProxySettings {
   readonly egressAllow: readonly string[];
 }
 
-export async function checkEgress(text: string, settings: EgressSettings): Promise<EgressReport> {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
+export async function checkEgress(given: string, settings: EgressSettings): Promise<EgressReport> {
+  // For a person's screen, and whoever looks over their shoulder.
+  const text = maskPasswords(given);
+  const url = URL.canParse(given) ? new URL(given) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol))
     return {
       url: text,

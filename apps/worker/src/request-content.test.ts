@@ -100,3 +100,58 @@ test('neither payload nor body, as a DELETE may have it, is nothing, without a c
 test('what was put into Redis by somebody else and is no JSON does not stop the worker', () => {
   expect(requestContent({ body: '{"a":' }, { contentType: FORM }).body).toBe('payload=%7B%22a%22%3A');
 });
+
+/** As a caller writes it: nothing of it went through a parser of ours. */
+const written = (body: string, destination: Pick<Destination, 'method' | 'contentType'>) =>
+  requestContent({ body }, destination);
+const formOf = (body: string) => [...new URLSearchParams(written(body, { contentType: FORM }).body)];
+
+test('a form and a query keep the digits of numbers, the order of members, and the bytes of what is nested', () => {
+  const payload =
+    '{ "id": 9007199254740993, "b": 1.00, "2": 1e400, "n": [12345678901234567890, -0], "deep": { "x" : 1.0 } }';
+  const pairs = [
+    ['id', '9007199254740993'],
+    ['b', '1.00'],
+    ['2', '1e400'],
+    ['n', '12345678901234567890'],
+    ['n', '-0'],
+    ['deep', '{ "x" : 1.0 }'],
+  ];
+  expect(formOf(payload)).toEqual(pairs);
+  expect([...new URLSearchParams(written(payload, { method: 'GET' }).query)]).toEqual(pairs);
+  expect(formOf('9007199254740993')).toEqual([['payload', '9007199254740993']]);
+});
+
+test('a member that is given twice is two pairs, and its name is read through escapes', () => {
+  expect(formOf('{"a":1,"\\u0061":2}')).toEqual([
+    ['a', '1'],
+    ['a', '2'],
+  ]);
+});
+
+test('half of a surrogate pair, which UTF-8 has no bytes for, stays as JSON writes it', () => {
+  expect(formOf('{"a":"\\ud800","\\udfff":1}')).toEqual([
+    ['a', '"\\ud800"'],
+    ['"\\udfff"', '1'],
+  ]);
+  expect(written('"\\ud800"', { contentType: 'text/plain' }).body).toBe('"\\ud800"');
+  expect(written('"\\ud800"', { contentType: 'application/xml' })).toEqual({
+    body: '"\\ud800"',
+    contentType: 'application/json',
+  });
+});
+
+test('any JSON payload is sent as JSON byte for byte', () => {
+  fc.assert(
+    fc.property(fc.json(), fc.constantFrom(0, 1, 2), (json, indent) => {
+      const body = JSON.stringify(JSON.parse(json), undefined, indent);
+      expect(written(body, {}).body).toBe(body);
+    }),
+  );
+});
+
+test('a payload that is nested as deep as an earlier version took it is sent', () => {
+  const deep = `{"a":${'['.repeat(500_000)}${']'.repeat(500_000)}}`;
+  expect(formOf(deep)).toEqual([['a', deep.slice(6, -2)]]);
+  expect(formOf(`[${deep}]`)).toEqual([['payload', `[${deep}]`]]);
+});

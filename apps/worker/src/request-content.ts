@@ -2,8 +2,18 @@
  * What of a webhook's content goes where: body, content type and query, by the destination's method and contentType.
  * Pure. A payload arrives as JSON (without a contentType of its own) and finds a form in each of them, so that nothing
  * is dropped; a body goes out as it is.
+ *
+ * Values are taken from the payload's text, not from what a parser makes of it: numbers keep their digits, members
+ * their order, and what has members itself its bytes. A text that UTF-8 has no bytes for (half of a surrogate pair)
+ * stays as JSON writes it.
  */
-import type { BundledWebhook, Destination } from '@hookfleet/contract';
+import {
+  type BundledWebhook,
+  type Destination,
+  JSON_BYTES,
+  JsonReader,
+  JsonTextError,
+} from '@hookfleet/contract';
 
 const JSON_TYPE = 'application/json';
 const FORM_TYPE = 'application/x-www-form-urlencoded';
@@ -22,7 +32,7 @@ export function requestContent(
 ): RequestContent {
   const isPayload = contentType === undefined;
   if (destination.method === 'GET') {
-    const query = isPayload ? toForm(parsed(body)) : isForm(contentType) ? body : pair('body', body);
+    const query = isPayload ? toForm(body) : isForm(contentType) ? body : pair('body', body);
     return body === '' || query === '' ? { body: '' } : { body: '', query };
   }
   if (!isPayload) return { body, contentType };
@@ -33,7 +43,7 @@ export function requestContent(
     case 'application/json':
       return { body, contentType: JSON_TYPE };
     case 'application/x-www-form-urlencoded':
-      return { body: toForm(parsed(body)), contentType: FORM_TYPE };
+      return { body: toForm(body), contentType: FORM_TYPE };
     case 'text/plain':
       return { body: textOf(body) ?? body, contentType: 'text/plain; charset=utf-8' };
     case 'application/xml': {
@@ -43,39 +53,62 @@ export function requestContent(
   }
 }
 
-/** What is no JSON was put there by somebody else, and is taken for a text. */
-function parsed(body: string): unknown {
+/** The text that a payload is, if it is one. */
+function textOf(payload: string): string | undefined {
+  if (!payload.startsWith('"')) return undefined;
   try {
-    return JSON.parse(body);
+    const text = JSON.parse(payload) as string;
+    return text.isWellFormed() ? text : undefined;
   } catch {
-    return body;
+    return undefined;
   }
-}
-
-function textOf(body: string): string | undefined {
-  const payload = parsed(body);
-  return typeof payload === 'string' ? payload : undefined;
 }
 
 function isForm(contentType: string | undefined): boolean {
   return contentType?.split(';', 1)[0]?.trim().toLowerCase() === FORM_TYPE;
 }
 
-/** A pair for each member, and for each item of a list; what has members itself stays JSON. */
-function toForm(payload: unknown): string {
-  if (typeof payload !== 'object' || payload === null || Array.isArray(payload))
-    return pair('payload', toValue(payload));
-  const form = new URLSearchParams();
-  for (const [name, value] of Object.entries(payload))
-    for (const item of Array.isArray(value) ? value : [value]) form.append(name, toValue(item));
-  return form.toString();
+/**
+ * A pair for each member, and for each item of a list; what has members itself stays JSON. What is no JSON was put there
+ * by somebody else, and is taken for a text.
+ */
+function toForm(payload: string): string {
+  try {
+    const reader = new JsonReader(Buffer.from(payload));
+    if (reader.peek() !== JSON_BYTES.openObject) return pair('payload', valueText(payload));
+    const form = new URLSearchParams(pairsOf(reader));
+    reader.end();
+    return form.toString();
+  } catch (error) {
+    if (error instanceof JsonTextError) return pair('payload', payload);
+    throw error;
+  }
+}
+
+function* pairsOf(object: JsonReader): Generator<[name: string, value: string]> {
+  object.enter();
+  for (let isFirst = true; object.nextMember(isFirst); isFirst = false) {
+    const name = valueText(object.text(object.nameStart - 1, object.nameEnd + 1));
+    if (object.peek() === JSON_BYTES.openArray) {
+      object.enter();
+      for (let isFirstItem = true; object.nextItem(isFirstItem); isFirstItem = false)
+        yield [name, valueText(nextText(object))];
+    } else yield [name, valueText(nextText(object))];
+  }
+}
+
+function nextText(reader: JsonReader): string {
+  reader.peek();
+  const start = reader.at;
+  reader.skipValue();
+  return reader.text(start, reader.at);
+}
+
+/** Of a member, by its JSON. */
+function valueText(json: string): string {
+  return json === 'null' ? '' : (textOf(json) ?? json);
 }
 
 function pair(name: string, value: string): string {
   return new URLSearchParams([[name, value]]).toString();
-}
-
-function toValue(value: unknown): string {
-  if (value === null) return '';
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }

@@ -35,8 +35,9 @@ export interface RetryPolicy {
 }
 
 /**
- * Basic, bearer and oauth2 are sent as the Authorization header, header as the one that it names.
- * User and password in the URL are sent as basic where auth sets no Authorization.
+ * A secret that reads *** is refused: that is what answers show in its place. Basic, bearer and
+ * oauth2 are sent as the Authorization header, header as the one that it names. User and password in
+ * the URL are sent as basic where auth sets no Authorization.
  */
 export type Authentication = {
   readonly type: 'basic';
@@ -122,7 +123,11 @@ export interface Webhook {
   readonly messageId: Identifier;
   readonly channelConfigId?: Identifier | undefined;
   readonly destination?: Destination | undefined;
-  /** Any JSON; sent as application/json, or as the destination's contentType. */
+  /**
+   * Any JSON, at most 64 levels deep. Its bytes are sent as they are written, as application/json; or
+   * in the form that the destination's contentType or method asks for, numbers with all of their
+   * digits.
+   */
   readonly payload?: unknown;
   /** Sent as it is, with contentType. */
   readonly body?: string | undefined;

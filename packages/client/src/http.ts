@@ -23,6 +23,10 @@ export function connectHttp(options: HttpOptions): Client {
   const { url, apiKey, tryMs = TRY_MS } = options;
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
     throw new TypeError('url must be an http or https URL');
+  const { username, password } = new URL(url);
+  // fetch refuses such a URL, in words that hold the password.
+  if (username !== '' || password !== '')
+    throw new TypeError('url must not hold a user or password: the key of the producer is apiKey');
   if (!(tryMs > 0)) throw new TypeError('tryMs must be a number above 0');
   const base = url.replace(/\/+$/, '');
 

@@ -8,7 +8,9 @@ import {
   createKnownReferences,
   createWebhookIntake,
   type EventIntake,
+  readWebhook,
   startKnownEventTypes,
+  type WebhookText,
 } from '@hookfleet/intake';
 import {
   checkKeyPrefix,
@@ -134,18 +136,19 @@ export async function connectRedis(options: RedisOptions): Promise<Client> {
 
     const transport: Transport = {
       async enqueue(webhook, signal) {
-        const [id] = accepted(await answered(intake.enqueueOne(JSON.parse(webhook)), signal)).ids;
+        const [id] = accepted(await answered(intake.enqueueOne(Buffer.from(webhook)), signal)).ids;
         return id as string;
       },
       async enqueueBulk(texts, signal) {
-        return accepted(await answered(intake.enqueueBulk(texts.map(parse)), signal)).ids;
+        return accepted(await answered(intake.enqueueBulk(textsOf(texts)), signal)).ids;
       },
       async report(event, signal) {
-        const reporting = events().then((open) => open.reportOne(JSON.parse(event)));
+        const reporting = events().then((open) => open.report(Buffer.from(event)));
         return accepted(await answered(reporting, signal)).ignored;
       },
       async reportBulk(texts, signal) {
-        const reporting = events().then((open) => open.reportBulk(texts.map(parse)));
+        const body = Buffer.from(`{"events":[${texts.join()}]}`);
+        const reporting = events().then((open) => open.report(body));
         return accepted(await answered(reporting, signal)).ignored;
       },
       find: (id, signal) => answered(webhooks.find(id), signal),
@@ -159,8 +162,8 @@ export async function connectRedis(options: RedisOptions): Promise<Client> {
   }
 }
 
-function parse(text: string): unknown {
-  return JSON.parse(text);
+function* textsOf(webhooks: readonly string[]): Generator<WebhookText> {
+  for (const webhook of webhooks) yield readWebhook(Buffer.from(webhook));
 }
 
 /** What Redis does can't be called back: at the signal, only the waiting ends. */

@@ -245,6 +245,9 @@ test('a refusal is the same both ways, to the letter', async () => {
     webhook({ payload: 'x'.repeat(1024 * 1024) }),
     webhook({ idempotencyKey: '' }),
     { ...webhook(), payload: undefined, body: 'a' },
+    { ...webhook(), payload: undefined, body: '\ud800', contentType: 'text/plain' },
+    webhook({ payload: JSON.parse(`${'['.repeat(65)}${']'.repeat(65)}`) }),
+    webhook({ messageId: 2 ** 53 }),
   ] as Webhook[];
   for (const item of wrong) {
     const [http, redis] = await Promise.all(WAYS.map((way) => refusal(clients[way].enqueue(item))));
@@ -253,4 +256,10 @@ test('a refusal is the same both ways, to the letter', async () => {
   }
   const [http, redis] = await Promise.all(WAYS.map((way) => all(clients[way].enqueueAll(wrong))));
   expect(redis?.map(({ refused }) => refused?.problem)).toEqual(http?.map(({ refused }) => refused?.problem));
+  const event = { campaignId: 'c', event: 'shop.order', properties: { price: 1, colour: 2 ** 53 } };
+  const [byHttp, byRedis] = await Promise.all(WAYS.map((way) => refusal(clients[way].report(event))));
+  expect(byHttp?.errors).toMatchObject([{ field: 'properties.colour', type: 'INVALID_VALUE' }]);
+  expect(byRedis?.problem).toEqual(byHttp?.problem);
+  const bulk = await Promise.all(WAYS.map((way) => all(clients[way].reportAll([event]))));
+  for (const [result] of bulk) expect(result?.refused?.problem).toEqual(byHttp?.problem);
 });

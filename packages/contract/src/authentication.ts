@@ -9,7 +9,7 @@ const Basic = Type.Object(
   {
     type: Type.Literal('basic'),
     username: Type.String({ maxLength: 256, pattern: '^[^:\\p{Cc}]*$' }),
-    password: Type.String({ maxLength: 256, pattern: '^\\P{Cc}*$' }),
+    password: Type.String({ maxLength: 256, pattern: '^\\P{Cc}*$', unmasked: true }),
   },
   { additionalProperties: false },
 );
@@ -18,7 +18,7 @@ const Header = Type.Object(
   {
     type: Type.Literal('header'),
     name: Type.String({ pattern: HEADER_NAME }),
-    value: Type.String({ minLength: 1, maxLength: 4096, pattern: HEADER_VALUE }),
+    value: Type.String({ minLength: 1, maxLength: 4096, pattern: HEADER_VALUE, unmasked: true }),
   },
   { additionalProperties: false },
 );
@@ -26,7 +26,7 @@ const Header = Type.Object(
 const Bearer = Type.Object(
   {
     type: Type.Literal('bearer'),
-    token: Type.String({ minLength: 1, maxLength: 4096, pattern: '^[\\u0021-\\u007e]+$' }),
+    token: Type.String({ minLength: 1, maxLength: 4096, pattern: '^[\\u0021-\\u007e]+$', unmasked: true }),
   },
   { additionalProperties: false },
 );
@@ -37,10 +37,16 @@ const OAuth2 = Type.Object(
     tokenUrl: Type.String({
       maxLength: 2048,
       format: 'token-url',
+      unmasked: true,
       description: 'http or https, without user, password or fragment. The egress guard holds for it too.',
     }),
     clientId: Type.String({ minLength: 1, maxLength: 512, pattern: '^[\\u0020-\\u007e]+$' }),
-    clientSecret: Type.String({ minLength: 1, maxLength: 1024, pattern: '^[\\u0020-\\u007e]+$' }),
+    clientSecret: Type.String({
+      minLength: 1,
+      maxLength: 1024,
+      pattern: '^[\\u0020-\\u007e]+$',
+      unmasked: true,
+    }),
     scope: Type.Optional(Type.String({ minLength: 1, maxLength: 1024, pattern: '^[\\u0020-\\u007e]+$' })),
     audience: Type.Optional(Type.String({ minLength: 1, maxLength: 1024, pattern: '^[\\u0020-\\u007e]+$' })),
     clientAuthentication: Type.Optional(
@@ -70,7 +76,7 @@ export const Authentication = Type.Unsafe<AnyAuthentication>({
   required: ['type'],
   oneOf: [Basic, Header, Bearer, OAuth2],
   description:
-    'Basic, bearer and oauth2 are sent as the Authorization header, header as the one that it names. User and password in the URL are sent as basic where auth sets no Authorization.',
+    'A secret that reads *** is refused: that is what answers show in its place. Basic, bearer and oauth2 are sent as the Authorization header, header as the one that it names. User and password in the URL are sent as basic where auth sets no Authorization.',
 });
 
 export type Authentication = Static<typeof Authentication>;

@@ -4,7 +4,7 @@
  * A trace that all of them belong to stands once in the bundle, others with their webhooks (trace-context.ts).
  */
 import { type Static, Type } from 'typebox';
-import { Destination } from './destination.ts';
+import { StoredDestination } from './destination.ts';
 import { TRACE_LINKS_MAX, TraceContext } from './trace-context.ts';
 import { PositionRange } from './webhook-id.ts';
 
@@ -83,7 +83,7 @@ export const Bundle = Type.Object({
     }),
   ),
   channelConfigId: Type.Optional(Type.String()),
-  destination: Type.Optional(Destination),
+  destination: Type.Optional(StoredDestination),
   sealedDestination: Type.Optional(Type.String({ description: 'The destination, encrypted.' })),
   trace: Type.Optional(TraceContext),
   webhooks: Type.Array(BundledWebhook, { minItems: 1 }),

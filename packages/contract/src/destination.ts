@@ -56,6 +56,7 @@ export const Destination = Type.Object(
     url: Type.String({
       maxLength: 2048,
       format: 'webhook-url',
+      unmasked: true,
       description:
         'http or https, without a fragment. User and password in it are sent as basic authentication.',
     }),
@@ -96,3 +97,10 @@ export const Destination = Type.Object(
 
 export type RetryPolicy = Static<typeof RetryPolicy>;
 export type Destination = Static<typeof Destination>;
+
+/** As it may stand in Redis: one that was accepted before *** was refused as a secret is delivered as it is. */
+export const StoredDestination = Type.Unsafe<Destination>(
+  JSON.parse(JSON.stringify(Destination), (keyword, value: unknown) =>
+    keyword === 'unmasked' ? undefined : value,
+  ) as object,
+);

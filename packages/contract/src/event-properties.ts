@@ -4,7 +4,13 @@ import { type Static, Type } from 'typebox';
 // They travel with every outcome: 20 short ones are at most 4 KiB of it.
 export const EventProperties = Type.Record(
   Type.String({ pattern: '^[^\\p{C}\\p{Z}]{1,64}$' }),
-  Type.Unsafe<string | number | boolean>({ type: ['string', 'number', 'boolean'], maxLength: 128 }),
+  Type.Unsafe<string | number | boolean>({
+    type: ['string', 'number', 'boolean'],
+    maxLength: 128,
+    // What is beyond would reach events as another number.
+    minimum: -Number.MAX_SAFE_INTEGER,
+    maximum: Number.MAX_SAFE_INTEGER,
+  }),
   {
     maxProperties: 20,
     additionalProperties: false,

@@ -3,6 +3,7 @@
  * events' properties are checked with is made of it. Names end in Redis fields, URLs, metric labels and graphs.
  */
 import { type Static, Type } from 'typebox';
+import { pathInto } from './field-path.ts';
 
 export const PROPERTY_TYPES = [
   'STRING',
@@ -102,9 +103,42 @@ export const EventType = Type.Object(
 
 export type EventType = Static<typeof EventType>;
 
-/** What an event's `properties` must be. Every property is optional; others are reported as unknown fields. */
-export function propertiesSchema({ properties = {} }: EventType): object {
-  return objectSchema(properties);
+/** What an event's `properties` must be. Every property is optional; others are unknown fields if the type is strict. */
+export function propertiesSchema({ properties = {}, strict = false }: EventType): object {
+  return objectSchema(properties, strict);
+}
+
+/** Paths of the properties that are not activated, as in items[3].colour: `max` at most. */
+export function otherProperties(
+  { properties = {} }: EventType,
+  value: Readonly<Record<string, unknown>>,
+  max: number,
+): string[] {
+  const found: string[] = [];
+
+  // Goes as deep as the type, which is bounded, and not as the value.
+  function look(types: Readonly<Record<string, PropertyType>>, object: object, path: string): void {
+    for (const name in object) {
+      if (found.length >= max) return;
+      const at = pathInto(path, name);
+      if (!Object.hasOwn(types, name)) found.push(at);
+      else lookInto(types[name] as PropertyType, (object as Record<string, unknown>)[name], at);
+    }
+  }
+
+  function lookInto(propertyType: PropertyType, part: unknown, path: string): void {
+    const { type, items, properties: fields } = described(propertyType);
+    if (type === 'OBJECT' && fields !== undefined && typeof part === 'object' && part !== null)
+      look(fields, part, path);
+    if (type !== 'ARRAY' || items === undefined || typeof items === 'string' || !Array.isArray(part)) return;
+    for (const [i, entry] of part.entries()) {
+      if (found.length >= max) return;
+      lookInto(items, entry, pathInto(path, String(i)));
+    }
+  }
+
+  look(properties, value, '');
+  return found;
 }
 
 /** The properties that are summed: their numbers stand in a campaign's totals. */
@@ -114,17 +148,17 @@ export function numericProperties({ properties = {} }: EventType): string[] {
   );
 }
 
-function objectSchema(properties: Readonly<Record<string, PropertyType>>): object {
+function objectSchema(properties: Readonly<Record<string, PropertyType>>, strict: boolean): object {
   return {
     type: 'object',
-    additionalProperties: false,
+    ...(strict && { additionalProperties: false }),
     properties: Object.fromEntries(
-      Object.entries(properties).map(([name, type]) => [name, valueSchema(type)]),
+      Object.entries(properties).map(([name, type]) => [name, valueSchema(type, strict)]),
     ),
   };
 }
 
-function valueSchema(propertyType: PropertyType): object {
+function valueSchema(propertyType: PropertyType, strict: boolean): object {
   const { type, items, properties } = described(propertyType);
   // Beyond these bounds a number of JSON has lost digits already, and sums would not be exact.
   const bounds = { minimum: -Number.MAX_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER };
@@ -140,9 +174,9 @@ function valueSchema(propertyType: PropertyType): object {
     case 'BOOLEAN':
       return { type: 'boolean' };
     case 'ARRAY':
-      return { type: 'array', ...(items !== undefined && { items: valueSchema(items) }) };
+      return { type: 'array', ...(items !== undefined && { items: valueSchema(items, strict) }) };
     case 'OBJECT':
-      return properties === undefined ? { type: 'object' } : objectSchema(properties);
+      return properties === undefined ? { type: 'object' } : objectSchema(properties, strict);
   }
 }
 

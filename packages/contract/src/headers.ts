@@ -12,7 +12,7 @@ export const HEADER_VALUE = '^[\\t\\u0020-\\u007e\\u0080-\\u00ff]*$';
 /** Values hold no CR, LF or NUL. */
 export const Headers = Type.Record(
   Type.String({ pattern: HEADER_NAME }),
-  Type.String({ maxLength: 4096, pattern: HEADER_VALUE }),
+  Type.String({ maxLength: 4096, pattern: HEADER_VALUE, unmasked: true }),
   { maxProperties: 50, additionalProperties: false, description: 'Headers added to each request.' },
 );
 

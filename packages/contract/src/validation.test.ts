@@ -3,7 +3,7 @@ import { expect, test } from '@jest/globals';
 import { Channel } from './channel.ts';
 import { Outcome } from './outcome.ts';
 import * as contract from './index.ts';
-import { compileValidator, createAjv } from './validation.ts';
+import { compileValidator, createAjv, type Validator } from './validation.ts';
 import { Webhook } from './webhook.ts';
 
 // A process doesn't check its schemas when it starts (createAjv), so they are checked here.
@@ -20,7 +20,7 @@ const webhook = compileValidator<Webhook>(Webhook);
 const channel = compileValidator<Channel>(Channel);
 const outcome = compileValidator<Outcome>(Outcome);
 
-const fields = (checked: ReturnType<typeof webhook | typeof channel | typeof outcome>) =>
+const fields = (checked: ReturnType<Validator<unknown>>) =>
   'errors' in checked ? checked.errors.map(({ field, type }) => `${field} ${type}`) : [];
 
 test("DESIGN.md's webhook passes, with each of its optional fields", () => {
@@ -94,3 +94,52 @@ test.each([undefined, null, 1, 'text', [], true])(
       expect(fields(validator(value)).length).toBeGreaterThan(0);
   },
 );
+
+const COUNTED = { type: 'array', items: { anyOf: [{ type: 'string' }, { type: 'object' }] } };
+
+test('a value with a great many errors gets a bounded number of them, in time that grows with its size', () => {
+  const parts = 500_000;
+  const numbers = Array.from({ length: parts }, () => 1);
+  const large = { url: 'https://example.com/hook', signingSecrets: numbers };
+  // The longest of its checks would take hours if each error looked at each other.
+  expect(fields(channel(large))).toEqual(['signingSecrets TOO_LONG']);
+  expect(fields(compileValidator<unknown>(COUNTED)(numbers)).length).toBe(1);
+  expect(fields(compileValidator<unknown>(COUNTED)(numbers.slice(0, 900))).length).toBe(100);
+  const strangers = Object.fromEntries(numbers.map((_, i) => [`k${i}`, 1]));
+  expect(fields(channel({ ...strangers, url: 'x' })).length).toBe(1);
+});
+
+test('a payload of any size does not keep errors beside it from being named', () => {
+  const payload = Array.from({ length: 10_000 }, () => [[]]);
+  expect(fields(webhook({ campaignId: ' ', payload, extra: 1 })).sort()).toEqual([
+    'campaignId INVALID_VALUE',
+    'channelConfigId REQUIRED',
+    'extra UNKNOWN_FIELD',
+    'messageId REQUIRED',
+  ]);
+});
+
+test('nesting without end is refused without a look at its end', () => {
+  let nested: unknown = 1;
+  for (let i = 0; i < 200_000; i += 1) nested = [nested];
+  expect(fields(channel({ url: 'https://example.com/', headers: nested }))).toEqual(['headers WRONG_TYPE']);
+});
+
+test('a field whose name is as long as the body is named by its beginning', () => {
+  const checked = channel({ url: 'https://example.com/', ['x'.repeat(60_000)]: 1 });
+  const [error] = 'errors' in checked ? checked.errors : [];
+  expect(error?.field).toMatch(/^x{256}…$/);
+});
+
+test('of a value that may be of several types, the errors of the type that it has are named', () => {
+  const mixed = [1, 'whsec_x', { secret: 'x' }, { secret: 1, more: 1 }];
+  expect(fields(channel({ url: 'https://example.com/', signingSecrets: mixed })).sort()).toEqual([
+    'signingSecrets[0] WRONG_TYPE',
+    'signingSecrets[1] INVALID_VALUE',
+    'signingSecrets[2].expiresAt REQUIRED',
+    'signingSecrets[2].secret INVALID_VALUE',
+    'signingSecrets[3].expiresAt REQUIRED',
+    'signingSecrets[3].more UNKNOWN_FIELD',
+    'signingSecrets[3].secret WRONG_TYPE',
+  ]);
+});

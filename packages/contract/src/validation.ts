@@ -1,13 +1,19 @@
 /**
  * The one ajv of the product, with the formats that our schemas use, and its errors as fields at fault.
- * All errors are gathered, so that a caller can fix a request in one go; bodies are bounded before they get here.
  *
- * A schema is compiled when the first value is validated with it: a process uses a few of the schemas that it imports,
- * and compiling all of them was half of the CPU time of a start.
+ * Each schema has two validators. Every value passes the first, which stops at the first error: its cost is bounded by
+ * what is valid. The second gathers all errors, so that a caller can fix a request in one go. It runs only for values
+ * of few parts: ajv would make an error, or several, of each part of a hostile value. A value of many parts gets its
+ * first error.
+ *
+ * A validator is compiled when it is first needed: a process uses a few of the schemas that it imports, and compiling
+ * all of them was half of the CPU time of a start.
  */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormatsModule from 'ajv-formats';
+import { pathInto } from './field-path.ts';
 import { isKeyOfCertificate, isPemCertificates, isPemPrivateKey, isSigningSecret } from './key-material.ts';
+import { MASK } from './mask-secrets.ts';
 import type { FieldError } from './problem.ts';
 
 // ajv-formats is CommonJS: its callable is behind `default` for TypeScript, and is the module itself at run time.
@@ -16,13 +22,19 @@ const addFormats = (addFormatsModule.default ?? addFormatsModule) as unknown as 
   formats: string[],
 ) => void;
 
+// All errors of a value with more parts are not gathered, and no more errors are reported. A channel has 300 parts at most.
+const PARTS_MAX = 1_000;
+export const ERRORS_MAX = 100;
+// Names are the caller's, and may be as long as the body.
+const FIELD_LENGTH_MAX = 256;
+
 /** `checkSchemas` validates each schema against its meta-schema: for tests, since our schemas don't change at run time. */
-export function createAjv({ checkSchemas = false } = {}): Ajv2020 {
+export function createAjv({ checkSchemas = false, allErrors = true } = {}): Ajv2020 {
   const ajv = new Ajv2020({
     // Compiling the meta-schema takes as long as compiling the largest of ours.
     meta: checkSchemas,
     validateSchema: checkSchemas,
-    allErrors: true,
+    allErrors,
     strict: true,
     strictRequired: false,
     allowUnionTypes: true,
@@ -39,6 +51,8 @@ export function createAjv({ checkSchemas = false } = {}): Ajv2020 {
   ajv.addFormat('pem-certificates', isPemCertificates);
   ajv.addFormat('pem-private-key', isPemPrivateKey);
   ajv.addKeyword({ keyword: 'keyOfCertificate', type: 'object', schemaType: 'boolean', validate: keysMatch });
+  // A channel that was read and is written back must not store the mask as its secret.
+  ajv.addKeyword({ keyword: 'unmasked', type: 'string', schemaType: 'boolean', validate: isUnmasked });
   // Where a combination of fields is wrong, the schema says which field to name and how (webhook.ts).
   ajv.addKeyword({ keyword: 'errorField', schemaType: 'string' });
   ajv.addKeyword({ keyword: 'errorDetail', schemaType: 'string' });
@@ -47,63 +61,127 @@ export function createAjv({ checkSchemas = false } = {}): Ajv2020 {
   return ajv;
 }
 
-const ajv = createAjv();
+const firstError = createAjv({ allErrors: false });
+const allErrors = createAjv();
 
 export type Validator<T> = (value: unknown) => { readonly value: T } | { readonly errors: FieldError[] };
 
-/** A validator that names every invalid field. It compiles its schema once, when it is first called. */
+/** A validator that names every invalid field, or the first one of a value that has many parts. */
 export function compileValidator<T>(schema: object): Validator<T> {
-  let validate: ValidateFunction<T> | undefined;
+  const errorsOf = compileErrorCheck(schema);
   return (value) => {
-    if (validate === undefined) {
-      validate = ajv.compile<T>(schema);
-      // ajv would keep it for good, and custom events' types come and go.
-      ajv.removeSchema(schema);
-    }
-    return validate(value) ? { value } : { errors: toFieldErrors(validate.errors ?? []) };
+    const errors = errorsOf(value);
+    return errors === undefined ? { value: value as T } : { errors: toFieldErrors(errors) };
   };
 }
 
-/** ajv's errors as fields at fault, each field once and its most telling error first. */
+/** ajv's errors of a value: undefined if it is valid. `atOnce` compiles now, and throws for an invalid schema. */
+export function compileErrorCheck(
+  schema: object,
+  { atOnce = false } = {},
+): (value: unknown) => readonly ErrorObject[] | undefined {
+  if (atOnce) createAjv({ checkSchemas: true }).compile(schema);
+  const anything = fieldsOfAnything(schema);
+  let first: ValidateFunction | undefined;
+  let all: ValidateFunction | undefined;
+  return (value) => {
+    first ??= compileWith(firstError, schema);
+    if (first(value)) return undefined;
+    const found = first.errors ?? [];
+    if (!hasFewParts(value, anything)) return found;
+    all ??= compileWith(allErrors, schema);
+    return all(value) ? found : (all.errors ?? found);
+  };
+}
+
+function compileWith(ajv: Ajv2020, schema: object): ValidateFunction {
+  const validate = ajv.compile(schema);
+  // ajv would keep it for good, and custom events' types come and go.
+  ajv.removeSchema(schema);
+  return validate;
+}
+
+/** Fields that may hold anything, as a webhook's payload: no error can be in them, whatever their size. */
+function fieldsOfAnything(schema: object): ReadonlySet<string> {
+  const { properties = {} } = schema as { properties?: Readonly<Record<string, object>> };
+  const isAnything = (field: object) => Object.keys(field).every((keyword) => keyword === 'description');
+  return new Set(Object.keys(properties).filter((name) => isAnything(properties[name] ?? {})));
+}
+
+/** Without recursion, and without looking at more of the value than needed. */
+function hasFewParts(value: unknown, ignoredFields: ReadonlySet<string>): boolean {
+  const open: object[] = isObject(value) ? [value] : [];
+  let parts = 0;
+  for (let one = open.pop(); one !== undefined; one = open.pop()) {
+    if (Array.isArray(one) && parts + one.length > PARTS_MAX) return false;
+    for (const name in one) {
+      if (one === value && ignoredFields.has(name)) continue;
+      parts += 1;
+      if (parts > PARTS_MAX) return false;
+      const part = (one as Record<string, unknown>)[name];
+      if (isObject(part)) open.push(part);
+    }
+  }
+  return true;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+/** ajv's errors as fields at fault, each field once and its most telling error first. ERRORS_MAX at most. */
 export function toFieldErrors(errors: readonly ErrorObject[]): FieldError[] {
   const byField = new Map<string, FieldError>();
   for (const error of withoutOtherBranches(errors)) {
     const fieldError = toFieldError(error);
-    if (fieldError !== undefined && !byField.has(fieldError.field)) byField.set(fieldError.field, fieldError);
+    if (fieldError === undefined || byField.has(fieldError.field)) continue;
+    byField.set(fieldError.field, fieldError);
+    if (byField.size === ERRORS_MAX) break;
   }
-  return [...byField.values()];
+  return [...byField.values()].map((error) => ({ ...error, field: shortPath(error.field) }));
+}
+
+/** Of a field whose name is the caller's. */
+export function shortPath(field: string): string {
+  return field.length > FIELD_LENGTH_MAX ? `${field.slice(0, FIELD_LENGTH_MAX)}…` : field;
 }
 
 /**
- * Of a value that may be of several types, what is wrong with the type that it has: a text is not told that it is no
- * object. Where it has none of them, or all of its branches fail, ajv's errors stand.
+ * If a value may be of several types, only the errors of the type that it has: a text is not reported as being no object.
+ * If it has none of them, or all of its branches fail, ajv's errors stay.
+ *
+ * ajv writes the errors of the branches right before the error of their union, so each union looks back over its own
+ * errors alone, and the time is linear in the number of errors.
  */
 function withoutOtherBranches(errors: readonly ErrorObject[]): readonly ErrorObject[] {
-  let left = errors;
-  for (const { keyword, schemaPath, instancePath } of errors) {
-    if (keyword !== 'anyOf') continue;
-    const branchOf = (error: ErrorObject) =>
-      error.schemaPath.startsWith(`${schemaPath}/`) && error.instancePath.startsWith(instancePath)
-        ? error.schemaPath.slice(schemaPath.length + 1).split('/', 1)[0]
-        : undefined;
+  const left: ErrorObject[] = [];
+  for (const union of errors) {
+    if (union.keyword !== 'anyOf') {
+      left.push(union);
+      continue;
+    }
+    let from = left.length;
+    while (from > 0 && branchOf(left[from - 1] as ErrorObject, union) !== undefined) from -= 1;
+    const ofBranches = left.slice(from);
     const ofOtherType = new Set(
-      left
-        .filter((error) => error.keyword === 'type' && error.instancePath === instancePath)
-        .map(branchOf)
-        .filter((branch) => branch !== undefined),
+      ofBranches
+        .filter(({ keyword, instancePath }) => keyword === 'type' && instancePath === union.instancePath)
+        .map((error) => branchOf(error, union)),
     );
-    const ofItsType = left.filter((error) => {
-      const branch = branchOf(error);
-      return branch !== undefined && !ofOtherType.has(branch);
-    });
-    if (ofItsType.length === 0) continue;
-    left = left.filter((error) => {
-      const branch = branchOf(error);
-      const isUnion = error.schemaPath === schemaPath && error.instancePath === instancePath;
-      return !isUnion && (branch === undefined || !ofOtherType.has(branch));
-    });
+    const ofItsType = ofBranches.filter((error) => !ofOtherType.has(branchOf(error, union)));
+    left.length = from;
+    // One by one: a spread of a long list overflows the stack.
+    for (const error of ofItsType.length > 0 ? ofItsType : [...ofBranches, union]) left.push(error);
   }
   return left;
+}
+
+/** Which branch of the union the error is in: undefined if in none. */
+function branchOf({ schemaPath, instancePath }: ErrorObject, union: ErrorObject): string | undefined {
+  const isInside =
+    schemaPath.startsWith(`${union.schemaPath}/`) &&
+    (instancePath === union.instancePath || instancePath.startsWith(`${union.instancePath}/`));
+  return isInside ? schemaPath.slice(union.schemaPath.length + 1).split('/', 1)[0] : undefined;
 }
 
 function toFieldError(error: ErrorObject): FieldError | undefined {
@@ -143,6 +221,12 @@ function toFieldError(error: ErrorObject): FieldError | undefined {
         field: join(path, error.params['tag']),
         type: 'INVALID_VALUE',
         detail: 'is none of the known ones',
+      };
+    case 'unmasked':
+      return {
+        field: path,
+        type: 'INVALID_VALUE',
+        detail: `holds ${MASK}, which stands for a secret that is not shown: write the secret itself`,
       };
     case 'keyOfCertificate':
       return { field: join(path, 'key'), type: 'INVALID_VALUE', detail: "is not the certificate's key" };
@@ -195,7 +279,7 @@ function fieldPath(pointer: string): string {
     .split('/')
     .slice(1)
     .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'))
-    .reduce((path, token) => (/^\d+$/.test(token) ? `${path}[${token}]` : join(path, token)), '');
+    .reduce(pathInto, '');
 }
 
 function join(path: string, name: unknown): string {
@@ -213,6 +297,15 @@ function isTokenUrl(text: string): boolean {
   if (!isWebhookUrl(text)) return false;
   const { username, password } = new URL(text);
   return username === '' && password === '';
+}
+
+/** Also as the part of a URL that maskUrl masks. */
+function isUnmasked(_wanted: boolean, text: string): boolean {
+  if (!text.includes(MASK)) return true;
+  if (text === MASK) return false;
+  if (!isWebhookUrl(text)) return true;
+  const { username, password, searchParams } = new URL(text);
+  return ![username, password, ...searchParams.values()].includes(MASK);
 }
 
 /** Each by itself is judged by its format. */

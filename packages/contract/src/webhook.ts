@@ -9,6 +9,9 @@ import { Identifier } from './identifiers.ts';
 
 export const BULK_WEBHOOKS_MAX = 5_000;
 
+/** Arrays and objects within each other in a payload: as many as receivers' parsers take that have a limit. */
+export const PAYLOAD_DEPTH_MAX = 64;
+
 export const Webhook = Type.Object(
   {
     campaignId: Identifier,
@@ -17,7 +20,7 @@ export const Webhook = Type.Object(
     destination: Type.Optional(Destination),
     payload: Type.Optional(
       Type.Unknown({
-        description: "Any JSON; sent as application/json, or as the destination's contentType.",
+        description: `Any JSON, at most ${PAYLOAD_DEPTH_MAX} levels deep. Its bytes are sent as they are written, as application/json; or in the form that the destination's contentType or method asks for, numbers with all of their digits.`,
       }),
     ),
     body: Type.Optional(

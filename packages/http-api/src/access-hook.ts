@@ -6,6 +6,7 @@
 import { bearerTokenOf, type Caller, createApiKeyCheck, type Role } from '@hookfleet/runtime';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type Access, decideAccess, PAGE_HEADER } from './access.ts';
+import { isBelowV1 } from './below-v1.ts';
 import { createFailedSignIns } from './failed-sign-ins.ts';
 import { ProblemError } from './problems.ts';
 import type { Sessions } from './sessions.ts';
@@ -44,9 +45,8 @@ export function addAccessHook(
   }
 
   app.addHook('onRequest', async (request) => {
-    const { routeOptions, headers, method, url } = request;
-    // The route's path: the router decodes what was asked for, and /%761 is /v1 to it.
-    if (!(routeOptions.url ?? url).startsWith('/v1')) return;
+    const { routeOptions, headers, method } = request;
+    if (!isBelowV1(request)) return;
     const access = decideAccess({
       method,
       headers,

@@ -3,7 +3,7 @@
  * an API's start costs, and a process never calls most of its routes. An API that is only described compiles them at
  * once: the test that holds its description against the routes fails for a schema that does not compile.
  */
-import { createAjv } from '@hookfleet/contract';
+import { compileErrorCheck } from '@hookfleet/contract';
 import type { FastifyInstance, FastifyServerOptions } from 'fastify';
 import fastJsonStringify from 'fast-json-stringify';
 
@@ -23,19 +23,17 @@ export function serializersOnFirstUse({ atOnce }: { atOnce: boolean }): BuildSer
   };
 }
 
-/** Validates with the contract's ajv. fastify reads the errors of a refusal from the validator's own property. */
+/** Validates as the contract does. fastify reads the errors of a refusal from the validator's own property. */
 export function validateOnFirstUse(app: FastifyInstance, { atOnce }: { atOnce: boolean }): void {
-  const ajv = createAjv({ checkSchemas: atOnce });
   app.setValidatorCompiler(({ schema }) => {
-    let compiled = atOnce ? ajv.compile(schema as object) : undefined;
+    const errorsOf = compileErrorCheck(schema as object, { atOnce });
     const validate = Object.assign(
       (value: unknown): boolean => {
-        compiled ??= ajv.compile(schema as object);
-        const isValid = compiled(value) as boolean;
-        validate.errors = compiled.errors;
-        return isValid;
+        const errors = errorsOf(value);
+        validate.errors = errors;
+        return errors === undefined;
       },
-      { errors: undefined as ReturnType<typeof ajv.compile>['errors'] },
+      { errors: undefined as ReturnType<typeof errorsOf> },
     );
     return validate as never;
   });

@@ -19,11 +19,14 @@ import fastify, {
   LogController,
 } from 'fastify';
 import { addAccessHook } from './access-hook.ts';
+import { isBelowV1 } from './below-v1.ts';
 import { serializersOnFirstUse, validateOnFirstUse } from './compile-on-first-use.ts';
 import { addDocsRoutes } from './docs-page.ts';
 import { endConnections } from './end-connections.ts';
+import { addJsonBodies, type OnJsonValues } from './json-bodies.ts';
 import { describeRoutes } from './openapi-file.ts';
 import { addProblemReplies, PROBLEM_CONTENT_TYPE, toProblem } from './problems.ts';
+import { refuseUnknownInput } from './refuse-unknown-input.ts';
 import { addSessionRoutes } from './session-routes.ts';
 import { createSessions } from './sessions.ts';
 import { addTraceHook } from './trace-hook.ts';
@@ -44,6 +47,7 @@ export interface ApiOptions {
   readonly connectionsMax: number;
   /** Tells Redis' failures from ours: they are answered with 503. */
   readonly isUnavailable: (error: Error) => boolean;
+  readonly onJsonValues?: OnJsonValues | undefined;
   /** Serves a page that signs in: adds /v1/session, and takes its cookie for a key. */
   readonly signIn?: boolean;
   /** Calls are traced with it. */
@@ -71,9 +75,6 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     },
     return503OnClosing: true,
     forceCloseConnections: 'idle',
-    // Payloads are data that we pass on, never objects that we merge: fields of any name are let through unharmed.
-    onProtoPoisoning: 'ignore',
-    onConstructorPoisoning: 'ignore',
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, _request, reply) => {
       const status = error.statusCode ?? 400;
@@ -94,11 +95,13 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
 
   const sessions = signIn ? createSessions(apiKeys, Date.now) : undefined;
   const callerOf = addAccessHook(app, { apiKeys, sessions, now: Date.now });
+  addJsonBodies(app, options.onJsonValues);
+  refuseUnknownInput(app);
   if (tracing !== undefined) addTraceHook(app, tracing);
   if (sessions !== undefined) addSessionRoutes(app, { sessions, needsKeys: apiKeys.length > 0, callerOf });
   app.addHook('onSend', async (request, reply) => {
     addMissing(reply, SECURITY_HEADERS);
-    if ((request.routeOptions.url ?? request.url).startsWith('/v1')) addMissing(reply, PRIVATE_HEADERS);
+    if (isBelowV1(request)) addMissing(reply, PRIVATE_HEADERS);
     // Answered before all of it was read: what is still to come would hold the connection, and our shutdown.
     if (!request.raw.complete) reply.header('connection', 'close');
   });

@@ -2,13 +2,10 @@
  * Errors as callers see them: RFC 9457 problem details for everything that goes wrong, from a malformed URL to a
  * Redis that is away. What isn't the caller's fault is logged with its cause and told without it.
  */
-import { type FieldError, type Problem, toFieldErrors } from '@hookfleet/contract';
+import { ERRORS_MAX, type FieldError, type Problem, toFieldErrors } from '@hookfleet/contract';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
-
-// A body with thousands of faults is told about so many of them.
-const ERRORS_MAX = 100;
 
 /** Thrown by a route: becomes the answer. */
 export class ProblemError extends Error {

@@ -3,6 +3,7 @@ import { BULK_EVENTS_MAX, type FieldError, type TraceContext } from '@hookfleet/
 import type { EventsOut, EventToReport } from '@hookfleet/queue';
 import type { KnownEventTypes } from './known-event-types.ts';
 import type { KnownReferences } from './known-references.ts';
+import { type OnValues, readEventBody } from './read-event-body.ts';
 import { type CheckedEvent, checkEvent, resolveReferences } from './to-report.ts';
 
 // Beyond so many faults, a call is not read any further. Properties that are left out are named up to as many.
@@ -17,10 +18,8 @@ export type Reported =
   | { readonly errors: FieldError[] };
 
 export interface EventIntake {
-  /** `trace`: what the call belongs to, where it is sampled. */
-  reportOne(value: unknown, trace?: TraceContext): Promise<Reported>;
-  /** Up to BULK_EVENTS_MAX. */
-  reportBulk(values: readonly unknown[], trace?: TraceContext): Promise<Reported>;
+  /** A call's JSON: one event, or up to BULK_EVENTS_MAX. `trace`: what the call belongs to, where it is sampled. */
+  report(json: Buffer, trace?: TraceContext, onValues?: OnValues): Promise<Reported>;
 }
 
 export interface EventIntakeOptions {
@@ -69,7 +68,7 @@ export function createEventIntake({ events, eventTypes, references, now }: Event
     return { events: resolved.flatMap((one) => ('event' in one ? one.event : [])) };
   }
 
-  async function report(items: readonly Item[], trace: TraceContext | undefined): Promise<Reported> {
+  async function reportAll(items: readonly Item[], trace: TraceContext | undefined): Promise<Reported> {
     const checked = await check(items);
     if ('errors' in checked) return checked;
     const resolved = await resolve(checked.placed);
@@ -79,16 +78,18 @@ export function createEventIntake({ events, eventTypes, references, now }: Event
   }
 
   return {
-    reportOne: (value, trace) => report([{ path: '', value }], trace),
-    async reportBulk(values, trace) {
-      if (values.length === 0)
+    async report(json, trace, onValues) {
+      const body = readEventBody(json, onValues);
+      if ('errors' in body) return { errors: body.errors.slice(0, NAMED_MAX) };
+      if ('one' in body) return reportAll([{ path: '', value: body.one }], trace);
+      if (body.many.length === 0)
         return { errors: [{ field: 'events', type: 'REQUIRED', detail: 'holds no event' }] };
-      if (values.length > BULK_EVENTS_MAX) {
+      if (body.many.length > BULK_EVENTS_MAX) {
         const detail = `must NOT have more than ${BULK_EVENTS_MAX} items`;
         return { errors: [{ field: 'events', type: 'TOO_LONG', detail }] };
       }
-      return report(
-        values.map((value, at) => ({ path: `events[${at}]`, value })),
+      return reportAll(
+        body.many.map((value, at) => ({ path: `events[${at}]`, value })),
         trace,
       );
     },

@@ -6,5 +6,11 @@ export { createEventIntake, type EventIntake, type Reported } from './event-inta
 export { createKnownChannels, type KnownChannels } from './known-channels.ts';
 export { type KnownEventTypes, startKnownEventTypes } from './known-event-types.ts';
 export { createKnownReferences } from './known-references.ts';
-export { WEBHOOK_BYTES_MAX } from './to-enqueue.ts';
-export { createWebhookIntake, type Enqueued, type WebhookIntake } from './webhook-intake.ts';
+export { bodyFaults, WEBHOOK_BYTES_MAX } from './to-enqueue.ts';
+export {
+  createWebhookIntake,
+  type Enqueued,
+  type WebhookIntake,
+  type WebhookTexts,
+} from './webhook-intake.ts';
+export { type CallFaults, readWebhook, type WebhookText } from './webhook-text.ts';

@@ -2,17 +2,26 @@
  * The activated custom events as of a second ago, each with its validator, which is compiled when its first event
  * comes. Redis' failures leave them as they were. A validator lives until its type changes.
  */
-import { compileValidator, numericProperties, propertiesSchema, type Validator } from '@hookfleet/contract';
+import {
+  compileValidator,
+  ERRORS_MAX as OTHERS_NAMED_MAX,
+  type EventType,
+  numericProperties,
+  otherProperties,
+  propertiesSchema,
+  type Validator,
+} from '@hookfleet/contract';
 import { type EventTypes, parseEventType } from '@hookfleet/queue';
 
 const REFRESH_MS = 1_000;
 
 export interface KnownEventType {
-  readonly strict: boolean;
   /** Names of the properties that are summed. */
   readonly numeric: ReadonlySet<string>;
-  /** Other properties than the activated ones are among its errors, as UNKNOWN_FIELD. */
+  /** Properties that are not activated are among its errors if the type is strict. */
   readonly validate: Validator<Readonly<Record<string, unknown>>>;
+  /** Paths of the properties that are not activated. */
+  readonly othersIn: (properties: Readonly<Record<string, unknown>>) => string[];
 }
 
 export interface KnownEventTypes {
@@ -73,7 +82,7 @@ export async function startKnownEventTypes({
     of(name) {
       const entry = entries.get(name);
       if (entry === undefined) return undefined;
-      entry.compiled ??= compile(entry.text);
+      entry.compiled ??= toKnownEventType(parseEventType(entry.text));
       return entry.compiled;
     },
     async refresh() {
@@ -88,11 +97,10 @@ export async function startKnownEventTypes({
   };
 }
 
-function compile(text: string): KnownEventType {
-  const type = parseEventType(text);
+export function toKnownEventType(type: EventType): KnownEventType {
   return {
-    strict: type.strict === true,
     numeric: new Set(numericProperties(type)),
     validate: compileValidator(propertiesSchema(type)),
+    othersIn: (properties) => otherProperties(type, properties, OTHERS_NAMED_MAX),
   };
 }

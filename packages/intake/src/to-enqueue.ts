@@ -1,28 +1,45 @@
 /** From a webhook as a caller writes it to one as the queue takes it, or the fields at fault. Pure. */
 import { compileValidator, type FieldError, type Identifier, Webhook } from '@hookfleet/contract';
 import type { WebhookToEnqueue } from '@hookfleet/queue';
+import type { WebhookText } from './webhook-text.ts';
 
 /** Of one webhook's body as it will be sent. */
 export const WEBHOOK_BYTES_MAX = 1024 * 1024;
 
 const DELIVER_AT_AHEAD_MAX_MS = 366 * 86_400_000;
 
+// With the flag u, a whole pair is one character.
+const HALF_PAIR = /\p{Surrogate}/u;
+
 const validateWebhook = compileValidator<Webhook>(Webhook);
 
 export type Checked = { readonly webhook: WebhookToEnqueue } | { readonly errors: FieldError[] };
 
 /** `path`: where the webhook stands in the request, as in webhooks[3]; empty for the request itself. */
-export function toEnqueue(value: unknown, path: string, nowMs: number): Checked {
+export function toEnqueue({ value, payload, faults }: WebhookText, path: string, nowMs: number): Checked {
+  // What could not be read has no fields.
+  if (value === undefined) return { errors: below(path, faults) };
   const checked = validateWebhook(value);
-  if ('errors' in checked)
-    return { errors: checked.errors.map((error) => ({ ...error, field: joined(path, error.field) })) };
-  const { campaignId, messageId, channelConfigId, userId, deliverAt, payload, body, ...rest } = checked.value;
+  if ('errors' in checked || faults.length > 0) {
+    const named = new Set(faults.map(({ field }) => field));
+    const others = 'errors' in checked ? checked.errors.filter(({ field }) => !named.has(field)) : [];
+    return { errors: below(path, [...faults, ...others]) };
+  }
+  const {
+    campaignId,
+    messageId,
+    channelConfigId,
+    userId,
+    deliverAt,
+    payload: _cut,
+    body,
+    ...rest
+  } = checked.value;
   // A GET or DELETE may have neither.
-  const sent = body ?? (payload === undefined ? '' : serialize(payload));
+  const sent = body ?? payload ?? '';
   const errors: FieldError[] = [];
-  if (sent === undefined) {
-    errors.push({ field: joined(path, 'payload'), type: 'INVALID_VALUE', detail: 'is nested too deeply' });
-  } else if (Buffer.byteLength(sent) > WEBHOOK_BYTES_MAX) {
+  if (body !== undefined) errors.push(...below(path, bodyFaults(body)));
+  if (Buffer.byteLength(sent) > WEBHOOK_BYTES_MAX) {
     errors.push({
       field: joined(path, body === undefined ? 'payload' : 'body'),
       type: 'TOO_LONG',
@@ -46,7 +63,7 @@ export function toEnqueue(value: unknown, path: string, nowMs: number): Checked 
       ...rest,
       campaignId: String(campaignId),
       messageId: String(messageId),
-      body: sent ?? '',
+      body: sent,
       // A time that is past means now.
       deliverAtMs: deliverAtMs !== undefined && deliverAtMs > nowMs ? deliverAtMs : undefined,
       channelConfigId: optionalText(channelConfigId),
@@ -56,22 +73,23 @@ export function toEnqueue(value: unknown, path: string, nowMs: number): Checked 
 }
 
 /** Nothing at all is no fault of the payload's. */
-function isText(payload: unknown): boolean {
-  return payload === undefined || typeof payload === 'string';
+function isText(payload: string | undefined): boolean {
+  return payload === undefined || payload.startsWith('"');
 }
 
 function optionalText(id: Identifier | undefined): string | undefined {
   return id === undefined ? undefined : String(id);
 }
 
-/** Undefined where the nesting is beyond what JSON.stringify can follow. */
-function serialize(payload: unknown): string | undefined {
-  try {
-    return JSON.stringify(payload);
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
-  }
+/** Of a body: JSON's escapes can write what no bytes can carry. */
+export function bodyFaults(body: string): FieldError[] {
+  if (!HALF_PAIR.test(body)) return [];
+  const detail = 'must not hold half of a surrogate pair: UTF-8 has no bytes for it';
+  return [{ field: 'body', type: 'INVALID_VALUE', detail }];
+}
+
+function below(path: string, errors: readonly FieldError[]): FieldError[] {
+  return errors.map((error) => ({ ...error, field: joined(path, error.field) }));
 }
 
 function joined(path: string, field: string): string {

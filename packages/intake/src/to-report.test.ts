@@ -3,13 +3,12 @@ import { expect, test } from '@jest/globals';
 import {
   compileValidator,
   EventType,
-  numericProperties,
   PROPERTY_TYPES,
   type PropertyType,
   type PropertyTypeName,
-  propertiesSchema,
 } from '@hookfleet/contract';
 import fc from 'fast-check';
+import { toKnownEventType } from './known-event-types.ts';
 import { checkEvent } from './to-report.ts';
 
 const NOW_MS = Date.parse('2026-11-24T10:00:00Z');
@@ -17,11 +16,7 @@ const NOW_MS = Date.parse('2026-11-24T10:00:00Z');
 const validateEventType = compileValidator<EventType>(EventType);
 
 function contextOf(type: EventType) {
-  const known = {
-    strict: type.strict === true,
-    numeric: new Set(numericProperties(type)),
-    validate: compileValidator<Readonly<Record<string, unknown>>>(propertiesSchema(type)),
-  };
+  const known = toKnownEventType(type);
   return { typeOf: (name: string) => (name === 'shop.order' ? known : undefined), nowMs: NOW_MS };
 }
 
@@ -89,6 +84,18 @@ test('the same holds for the entries of an array and the fields of an object', (
       ]);
     }),
   );
+});
+
+test('an event with a great many properties is checked and named as any other', () => {
+  const many = Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`other${i}`, i]));
+  const context = contextOf({ properties: { price: 'FLOAT', lines: { type: 'ARRAY', items: 'INTEGER' } } });
+  const taken = checkEvent(event({ ...many, price: 1.5 }), context);
+  expect(taken).toMatchObject({ checked: { event: { numbers: { price: 1.5 } } } });
+  expect('checked' in taken ? taken.checked.ignored.length : 0).toBe(100);
+  const wrong = { ...many, lines: [...Array.from({ length: 5_000 }, () => 1), 'x'] };
+  expect(checkEvent(event(wrong), context)).toMatchObject({
+    errors: [{ field: 'properties.lines[5000]', type: 'WRONG_TYPE' }],
+  });
 });
 
 const names = fc.uniqueArray(fc.stringMatching(/^[a-z]{1,4}$/), { maxLength: 8 });

@@ -48,13 +48,12 @@ export function checkEvent(value: unknown, { typeOf, nowMs }: CheckContext): Che
   if (type === undefined) errors.push(notActivated(event.event));
   const { properties = {} } = event;
   const found = type === undefined ? [] : errorsOf(type.validate(properties));
-  const unknown = found.filter(({ type: kind }) => kind === 'UNKNOWN_FIELD');
-  const wrong = type?.strict ? found : found.filter(({ type: kind }) => kind !== 'UNKNOWN_FIELD');
-  errors.push(...wrong.map((error) => ({ ...error, field: joined('properties', error.field) })));
+  errors.push(...found.map((error) => ({ ...error, field: joined('properties', error.field) })));
   if (errors.length > 0 || type === undefined) return { errors };
-  const numbers = Object.entries(properties as Record<string, unknown>).filter(
-    (entry): entry is [string, number] => type.numeric.has(entry[0]) && typeof entry[1] === 'number',
-  );
+  const given = properties as Readonly<Record<string, unknown>>;
+  const numbers = [...type.numeric]
+    .map((name) => [name, Object.hasOwn(given, name) ? given[name] : undefined] as const)
+    .filter((entry): entry is [string, number] => typeof entry[1] === 'number');
   return {
     checked: {
       event: {
@@ -69,7 +68,7 @@ export function checkEvent(value: unknown, { typeOf, nowMs }: CheckContext): Che
       channelConfigId: textOf(event.channelConfigId),
       channelReference:
         event.channelConfigId === undefined ? textOf(event.channelConfigExternalReferenceId) : undefined,
-      ignored: unknown.map(({ field }) => joined('properties', field)),
+      ignored: type.othersIn(given).map((field) => joined('properties', field)),
     },
   };
 }

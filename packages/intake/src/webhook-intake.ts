@@ -1,21 +1,27 @@
 /** Webhooks on their way to the queue: all of a call are checked, then all of them are enqueued, or none. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BULK_WEBHOOKS_MAX, type FieldError, type TraceContext } from '@hookfleet/contract';
 import type { WebhooksOut, WebhookToEnqueue } from '@hookfleet/queue';
 import type { KnownChannels } from './known-channels.ts';
 import { toEnqueue } from './to-enqueue.ts';
+import { type CallFaults, readWebhook, type WebhookText } from './webhook-text.ts';
 
 // Beyond so many faults, a call is not read any further.
 const FAULTS_MAX = 100;
+// Others get their turn after so long: a call of 32 MiB takes some hundred milliseconds to read.
+const TURN_MS = 10;
 
 export type Enqueued =
   | { readonly ids: string[]; readonly webhooks: readonly WebhookToEnqueue[] }
   | { readonly errors: FieldError[] };
 
+export type WebhookTexts = AsyncIterable<WebhookText | CallFaults> | Iterable<WebhookText | CallFaults>;
+
 export interface WebhookIntake {
   /** `trace`: what the call belongs to, where it is sampled. */
-  enqueueOne(value: unknown, trace?: TraceContext): Promise<Enqueued>;
-  /** Up to BULK_WEBHOOKS_MAX. A SyntaxError among them stands for a text that was no JSON. */
-  enqueueBulk(values: AsyncIterable<unknown> | Iterable<unknown>, trace?: TraceContext): Promise<Enqueued>;
+  enqueueOne(json: Buffer, trace?: TraceContext): Promise<Enqueued>;
+  /** Up to BULK_WEBHOOKS_MAX. Reads no further once the call is refused for it. */
+  enqueueBulk(webhooks: WebhookTexts, trace?: TraceContext): Promise<Enqueued>;
 }
 
 export interface WebhookIntakeOptions {
@@ -37,12 +43,12 @@ export function createWebhookIntake({ webhooks, channels, now }: WebhookIntakeOp
   }
 
   return {
-    async enqueueOne(value, trace) {
-      const checked = toEnqueue(value, '', now());
+    async enqueueOne(json, trace) {
+      const checked = toEnqueue(readWebhook(json), '', now());
       return 'errors' in checked ? checked : enqueue([checked.webhook], trace, () => 'channelConfigId');
     },
-    async enqueueBulk(values, trace) {
-      const checked = await checkAll(values, now());
+    async enqueueBulk(texts, trace) {
+      const checked = await checkAll(texts, now());
       if ('errors' in checked) return checked;
       return enqueue(checked.webhooks, trace, (at) => `webhooks[${at}].channelConfigId`);
     },
@@ -51,13 +57,18 @@ export function createWebhookIntake({ webhooks, channels, now }: WebhookIntakeOp
 
 /** Everything in order, or all that is at fault. */
 async function checkAll(
-  values: AsyncIterable<unknown> | Iterable<unknown>,
+  texts: WebhookTexts,
   nowMs: number,
 ): Promise<{ readonly webhooks: WebhookToEnqueue[] } | { readonly errors: FieldError[] }> {
   const webhooks: WebhookToEnqueue[] = [];
   const errors: FieldError[] = [];
   let at = 0;
-  for await (const value of values) {
+  let turnEndsAt = performance.now() + TURN_MS;
+  for await (const text of texts) {
+    if ('callFaults' in text) {
+      errors.push(...text.callFaults);
+      continue;
+    }
     if (at >= BULK_WEBHOOKS_MAX) {
       errors.unshift({
         field: 'webhooks',
@@ -66,16 +77,17 @@ async function checkAll(
       });
       break;
     }
-    const path = `webhooks[${at}]`;
-    const checked =
-      value instanceof SyntaxError
-        ? { errors: [{ field: path, type: 'INVALID_VALUE', detail: 'is no JSON' }] }
-        : toEnqueue(value, path, nowMs);
+    const checked = toEnqueue(text, `webhooks[${at}]`, nowMs);
     if ('errors' in checked) errors.push(...checked.errors);
     else webhooks.push(checked.webhook);
     at += 1;
+    if (performance.now() > turnEndsAt) {
+      await nextTurn();
+      turnEndsAt = performance.now() + TURN_MS;
+    }
     if (errors.length >= FAULTS_MAX) break;
   }
-  if (at === 0) errors.push({ field: 'webhooks', type: 'REQUIRED', detail: 'holds no webhook' });
+  if (at === 0 && errors.length === 0)
+    errors.push({ field: 'webhooks', type: 'REQUIRED', detail: 'holds no webhook' });
   return errors.length > 0 ? { errors: errors.slice(0, FAULTS_MAX) } : { webhooks };
 }

@@ -20,6 +20,7 @@ import {
   type WebhookStatus,
 } from '@hookfleet/contract';
 import { randomBytes } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type CampaignBacklogOptions, createCampaignBacklog } from './campaign-backlog.ts';
 import { lossesOf } from './count-losses.ts';
 import { countScheduled } from './due-later.ts';
@@ -27,7 +28,7 @@ import { findWebhook } from './find-webhook.ts';
 import { createGroupCommit } from './group-commit.ts';
 import type { KnownControls } from './known-controls.ts';
 import { bundleName, idempotencyDigest, idempotencyKeyName, shardPrefix } from './keys.ts';
-import { type PackedBundle, packBundles, shardOf, type WebhookToEnqueue } from './pack-bundles.ts';
+import { type PackedBundle, packInSteps, shardOf, type WebhookToEnqueue } from './pack-bundles.ts';
 import { createPositionAllocator } from './positions.ts';
 import type { ReplicaWait } from './replica-wait.ts';
 import { openResultsOut } from './results-out.ts';
@@ -66,6 +67,11 @@ const SHARD_TURN_MS = 2;
 
 /** A job's options: our log and counters remember what BullMQ needn't. */
 const BUNDLE_JOB = { removeOnComplete: true, attempts: 1 } as const;
+
+// What is added at once is written as JSON, packed and sent at once: that holds the event loop, and takes several times
+// its size in memory. So a large call is added piece by piece: 100 jobs take 20 to 40 ms.
+const PIECE_JOBS_MAX = 100;
+const PIECE_CHARACTERS_MAX = 2 * 1024 * 1024;
 
 interface SingleCall {
   readonly webhook: WebhookToEnqueue;
@@ -121,30 +127,34 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
   async function addJobs(jobs: readonly JobToAdd[]): Promise<void> {
     await Promise.all(
       [...Map.groupBy(jobs, (job) => job.shard)].map(async ([shard, ofShard]) => {
-        const added = ofShard.map(({ jobId, bundle }) => ({
-          name: bundle.campaignId,
-          data: bundle,
-          opts: {
-            ...BUNDLE_JOB,
-            jobId,
-            priority: backlog.join(shard, bundle.campaignId, bundle.webhooks.length, false),
-            ...delayOf(bundle),
-          },
-        }));
-        await queues.of(shard).addBulk(added);
-        // What is added again was counted when it was added first.
-        const scheduled = added.filter(({ data, opts }) => opts.delay !== undefined && !data.recheck);
-        await Promise.all([
-          acceptances[shard]?.add(ofShard.flatMap(({ bundle }) => toAcceptances(bundle))),
-          scheduled.length > 0 &&
-            countScheduled(
-              connection,
-              shardPrefix(prefix, shard),
-              scheduled.map(({ data }) => data),
-            ),
-        ]);
+        for (const piece of piecesOf(ofShard)) await addPiece(shard, piece);
       }),
     );
+  }
+
+  async function addPiece(shard: number, ofShard: readonly JobToAdd[]): Promise<void> {
+    const added = ofShard.map(({ jobId, bundle }) => ({
+      name: bundle.campaignId,
+      data: bundle,
+      opts: {
+        ...BUNDLE_JOB,
+        jobId,
+        priority: backlog.join(shard, bundle.campaignId, bundle.webhooks.length, false),
+        ...delayOf(bundle),
+      },
+    }));
+    await queues.of(shard).addBulk(added);
+    // What is added again was counted when it was added first.
+    const scheduled = added.filter(({ data, opts }) => opts.delay !== undefined && !data.recheck);
+    await Promise.all([
+      acceptances[shard]?.add(ofShard.flatMap(({ bundle }) => toAcceptances(bundle))),
+      scheduled.length > 0 &&
+        countScheduled(
+          connection,
+          shardPrefix(prefix, shard),
+          scheduled.map(({ data }) => data),
+        ),
+    ]);
   }
 
   /** What is enqueued while its campaign is cancelled stays so, whatever comes: it belongs to no generation that is sent. */
@@ -210,7 +220,11 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
   ): Promise<string[]> {
     // A campaign may have been resumed a moment ago, over another producer: what comes now must carry its new generation.
     await controls.untilLatest();
-    const packed = packBundles(webhooks, {
+    // Of one moment, however long the packing takes.
+    const generations = new Map<string, number | undefined>();
+    for (const { campaignId } of webhooks)
+      if (!generations.has(campaignId)) generations.set(campaignId, generationOf(campaignId));
+    const packing = packInSteps(webhooks, {
       bundleSize,
       shards,
       positions,
@@ -218,8 +232,11 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
       nextShard,
       secrets,
       controlsVersion: controls.version(),
-      generationOf,
+      generationOf: (campaignId) => generations.get(campaignId),
     });
+    let step = packing.next();
+    for (; !step.done; step = packing.next()) await nextTurn();
+    const packed = step.value;
     const ids = new Array<string>(webhooks.length);
     const keyed: Keyed[] = [];
     for (const { shard, bundle, members } of packed) {
@@ -268,6 +285,22 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
       await Promise.all([queues.close(), results.close(), backlog.close()]);
     },
   };
+}
+
+function* piecesOf(jobs: readonly JobToAdd[]): Generator<JobToAdd[]> {
+  let piece: JobToAdd[] = [];
+  let characters = 0;
+  for (const job of jobs) {
+    const more = job.bundle.webhooks.reduce((sum, { body }) => sum + body.length, 0);
+    if (piece.length > 0 && (piece.length >= PIECE_JOBS_MAX || characters + more > PIECE_CHARACTERS_MAX)) {
+      yield piece;
+      piece = [];
+      characters = 0;
+    }
+    piece.push(job);
+    characters += more;
+  }
+  if (piece.length > 0) yield piece;
 }
 
 function shardsOf(ids: readonly string[]): Set<number> {

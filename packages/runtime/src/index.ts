@@ -14,6 +14,7 @@ export { variableRows } from './describe-variables.ts';
 export { createLifecycle, type Lifecycle, startApplication } from './lifecycle.ts';
 export * from './load-config.ts';
 export { encryptionVariables, fleetVariables, recoveryVariables } from './fleet-config.ts';
+export { maskPasswords, maskUrlsIn } from './mask-passwords.ts';
 export { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logger.ts';
 export { createMetricsRegistry } from './metrics-registry.ts';
 export { PRIVATE_HEADERS, SECURITY_HEADERS } from './security-headers.ts';

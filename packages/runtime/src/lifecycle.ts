@@ -5,6 +5,7 @@
  * restart is safer than going on in a state that nobody thought of.
  */
 import type { Logger } from './logger.ts';
+import { maskUrlsIn } from './mask-passwords.ts';
 
 type Closer = () => unknown;
 
@@ -92,7 +93,7 @@ export async function startApplication(app: string, main: () => Promise<void>): 
   try {
     await main();
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = maskUrlsIn(error instanceof Error ? error.message : String(error));
     process.stderr.write(
       `${text
         .split('\n')

@@ -66,13 +66,13 @@ test('a configuration can not be changed', () => {
 test('a configuration is logged without its secrets, those in URLs included', () => {
   const config = loadConfig(SPEC, { REDIS_URL: 'redis://u:hunter2@a,redis://u:hunter3@b', KEYS: 'hunter4' });
   expect(describeConfig(SPEC, config)).toMatchObject({
-    REDIS_URL: 'redis://u:***@a,redis://u:***@b',
+    REDIS_URL: 'redis://***@a,redis://***@b',
     KEYS: '***',
     PORT: 80,
   });
   const url = 'redis+sentinel://u:hunter2@a,b/main?sentinel_password=hunter3';
   expect(describeConfig(SPEC, loadConfig(SPEC, { REDIS_URL: url }))).toMatchObject({
-    REDIS_URL: 'redis+sentinel://u:***@a,b/main?sentinel_password=***',
+    REDIS_URL: 'redis+sentinel://***@a,b/main?sentinel_password=***',
   });
 });
 
@@ -86,7 +86,7 @@ test('a wrong value is told without the passwords in it', () => {
     }),
   };
   expect(() => loadConfig(spec, { REDIS_URL: 'redis://u:hunter2@a' })).toThrow(
-    'REDIS_URL: wrong (it is "redis://u:***@a")',
+    'REDIS_URL: wrong (it is "redis://***@a")',
   );
   expect(() => loadConfig(spec, { REDIS_URL: 'redis+sentinel://a/main?sentinel_pasword=hunter2' })).toThrow(
     'REDIS_URL: wrong (it is "redis+sentinel://a/main?sentinel_pasword=***")',

@@ -2,6 +2,8 @@
  * Configuration from the environment: every variable with its type, default, bounds and consequence in one place.
  * All problems are told at once, one line a variable, and never with a secret's value. The result is frozen.
  */
+import { maskPasswords } from './mask-passwords.ts';
+
 export interface Variable<T> {
   readonly name: string;
   readonly type: string;
@@ -65,13 +67,6 @@ export function describeConfig<Spec extends ConfigSpec>(
       return [name, typeof value === 'string' ? maskPasswords(value) : value];
     }),
   );
-}
-
-/** Those of URLs' users, and whatever a parameter holds: the name of one that is wrong may be a password's, misspelt. */
-export function maskPasswords(text: string): string {
-  return text
-    .replaceAll(/(\/\/[^/@:\s]*):[^@/\s]*@/g, '$1:***@')
-    .replaceAll(/([?&][^=&\s]*=)[^&\s]*/g, '$1***');
 }
 
 interface Common<T> {

@@ -1,5 +1,6 @@
 /** Logs: pino's JSON on standard output, one line per fact, times in ISO 8601. Secrets are masked by path. */
 import { type Logger, pino } from 'pino';
+import { maskUrlsIn } from './mask-passwords.ts';
 
 export type { Logger } from 'pino';
 
@@ -34,8 +35,35 @@ export function createLogger({ app, level }: { app: string; level: LogLevel }): 
       base: { app, pid: process.pid },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: describeError },
       redact: { paths: SECRET_PATHS, censor: '***' },
     },
     output,
   );
+}
+
+// So many causes, and errors of an AggregateError, are told.
+const CAUSES_MAX = 5;
+
+/**
+ * An error without what libraries hang on it. pino would log every property: of Redis' errors that is the command with
+ * its arguments (the password of AUTH, a whole channel or bundle), of an invalid URL the URL.
+ */
+export function describeError(error: unknown, causesMax = CAUSES_MAX): unknown {
+  if (!(error instanceof Error)) return typeof error === 'string' ? maskUrlsIn(error) : typeof error;
+  const { name, message, stack = '', cause } = error;
+  const { code, command } = error as { code?: unknown; command?: { readonly name?: unknown } };
+  const { errors } = error as { errors?: unknown };
+  return {
+    type: name,
+    message: maskUrlsIn(message),
+    stack: maskUrlsIn(stack),
+    ...((typeof code === 'string' || typeof code === 'number') && { code }),
+    ...(typeof command?.name === 'string' && { command: command.name }),
+    ...(cause !== undefined && causesMax > 0 && { cause: describeError(cause, causesMax - 1) }),
+    ...(Array.isArray(errors) &&
+      causesMax > 0 && {
+        errors: errors.slice(0, CAUSES_MAX).map((one) => describeError(one, causesMax - 1)),
+      }),
+  };
 }

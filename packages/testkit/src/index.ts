@@ -25,3 +25,4 @@ export { startTestCluster, startTestRedis, type TestCluster } from './test-redis
 export { makeTemporaryDirectory, type TemporaryDirectory } from './temporary-directory.ts';
 export { startTestSentinel, type TestSentinel } from './test-sentinel.ts';
 export { type CollectedSpan, startTraceCollector, type TraceCollector } from './trace-collector.ts';
+export { type ApiDescription, askWithUnknownInput } from './unknown-input.ts';

@@ -37,6 +37,7 @@ import {
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
 import { formatTraceparent, parseTraceparent, TRACE_LINKS_MAX, type TraceContext } from '@hookfleet/contract';
+import { maskUrlsIn } from '@hookfleet/runtime/mask-passwords';
 import type { StartTracingOptions } from './start-tracing.ts';
 import type { Attributes, SpanKind, Tracing } from './tracing.ts';
 import type { TracingConfig } from './tracing-config.ts';
@@ -53,7 +54,7 @@ const PROBLEM_LENGTH_MAX = 500;
 
 export function openTracing(config: TracingConfig, options: StartTracingOptions): Tracing {
   const stopTimeoutMs = Math.min(STOP_TIMEOUT_MAX_MS, options.shutdownTimeoutMs / 10);
-  const tell = (message: string) => options.onProblem(message.slice(0, PROBLEM_LENGTH_MAX));
+  const tell = (message: string) => options.onProblem(maskUrlsIn(message.slice(0, PROBLEM_LENGTH_MAX)));
   const silent = () => undefined;
   diag.setLogger(
     { error: tell, warn: tell, info: silent, debug: silent, verbose: silent },

@@ -6,7 +6,8 @@ import { type CommandContext, type FleetOptions, openFleet, withFleetOptions } f
 import { confirm } from '../confirm.ts';
 import { EXIT } from '../exit-status.ts';
 import { duration } from '../numbers-as-text.ts';
-import { parseJson, readJson } from '../read-input.ts';
+import { objectText } from '../json-text.ts';
+import { jsonText, readJson } from '../read-input.ts';
 import { colourOf, faint, strong } from '../style.ts';
 import { write } from '../terminal.ts';
 import { printable, textTable } from '../text-table.ts';
@@ -86,7 +87,8 @@ export function addChannels(program: Command, { environment, end }: CommandConte
     .action(async (id: string, options: FleetOptions & { readonly payload?: string }) => {
       const { producer, json } = openFleet(options, environment);
       const { payload } = options;
-      const body = payload === undefined ? undefined : { payload: parseJson(payload, '--payload') };
+      const body =
+        payload === undefined ? undefined : objectText([['payload', jsonText(payload, '--payload')]]);
       const result = await producer.post<ChannelTestResult>(pathOf('channels', id, 'test'), body);
       write(json ? JSON.stringify(result) : testLines(result).join('\n'));
       return end(result.outcome.event === 'webhook.delivered' ? EXIT.done : EXIT.failed);

@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { pathOf } from '../api.ts';
 import { type CommandContext, type FleetOptions, openFleet, withFleetOptions } from '../command-context.ts';
 import { EXIT, UsageError } from '../exit-status.ts';
+import { JsonText, objectText } from '../json-text.ts';
 import { readJson } from '../read-input.ts';
 import { faint, strong } from '../style.ts';
 import { write, writeNote } from '../terminal.ts';
@@ -88,7 +89,7 @@ export function addEvents(program: Command, { environment, end }: CommandContext
     .action(async (file: string | undefined, options: ReportOptions) => {
       const { producer, json } = openFleet(options, environment);
       const flags = eventOf(options);
-      if ((file === undefined) === (Object.keys(flags).length === 0))
+      if ((file === undefined) === (flags === undefined))
         throw new UsageError('either a file, or --campaign, --event and what else it has');
       const done = await producer.post<{ accepted: number; ignored: string[] }>(
         '/v1/events',
@@ -101,21 +102,24 @@ export function addEvents(program: Command, { environment, end }: CommandContext
     });
 }
 
-function eventOf({ campaign, event, message, id, property }: ReportOptions): Record<string, unknown> {
+/** Undefined where there are no flags. */
+function eventOf({ campaign, event, message, id, property }: ReportOptions): JsonText | undefined {
   const fields = {
     campaignId: campaign,
     event,
     messageId: message,
     id,
     properties:
-      property && Object.fromEntries(property.map(([name, text]) => [name, jsonOrText(text)] as const)),
+      property && objectText([...new Map(property)].map(([name, text]) => [name, jsonOrText(text)])),
   };
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return given.length === 0 ? undefined : objectText(given);
 }
 
 function jsonOrText(text: string): unknown {
   try {
-    return JSON.parse(text);
+    JSON.parse(text);
+    return new JsonText(text);
   } catch {
     return text;
   }

@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Api, pathOf } from '../api.ts';
 import { type CommandContext, type FleetOptions, openFleet, withFleetOptions } from '../command-context.ts';
 import { EXIT, UsageError } from '../exit-status.ts';
-import { parseJson, readJson } from '../read-input.ts';
+import { type JsonText, type Members, membersOf, objectText } from '../json-text.ts';
+import { jsonText, readJson } from '../read-input.ts';
 import { duration } from '../numbers-as-text.ts';
 import { colourOf } from '../style.ts';
 import { write } from '../terminal.ts';
@@ -70,7 +71,10 @@ export function addSend(program: Command, { environment, end }: CommandContext):
     )
     .action(async (file: string | undefined, options: SendOptions) => {
       const { producer, json } = openFleet(options, environment);
-      const webhook = { ...(file === undefined ? {} : asObject(await readJson(file))), ...ofFlags(options) };
+      const given = file === undefined ? [] : membersOfWebhook(await readJson(file));
+      const flags = ofFlags(options);
+      const replaced = new Set(flags.map(([name]) => name));
+      const webhook = objectText([...given.filter(([name]) => !replaced.has(name)), ...flags]);
       const { id } = await producer.post<{ id: string }>('/v1/webhooks', webhook);
       if (options.wait !== true) {
         write(json ? JSON.stringify({ id }) : id);
@@ -114,21 +118,21 @@ function attemptLine({
   return `  attempt ${attempt}  ${colourOf(event)(event)}  ${facts.join('  ')}`.trimEnd();
 }
 
-function ofFlags(options: SendOptions): Record<string, unknown> {
+function ofFlags(options: SendOptions): Members {
   const { campaign, message, channel, payload, body, contentType, user, idempotencyKey, deliverAt } = options;
   const fields = {
     campaignId: campaign,
     messageId: message,
     channelConfigId: channel,
     destination: destinationOf(options),
-    payload: payload === undefined ? undefined : parseJson(payload, '--payload'),
+    payload: payload === undefined ? undefined : jsonText(payload, '--payload'),
     body,
     contentType,
     userId: user,
     idempotencyKey,
     deliverAt,
   };
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+  return Object.entries(fields).filter(([, value]) => value !== undefined);
 }
 
 function destinationOf({ url, method, header, secret }: SendOptions): Record<string, unknown> | undefined {
@@ -145,8 +149,8 @@ function destinationOf({ url, method, header, secret }: SendOptions): Record<str
   };
 }
 
-function asObject(value: unknown): object {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new UsageError('a webhook is a JSON object');
-  return value;
+function membersOfWebhook(webhook: JsonText): Members {
+  const members = membersOf(webhook);
+  if (members === undefined) throw new UsageError('a webhook is a JSON object');
+  return members;
 }

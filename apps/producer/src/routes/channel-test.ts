@@ -6,7 +6,8 @@ import {
   compileValidator,
   Problem,
 } from '@hookfleet/contract';
-import { invalidInput, ProblemError, unavailable } from '@hookfleet/http-api';
+import { invalidInput, jsonBytes, ProblemError, unavailable } from '@hookfleet/http-api';
+import { bodyFaults, readWebhook, type WebhookText } from '@hookfleet/intake';
 import { ChannelParams } from '@hookfleet/operations';
 import { type Channels, type ChannelTestsOut, UNREADABLE } from '@hookfleet/queue';
 import type { FastifyInstance } from 'fastify';
@@ -18,6 +19,8 @@ const PICKUP_MS = 5_000;
 const ATTEMPT_TIMEOUT_MS = 30_000;
 // Room for 64 KiB of content with JSON's escapes: a test is a sample.
 const BODY_BYTES_MAX = 256 * 1024;
+
+const NO_CONTENT: WebhookText = { value: {}, faults: [] };
 
 const validateRequest = compileValidator<ChannelTestRequest>(ChannelTestRequest);
 
@@ -40,6 +43,7 @@ export function addChannelTestRoute(
     '/v1/channels/:channelConfigId/test',
     {
       bodyLimit: BODY_BYTES_MAX,
+      config: { keepsJsonBytes: true },
       schema: {
         summary:
           'Send one webhook to the channel now, and see what was sent and what came back. It passes lanes, limits and circuits by, and is counted in no campaign.',
@@ -50,10 +54,15 @@ export function addChannelTestRoute(
       // The body is optional, which fastify's own check doesn't know of; an id that no channel can have isn't found.
       validatorCompiler: () => () => true,
     },
-    async ({ params, body, log }, reply) => {
+    async (request, reply) => {
+      const { params, body, log } = request;
       const { channelConfigId } = params;
-      const checked = validateRequest(body ?? {});
+      const { value, payload, faults } = body === undefined ? NO_CONTENT : readWebhook(jsonBytes(request));
+      if (faults.length > 0) throw invalidInput(faults);
+      const checked = validateRequest(value);
       if ('errors' in checked) throw invalidInput(checked.errors);
+      const unsendable = bodyFaults(checked.value.body ?? '');
+      if (unsendable.length > 0) throw invalidInput(unsendable);
       const channel = await channels.get(channelConfigId);
       if (channel === undefined) throw new ProblemError(404, `There is no channel ${channelConfigId}.`);
       if (channel === UNREADABLE)
@@ -62,7 +71,7 @@ export function addChannelTestRoute(
           `Channel ${channelConfigId} can't be read: its key is not among HOOKFLEET_ENCRYPTION_KEYS. It can be replaced.`,
         );
       const timeoutMs = Math.min(channel.timeoutMs ?? ATTEMPT_TIMEOUT_MS, ATTEMPT_TIMEOUT_MAX_MS) + pickupMs;
-      const test = { channelConfigId, ...contentOf(checked.value, channelConfigId) };
+      const test = { channelConfigId, ...contentOf(checked.value, payload, channelConfigId) };
       const result = await channelTests.run(test, timeoutMs, stopping.signal);
       log.info({ channelConfigId, event: result?.outcome.event }, 'channel.tested');
       if (stopping.signal.aborted) reply.header('connection', 'close');
@@ -73,10 +82,13 @@ export function addChannelTestRoute(
   );
 }
 
-function contentOf({ payload, body, contentType }: ChannelTestRequest, channelConfigId: string) {
+function contentOf(
+  { body, contentType }: ChannelTestRequest,
+  payload: string | undefined,
+  channelConfigId: string,
+) {
   if (body !== undefined && contentType !== undefined) return { body, contentType };
-  const sent = payload === undefined ? defaultPayload(channelConfigId) : payload;
-  return { body: JSON.stringify(sent) };
+  return { body: payload ?? JSON.stringify(defaultPayload(channelConfigId)) };
 }
 
 function defaultPayload(channelConfigId: string) {

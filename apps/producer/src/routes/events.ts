@@ -1,14 +1,7 @@
 /** POST /v1/events: one custom event, an array, or {"events": […]}; all of a call are taken, or none. */
-import {
-  BULK_EVENTS_MAX,
-  CustomEvent,
-  type FieldError,
-  Problem,
-  type TraceContext,
-  traceFields,
-} from '@hookfleet/contract';
-import { invalidInput, traceOfCall } from '@hookfleet/http-api';
-import type { EventIntake, Reported } from '@hookfleet/intake';
+import { BULK_EVENTS_MAX, CustomEvent, Problem, traceFields } from '@hookfleet/contract';
+import { invalidInput, jsonBytes, type OnJsonValues, traceOfCall } from '@hookfleet/http-api';
+import type { EventIntake } from '@hookfleet/intake';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 
@@ -28,27 +21,36 @@ const Events = Type.Array(CustomEvent, { minItems: 1, maxItems: BULK_EVENTS_MAX 
 export interface EventRoutesOptions {
   readonly intake: EventIntake;
   readonly onReceived: (event: string, count: number) => void;
+  /** Of a call's body, before they are made. */
+  readonly onValues: OnJsonValues;
 }
 
-export function addEventRoutes(app: FastifyInstance, { intake, onReceived }: EventRoutesOptions): void {
+export function addEventRoutes(
+  app: FastifyInstance,
+  { intake, onReceived, onValues }: EventRoutesOptions,
+): void {
   app.post(
     '/v1/events',
     {
       bodyLimit: BODY_BYTES_MAX,
-      config: { needs: 'enqueue' },
+      config: { needs: 'enqueue', keepsJsonBytes: true },
       // The body is checked by the intake, once: the schema here is what the documentation shows.
       validatorCompiler: () => () => true,
       schema: {
         summary: 'Report one custom event or up to 1,000, all or none',
         description:
           "Each event must be activated (PUT /v1/event-types/{name}). With an id, an event that is reported again is counted once, also after a call that ended in 503 or without an answer. An event's numbers stand in its campaign's statistics, other properties are checked and not kept.",
-        body: Type.Union([CustomEvent, Events, Type.Object({ events: Events })]),
+        body: Type.Union([
+          CustomEvent,
+          Events,
+          Type.Object({ events: Events }, { additionalProperties: false }),
+        ]),
         response: { 202: Accepted, '4xx': Problem, 503: Problem },
       },
     },
     async (request, reply) => {
       const trace = traceOfCall(request);
-      const reported = await report(request.body, intake, trace);
+      const reported = await intake.report(jsonBytes(request), trace, (values) => onValues(request, values));
       if ('errors' in reported) throw invalidInput(reported.errors);
       const { events, ignored } = reported;
       const counts = Map.groupBy(events, ({ event }) => event);
@@ -61,23 +63,4 @@ export function addEventRoutes(app: FastifyInstance, { intake, onReceived }: Eve
       return reply.code(202).send({ accepted: events.length, ignored });
     },
   );
-}
-
-/** One event, an array, or {"events": […]} and nothing beside it. */
-async function report(
-  body: unknown,
-  intake: EventIntake,
-  trace: TraceContext | undefined,
-): Promise<Reported> {
-  if (Array.isArray(body)) return intake.reportBulk(body, trace);
-  if (typeof body !== 'object' || body === null || !('events' in body)) return intake.reportOne(body, trace);
-  const { events, ...others } = body;
-  const errors: FieldError[] = Object.keys(others).map((field) => ({
-    field,
-    type: 'UNKNOWN_FIELD',
-    detail: 'is not a field of this object, or not allowed here',
-  }));
-  if (!Array.isArray(events))
-    errors.unshift({ field: 'events', type: 'WRONG_TYPE', detail: 'must be array' });
-  return errors.length > 0 ? { errors } : intake.reportBulk(events as unknown[], trace);
 }

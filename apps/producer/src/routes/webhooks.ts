@@ -2,24 +2,35 @@
 import { Readable } from 'node:stream';
 import {
   BULK_WEBHOOKS_MAX,
+  JsonTextError,
   Problem,
   type TraceContext,
   traceFields,
   Webhook,
   WebhookStatus,
 } from '@hookfleet/contract';
-import { invalidInput, ProblemError, traceOfCall } from '@hookfleet/http-api';
-import { type Enqueued, WEBHOOK_BYTES_MAX, type WebhookIntake } from '@hookfleet/intake';
+import { invalidInput, jsonBytes, ProblemError, traceOfCall } from '@hookfleet/http-api';
+import {
+  type CallFaults,
+  type Enqueued,
+  readWebhook,
+  WEBHOOK_BYTES_MAX,
+  type WebhookIntake,
+  type WebhookText,
+} from '@hookfleet/intake';
 import type { WebhooksOut } from '@hookfleet/queue';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
-import { NdjsonTooLargeError, ndjsonLines } from '../ndjson.ts';
+import { BodyTooLargeError, bodyChunks } from '../body-chunks.ts';
+import { BulkShapeError, bulkItems } from '../bulk-items.ts';
+import { ndjsonLines } from '../ndjson.ts';
 
 /** Of a bulk call's body. */
 export const BULK_BYTES_MAX = 32 * 1024 * 1024;
 // A webhook's envelope around its 1 MiB body, and what JSON's escapes may add to it.
 const SINGLE_BYTES_MAX = WEBHOOK_BYTES_MAX + 128 * 1024;
-const NDJSON_LINE_BYTES_MAX = 2 * SINGLE_BYTES_MAX;
+// Of a line, or an item of a list.
+const ITEM_BYTES_MAX = 2 * SINGLE_BYTES_MAX;
 
 const Accepted = Type.Object({ id: Type.String() });
 const AcceptedBulk = Type.Object({ ids: Type.Array(Type.String()) });
@@ -58,7 +69,7 @@ export function addWebhookRoutes(
     '/v1/webhooks',
     {
       bodyLimit: SINGLE_BYTES_MAX,
-      config: { needs: 'enqueue' },
+      config: { needs: 'enqueue', keepsJsonBytes: true },
       // The body is checked by the intake, once: the schema here is what the documentation shows.
       validatorCompiler: () => () => true,
       schema: {
@@ -69,14 +80,16 @@ export function addWebhookRoutes(
     },
     async (request, reply) => {
       const trace = traceOfCall(request);
-      const [id] = idsOf(await intake.enqueueOne(request.body, trace), request, trace);
+      const [id] = idsOf(await intake.enqueueOne(jsonBytes(request), trace), request, trace);
       return reply.code(202).send({ id });
     },
   );
 
   app.register(async (bulk) => {
+    // Both forms are read while they arrive.
+    bulk.removeContentTypeParser('application/json');
     bulk.addContentTypeParser(
-      ['application/x-ndjson', 'application/ndjson', 'application/jsonl'],
+      ['application/json', 'application/x-ndjson', 'application/ndjson', 'application/jsonl'],
       (_request, payload, done) => done(null, payload),
     );
     bulk.post(
@@ -87,14 +100,17 @@ export function addWebhookRoutes(
         validatorCompiler: () => () => true,
         schema: {
           summary: 'Enqueue up to 5,000 webhooks, all or none; also as NDJSON, one webhook a line',
-          body: Type.Object({ webhooks: Type.Array(Webhook, { minItems: 1, maxItems: BULK_WEBHOOKS_MAX }) }),
+          body: Type.Object(
+            { webhooks: Type.Array(Webhook, { minItems: 1, maxItems: BULK_WEBHOOKS_MAX }) },
+            { additionalProperties: false },
+          ),
           response: { 202: AcceptedBulk, '4xx': Problem, 503: Problem },
         },
       },
       async (request, reply) => {
-        const items = request.body instanceof Readable ? fromNdjson(request.body) : fromArray(request.body);
+        const texts = textsOf(request);
         const trace = traceOfCall(request);
-        const ids = idsOf(await intake.enqueueBulk(items, trace), request, trace);
+        const ids = idsOf(await intake.enqueueBulk(texts, trace), request, trace);
         return reply.code(202).send({ ids });
       },
     );
@@ -121,45 +137,25 @@ export function addWebhookRoutes(
   );
 }
 
-function fromArray(body: unknown): unknown[] {
-  const { webhooks, ...others } = (typeof body === 'object' && body !== null ? body : {}) as Record<
-    string,
-    unknown
-  >;
-  const unknown = Object.keys(others).map((field) => ({
-    field,
-    type: 'UNKNOWN_FIELD',
-    detail: 'is not a field of this object',
-  }));
-  if (!Array.isArray(webhooks)) {
-    const problem =
-      webhooks === undefined
-        ? { type: 'REQUIRED', detail: 'is required' }
-        : { type: 'WRONG_TYPE', detail: 'must be array' };
-    throw invalidInput([{ field: 'webhooks', ...problem }, ...unknown]);
-  }
-  if (unknown.length > 0) throw invalidInput(unknown);
-  return webhooks;
-}
-
-async function* fromNdjson(body: Readable): AsyncGenerator<unknown> {
+/** The webhooks of a call while it arrives, and what is at fault beside them. */
+async function* textsOf(request: FastifyRequest): AsyncGenerator<WebhookText | CallFaults> {
   try {
-    for await (const line of ndjsonLines(body, {
-      bytesMax: BULK_BYTES_MAX,
-      lineBytesMax: NDJSON_LINE_BYTES_MAX,
-    })) {
-      yield parsed(line);
-    }
+    for await (const item of itemsOf(request)) yield readWebhook(item);
   } catch (error) {
-    if (error instanceof NdjsonTooLargeError) throw new ProblemError(413, error.message);
-    throw error;
+    if (error instanceof BodyTooLargeError) throw new ProblemError(413, error.message);
+    if (error instanceof BulkShapeError) yield { callFaults: error.errors };
+    else if (error instanceof JsonTextError)
+      yield { callFaults: [{ field: '', type: 'INVALID_VALUE', detail: error.message }] };
+    else throw error;
   }
 }
 
-function parsed(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch (error) {
-    return error;
-  }
+function itemsOf(request: FastifyRequest): AsyncGenerator<Buffer> {
+  const { body, mediaType } = request;
+  if (typeof body === 'string') throw new ProblemError(415, 'The body must be application/json or NDJSON.');
+  if (!(body instanceof Readable))
+    throw invalidInput([{ field: 'webhooks', type: 'REQUIRED', detail: 'is required' }]);
+  return mediaType === 'application/json'
+    ? bulkItems(bodyChunks(body, BULK_BYTES_MAX), { itemBytesMax: ITEM_BYTES_MAX })
+    : ndjsonLines(body, { bytesMax: BULK_BYTES_MAX, lineBytesMax: ITEM_BYTES_MAX });
 }
