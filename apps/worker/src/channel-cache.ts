@@ -49,19 +49,24 @@ export function createChannelCache(
     return channel;
   }
 
+  async function getIfStored(id: string): Promise<Channel | undefined> {
+    try {
+      return await get(id);
+    } catch (error) {
+      if (error instanceof ChannelMissingError) return undefined;
+      throw error;
+    }
+  }
+
   return {
     get,
-    async batchingOf(id) {
-      try {
-        return (await get(id)).batch;
-      } catch (error) {
-        if (error instanceof ChannelMissingError) return undefined;
-        throw error;
-      }
-    },
+    batchingOf: async (id) => (await getIfStored(id))?.batch,
     async limitsOf(lane) {
       const id = channelOfLane(lane);
-      return id === undefined ? NO_LIMITS : laneLimits(await get(id));
+      if (id === undefined) return NO_LIMITS;
+      const channel = await getIfStored(id);
+      // What waits for one that is missing is let go, to end as a dead letter.
+      return channel === undefined ? NO_LIMITS : laneLimits(channel);
     },
     changed(lane) {
       const id = lane === undefined ? undefined : channelOfLane(lane);

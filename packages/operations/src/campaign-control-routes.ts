@@ -67,7 +67,8 @@ export function addCampaignControlRoutes(
     '/v1/campaigns/:id/controls',
     {
       schema: {
-        summary: 'Set its rate, priority and deadline; what is left out is lifted',
+        summary:
+          'Set its rate, priority and deadline; what is left out is lifted. What a deadline has cancelled stays so',
         params: Params,
         body: CampaignControls,
         response: { 200: ControlsView, 400: Problem },
