@@ -19,6 +19,8 @@ import { startDelivering } from '../src/start-delivering.ts';
 export interface WorkerUnderTest {
   readonly outcomes: readonly Outcome[];
   readonly errors: readonly Error[];
+  /** Attempts that hold a slot. */
+  inFlight(): number;
   /** As "lane state why". */
   readonly circuitChanges: readonly string[];
   /** Resolves when the worker has read all circuits and controls that are in Redis now. */
@@ -62,6 +64,7 @@ export async function startWorker(
   const circuitChanges: string[] = [];
   let looks = 0;
   const attention = startAttentionClock();
+  const slots = createAttemptSlots({ slotsMax: concurrency, bytesMax: bodyBytesMax(), now: attention.now });
   const closers: (() => unknown)[] = [() => disconnectRedis(connection), () => attention.stop()];
   await startDelivering({
     connection,
@@ -69,7 +72,7 @@ export async function startWorker(
     shards,
     workerId: 'test',
     secrets: createSecretBox(encryptionKeys),
-    slots: createAttemptSlots({ slotsMax: concurrency, bytesMax: bodyBytesMax(), now: attention.now }),
+    slots,
     config: {
       attemptRetentionMs: 3_600_000,
       attemptTimeoutMs,
@@ -99,6 +102,7 @@ export async function startWorker(
   return {
     outcomes,
     errors,
+    inFlight: slots.inFlight,
     circuitChanges,
     async looked() {
       // The look that is under way may have begun before the call: the one after it did not.
