@@ -9,8 +9,8 @@ import {
   createQueueMonitor,
   createSecretBox,
   disconnectRedis,
+  followShards,
   isRedisUnavailable,
-  joinShards,
   LaterVersionError,
   listWorkers,
   openCampaignControls,
@@ -95,20 +95,8 @@ await startApplication('aggregator', async () => {
   lifecycle.onClose('redis of the API', () => disconnectRedis(reading));
   // Before it is connected it refuses every call: an aggregator that listens by then would answer 503.
   await checkRedis(reading);
-  const joined = await joinShards({
-    connection,
-    prefix: config.keyPrefix,
-    shards: config.shards,
-    onMore(shards) {
-      logger.error({ shards, known: joined.shards }, 'fleet.more_shards');
-      lifecycle.shutdown('the fleet has more shards');
-    },
-    onError,
-  });
-  lifecycle.onClose('shards', () => joined.stop());
-  if (joined.shards > config.shards)
-    logger.warn({ HOOKFLEET_SHARDS: config.shards, shards: joined.shards }, 'fleet.shards_followed');
-  const shardOptions = { connection, prefix: config.keyPrefix, shards: joined.shards };
+  const shards = await followShards({ connection, config, logger, lifecycle, onError });
+  const shardOptions = { connection, prefix: config.keyPrefix, shards };
 
   const seriesRetention = {
     minute: config.retentionMinutesMs,

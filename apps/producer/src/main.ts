@@ -7,8 +7,8 @@ import {
   createReplicaWait,
   createSecretBox,
   disconnectRedis,
+  followShards,
   isRedisUnavailable,
-  joinShards,
   LaterVersionError,
   openCampaignControls,
   openCampaignJobs,
@@ -72,20 +72,8 @@ await startApplication('producer', async () => {
   await checkFormats(connection, config.keyPrefix);
   const secrets = createSecretBox(config.encryptionKeys);
 
-  const joined = await joinShards({
-    connection,
-    prefix: config.keyPrefix,
-    shards: config.shards,
-    onMore(shards) {
-      logger.error({ shards, known: joined.shards }, 'fleet.more_shards');
-      lifecycle.shutdown('the fleet has more shards');
-    },
-    onError,
-  });
-  lifecycle.onClose('shards', () => joined.stop());
-  if (joined.shards > config.shards)
-    logger.warn({ HOOKFLEET_SHARDS: config.shards, shards: joined.shards }, 'fleet.shards_followed');
-  const shardOptions = { connection, prefix: config.keyPrefix, shards: joined.shards, onError };
+  const shards = await followShards({ connection, config, logger, lifecycle, onError });
+  const shardOptions = { connection, prefix: config.keyPrefix, shards, onError };
 
   const knownControls = openKnownControls(shardOptions);
   const replicas = config.waitReplicas;

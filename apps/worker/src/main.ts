@@ -10,7 +10,7 @@ import {
   createQueueMonitor,
   createSecretBox,
   disconnectRedis,
-  joinShards,
+  followShards,
   startWorkerHeartbeat,
 } from '@hookfleet/queue';
 import {
@@ -65,20 +65,8 @@ await startApplication('worker', async () => {
   lifecycle.onClose('redis', () => disconnectRedis(connection));
   await checkRedis(connection);
   await checkFormats(connection, config.keyPrefix);
-  const joined = await joinShards({
-    connection,
-    prefix: config.keyPrefix,
-    shards: config.shards,
-    onMore(shards) {
-      logger.error({ shards, known: joined.shards }, 'fleet.more_shards');
-      lifecycle.shutdown('the fleet has more shards');
-    },
-    onError,
-  });
-  lifecycle.onClose('shards', () => joined.stop());
-  if (joined.shards > config.shards)
-    logger.warn({ HOOKFLEET_SHARDS: config.shards, shards: joined.shards }, 'fleet.shards_followed');
-  const shardOptions = { connection, prefix: config.keyPrefix, shards: joined.shards };
+  const shards = await followShards({ connection, config, logger, lifecycle, onError });
+  const shardOptions = { connection, prefix: config.keyPrefix, shards };
 
   const registry = createMetricsRegistry();
   const attention = startAttentionClock();

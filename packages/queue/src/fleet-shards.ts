@@ -54,3 +54,33 @@ export async function joinShards(options: JoinShardsOptions): Promise<JoinedShar
   void watch();
   return { shards, stop: () => stopping.abort() };
 }
+
+export interface FollowShardsOptions {
+  readonly connection: RedisConnection;
+  readonly config: { readonly keyPrefix: string; readonly shards: number };
+  readonly logger: Record<'error' | 'warn', (facts: object, message: string) => void>;
+  readonly lifecycle: {
+    onClose(name: string, close: () => void): void;
+    shutdown(reason: string): void;
+  };
+  readonly onError: (error: Error) => void;
+}
+
+/** Joins, for a process that a supervisor starts again: it stops when the fleet has more shards. Resolves to their number. */
+export async function followShards(options: FollowShardsOptions): Promise<number> {
+  const { connection, config, logger, lifecycle, onError } = options;
+  const joined = await joinShards({
+    connection,
+    prefix: config.keyPrefix,
+    shards: config.shards,
+    onMore(shards) {
+      logger.error({ shards, known: joined.shards }, 'fleet.more_shards');
+      lifecycle.shutdown('the fleet has more shards');
+    },
+    onError,
+  });
+  lifecycle.onClose('shards', () => joined.stop());
+  if (joined.shards > config.shards)
+    logger.warn({ HOOKFLEET_SHARDS: config.shards, shards: joined.shards }, 'fleet.shards_followed');
+  return joined.shards;
+}
