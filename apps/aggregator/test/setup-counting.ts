@@ -17,6 +17,12 @@ export const RETENTION: CountingRetention = {
   campaignMs: 730 * DAY_MS,
 };
 
+// Redis deletes by its own clock: with a test's date, what it counts must outlast more than the date.
+const KEPT_FOR_A_CENTURY: CountingRetention = {
+  series: { minute: 36_500 * DAY_MS, halfHour: 36_500 * DAY_MS, day: 36_500 * DAY_MS },
+  campaignMs: 36_500 * DAY_MS,
+};
+
 export interface CountingSetup {
   readonly connection: RedisConnection;
   readonly prefix: string;
@@ -46,7 +52,8 @@ export function setupCounting(
   } = {},
 ): CountingSetup {
   const connection = connectRedis({ url, name: 'test', temper, onError: () => undefined });
-  const index = createCampaignIndex({ connection, prefix, retentionMs: retention.campaignMs, now });
+  const kept = now === Date.now ? retention : KEPT_FOR_A_CENTURY;
+  const index = createCampaignIndex({ connection, prefix, retentionMs: kept.campaignMs, now });
   const reader = createCampaignReader(connection, prefix);
   return {
     connection,
@@ -54,18 +61,18 @@ export function setupCounting(
     countResults: createCountResults({
       connection,
       prefix,
-      retention,
+      retention: kept,
       index,
       onNonePending: () => undefined,
       now,
     }),
-    countEvents: createCountEvents({ connection, prefix, retention, eventIdsMs, index, now }),
+    countEvents: createCountEvents({ connection, prefix, retention: kept, eventIdsMs, index, now }),
     reader,
     series: createSeriesReader({ connection, prefix, retention: retention.series, now }),
     audit: createCampaignAudit({
       connection,
       prefix,
-      runs: createCampaignRuns({ connection, prefix, retentionMs: retention.campaignMs, now }),
+      runs: createCampaignRuns({ connection, prefix, retentionMs: kept.campaignMs, now }),
       logs: openCampaignLogs({ connection, prefix, shards: 1 }),
       totals: reader.totals,
     }),
