@@ -123,7 +123,7 @@ test('each secret of a destination is known, wherever it stands', () => {
       auth: { type: 'header', name: 'X-Tenant', value: 'in-own-header' },
       signingSecrets: [
         `whsec_${key}`,
-        { secret: 'whsec_cm90YXRlZC1zZWNyZXQ=', expiresAt: '2030-01-01T00:00:00Z' },
+        { secret: 'whsec_cm90YXRlZC1zZWNyZXQ=', expiresAt: '2130-01-01T00:00:00Z' },
       ],
     },
   );
