@@ -1,5 +1,5 @@
 /** An aggregator's life: counts results, answers questions about campaigns, until it is told to stop. */
-import type { Results } from '@hookfleet/contract';
+import { type Results, RESULTS_QUEUE } from '@hookfleet/contract';
 import {
   checkFormats,
   checkRedis,
@@ -22,6 +22,7 @@ import {
   openFleetEvents,
   openKnownControls,
   readWaiting,
+  unreadShards,
 } from '@hookfleet/queue';
 import { createPriorityChanges } from '@hookfleet/operations';
 import {
@@ -234,6 +235,13 @@ await startApplication('aggregator', async () => {
           resultsWaitSinceMs: sampler.resultsWaitSinceMs,
           now: Date.now,
         }),
+        shards: () =>
+          unreadShards({
+            ...shardOptions,
+            ...consumer,
+            waitingJobs: () => monitor.waitingJobs(RESULTS_QUEUE),
+            now: Date.now,
+          }),
       },
       ready: {
         redis: () => checkWrites({ ...shardOptions, connection: reading }),

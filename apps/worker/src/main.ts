@@ -1,6 +1,6 @@
 /** A worker's life: takes bundles, attempts their webhooks, records the outcomes, until it is told to stop. */
 import { hostname } from 'node:os';
-import { traceFields } from '@hookfleet/contract';
+import { traceFields, WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import {
   bodyBytesMax,
   checkFormats,
@@ -12,6 +12,7 @@ import {
   disconnectRedis,
   followShards,
   startWorkerHeartbeat,
+  unreadShards,
 } from '@hookfleet/queue';
 import {
   createLifecycle,
@@ -116,6 +117,7 @@ await startApplication('worker', async () => {
 
   const monitor = createQueueMonitor(shardOptions);
   lifecycle.onClose('monitor', () => monitor.close());
+  const waitingJobs = () => monitor.waitingJobs(WEBHOOKS_QUEUE);
   const server = createOpsServer({
     registry,
     healthy: {
@@ -123,9 +125,10 @@ await startApplication('worker', async () => {
         lastProgressAt: consumer.lastProgressAt,
         inFlight: slots.inFlight,
         concurrency: config.concurrency,
-        waitingJobs: () => monitor.waitingWebhookJobs(),
+        waitingJobs: async () => (await waitingJobs()).reduce((sum, jobs) => sum + jobs, 0),
         now: Date.now,
       }),
+      shards: () => unreadShards({ ...shardOptions, ...consumer, waitingJobs, now: Date.now }),
     },
     ready: {
       redis: () => checkWrites(shardOptions),

@@ -87,7 +87,9 @@ function open(
     case 'single':
       return new Redis({ ...options, ...target.address });
     case 'cluster':
-      return new Cluster([...target.nodes], clusterOptions({ ...options, ...target.access }, temper));
+      return settlesConnects(
+        new Cluster([...target.nodes], clusterOptions({ ...options, ...target.access }, temper)),
+      );
     case 'sentinel':
       return new Redis({ ...options, ...sentinelOptions(target) });
   }
@@ -107,6 +109,40 @@ function clusterOptions(redisOptions: ConnectionOptions, temper: ConnectOptions[
     // TLS certificates are issued for names; keep what the cluster announces.
     dnsLookup: (address: string, callback: (error: null, address: string) => void) => callback(null, address),
   };
+}
+
+/**
+ * Where the cluster has failed when a connection comes, ioredis (6.0.0) tries again, and forgets who waits for it: its promise
+ * never settles, though the connection gets there. BullMQ waits for that of its blocking connection before it reads on. Here
+ * it settles when the connection is ready, or ended.
+ */
+function settlesConnects(cluster: Cluster): Cluster {
+  const connect = cluster.connect.bind(cluster);
+  const duplicate = cluster.duplicate.bind(cluster);
+  // One for all tries: there may be thousands before the cluster is well.
+  let ready: Promise<void> | undefined;
+  function untilReady(): Promise<void> {
+    ready ??= new Promise<void>((resolve, reject) => {
+      function settled(): void {
+        ready = undefined;
+        cluster.off('ready', onReady).off('end', onEnd);
+      }
+      function onReady(): void {
+        settled();
+        resolve();
+      }
+      function onEnd(): void {
+        settled();
+        reject(new Error('Connection is closed.'));
+      }
+      cluster.on('ready', onReady).on('end', onEnd);
+    });
+    return ready;
+  }
+  cluster.connect = () => Promise.race([connect(), untilReady()]);
+  cluster.duplicate = ((...args: Parameters<typeof duplicate>) =>
+    settlesConnects(duplicate(...args))) as Cluster['duplicate'];
+  return cluster;
 }
 
 /**

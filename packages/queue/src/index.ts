@@ -91,6 +91,7 @@ export {
 export { type WaitingWebhooks, whereAllWait } from './where-webhooks-wait.ts';
 export { type ReadSortedSetOptions, readSortedSet, type SortedMember } from './read-sorted-set.ts';
 export { checkWrites } from './check-writes.ts';
+export { unreadShards } from './unread-shards.ts';
 export { followShards, type JoinedShards, joinShards } from './fleet-shards.ts';
 
 export { createReplicaWait, type ReplicaWait } from './replica-wait.ts';

@@ -40,10 +40,8 @@ export interface QueueSample {
 
 export interface QueueMonitor {
   sample(): Promise<QueueSample>;
-  /** Jobs of the webhooks queue that wait for a worker. */
-  waitingWebhookJobs(): Promise<number>;
-  /** Jobs of the results queue that wait for an aggregator. */
-  waitingResultsJobs(): Promise<number>;
+  /** Jobs of the queue that wait to be taken, by shard. */
+  waitingJobs(queue: QueueName): Promise<readonly number[]>;
   close(): Promise<void>;
 }
 
@@ -68,12 +66,6 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
       ),
     );
     return counts.reduce((sum, count) => sum + Number(count ?? 0), 0);
-  }
-
-  async function waitingJobs(queue: QueueName): Promise<number> {
-    const all = shardQueues.find(({ name }) => name === queue)?.queues.all ?? [];
-    const counts = await Promise.all(all.map((one) => one.getJobCountByTypes('waiting', 'prioritized')));
-    return counts.reduce((sum, count) => sum + count, 0);
   }
 
   return {
@@ -130,8 +122,10 @@ export function createQueueMonitor(options: ShardOptions, now: () => number = Da
         atRest: parked.webhooks === 0 && perQueue.every(({ busy }) => !busy),
       };
     },
-    waitingWebhookJobs: () => waitingJobs(WEBHOOKS_QUEUE),
-    waitingResultsJobs: () => waitingJobs(RESULTS_QUEUE),
+    waitingJobs(queue) {
+      const all = shardQueues.find(({ name }) => name === queue)?.queues.all ?? [];
+      return Promise.all(all.map((one) => one.getJobCountByTypes('waiting', 'prioritized')));
+    },
     async close() {
       await Promise.all(shardQueues.map(({ queues }) => queues.close()));
     },

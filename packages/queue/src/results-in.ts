@@ -29,6 +29,8 @@ export interface ResultsConsumer {
   stop(): Promise<void>;
   /** When a job was last finished or the queue found empty. Milliseconds since 1970. */
   lastProgressAt(): number;
+  /** When the shard's queue was last asked for a job; now if one of its jobs is under way. Milliseconds since 1970. */
+  readingSince(shard: number): number;
   active(): number;
 }
 
@@ -37,6 +39,21 @@ export interface ResultsConsumer {
 const CLOSE_WITHIN_MS = 3_000;
 
 class ResultsWorker extends Worker {
+  lastAskedAt = Date.now();
+  active = 0;
+
+  /** BullMQ asks it before each wait for a job. */
+  protected override getBlockTimeout(blockUntil: number): number {
+    this.lastAskedAt = Date.now();
+    return super.getBlockTimeout(blockUntil);
+  }
+
+  /** BullMQ's own way to take a job: it waits for Redis for as long as that is away. */
+  protected override async moveToActive(token: string, name?: string): Promise<Job> {
+    this.lastAskedAt = Date.now();
+    return super.moveToActive(token, name);
+  }
+
   /** For a worker that does not close: the check for stalled jobs, and the renewal of locks. */
   async stopTimers(): Promise<void> {
     await this.pause(true);
@@ -49,7 +66,6 @@ const validateResults = compileValidator<Results>(Results);
 export function consumeResults(options: ConsumeResultsOptions): ResultsConsumer {
   const { connection, prefix, shards, onError, closeWithinMs = CLOSE_WITHIN_MS } = options;
   let lastProgressAt = Date.now();
-  let active = 0;
   const losses = lossesOf(connection);
   const lossesBefore = new WeakMap<Job, number>();
   const addingAgain = new Set<Promise<unknown>>();
@@ -68,12 +84,12 @@ export function consumeResults(options: ConsumeResultsOptions): ResultsConsumer 
             `not results: ${checked.errors.map(({ field, detail }) => `${field} ${detail}`).join(', ')}`,
           );
         }
-        active += 1;
+        worker.active += 1;
         lossesBefore.set(job, losses());
         try {
           await options.apply(checked.value);
         } finally {
-          active -= 1;
+          worker.active -= 1;
         }
         return null;
       },
@@ -103,12 +119,13 @@ export function consumeResults(options: ConsumeResultsOptions): ResultsConsumer 
     return worker;
   });
 
+  const active = () => workers.reduce((sum, worker) => sum + worker.active, 0);
   return {
     async stop() {
       const closed = Promise.all(workers.map((worker) => worker.close())).then(() => true);
       let isClosed = false;
       do isClosed = await Promise.race([closed, sleep(closeWithinMs, false, { ref: false })]);
-      while (!isClosed && active > 0);
+      while (!isClosed && active() > 0);
       await Promise.race([Promise.all(addingAgain), sleep(closeWithinMs, undefined, { ref: false })]);
       if (isClosed) return;
       // BullMQ stops these timers only after its wait has ended: without this, they run until the process ends.
@@ -118,6 +135,10 @@ export function consumeResults(options: ConsumeResultsOptions): ResultsConsumer 
         worker.disconnect().catch((error: Error) => onError(error, { doing: 'leave the results queue' }));
     },
     lastProgressAt: () => lastProgressAt,
-    active: () => active,
+    readingSince(shard) {
+      const worker = workers[shard];
+      return worker === undefined || worker.active > 0 ? Date.now() : worker.lastAskedAt;
+    },
+    active,
   };
 }

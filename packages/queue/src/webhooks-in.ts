@@ -25,6 +25,8 @@ import type { ShardOptions } from './shard-queues.ts';
 
 // After an error of Redis or of ours, the same thing is tried again after this time.
 const PAUSE_AFTER_ERROR_MS = 1_000;
+// With Redis away, a fetch may wait for its connection for ever. What it takes after all is taken from it by a stalled check.
+const CLOSE_WITHIN_MS = 3_000;
 // Seconds that a fetch blocks on an empty queue.
 const DRAIN_DELAY_S = 5;
 
@@ -80,6 +82,8 @@ export interface WebhooksConsumer {
   stop(): Promise<void>;
   /** When a bundle was last taken, or the queue found empty: what a health check asks. Milliseconds since 1970. */
   lastProgressAt(): number;
+  /** When the read of the shard's queue that is under way began; now if none is. Milliseconds since 1970. */
+  readingSince(shard: number): number;
   inHand(): number;
 }
 
@@ -90,6 +94,7 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
   const capacity = createBundleCapacity(options);
   const running = new Map<Job, { token: string; lost: AbortController }>();
   const underWay = new Set<Promise<void>>();
+  const readingSince = new Map<number, number>();
   let lastProgressAt = Date.now();
   let tokens = 0;
 
@@ -113,6 +118,7 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
       await capacity.untilRoom(stopping.signal);
       if (stopping.signal.aborted) return;
       const token = `${worker.id}:${tokens++}`;
+      readingSince.set(shard, Date.now());
       try {
         const job = await worker.getNextJob(token, { block: true });
         lastProgressAt = Date.now();
@@ -123,6 +129,8 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
         onError(error as Error, { shard, doing: 'fetch' });
         // A stop ends it early.
         await sleep(PAUSE_AFTER_ERROR_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
+      } finally {
+        readingSince.delete(shard);
       }
     }
   }
@@ -258,13 +266,14 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
       stopping.abort();
       while (underWay.size > 0) await Promise.all(underWay);
       // By force: a fetch that blocks on an empty queue would hold the stop for drainDelayS. No job is hurt by it.
-      await Promise.all(workers.map((worker) => worker.close(true)));
-      await Promise.all(loops);
+      const closed = Promise.all(workers.map((worker) => worker.close(true))).then(() => Promise.all(loops));
+      await Promise.race([closed, sleep(CLOSE_WITHIN_MS, undefined, { ref: false })]);
       // What was fetched while the stop began goes back.
       while (underWay.size > 0) await Promise.all(underWay);
       clearInterval(renewal);
     },
     lastProgressAt: () => lastProgressAt,
+    readingSince: (shard) => readingSince.get(shard) ?? Date.now(),
     inHand: capacity.inHand,
   };
 }

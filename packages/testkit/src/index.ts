@@ -21,7 +21,8 @@ export {
 export { END_WITH_PARENT, type StartedProcess, startProcess } from './start-process.ts';
 export { processEnvironment } from './process-environment.ts';
 export { type ProxiedConnection, startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
-export { startTestCluster, startTestRedis, type TestCluster } from './test-redis.ts';
+export { startTestCluster, type TestCluster, type TestClusterOptions } from './test-cluster.ts';
+export { startTestRedis } from './test-redis.ts';
 export { makeTemporaryDirectory, type TemporaryDirectory } from './temporary-directory.ts';
 export { startTestSentinel, type TestSentinel } from './test-sentinel.ts';
 export { type CollectedSpan, startTraceCollector, type TraceCollector } from './trace-collector.ts';
