@@ -7,7 +7,18 @@ import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { eventually, startTestCluster, type TestCluster } from '@hookfleet/testkit';
 import type { Cluster } from 'ioredis';
-import { connectRedis, disconnectRedis, type RedisConnection } from '../src/connection.ts';
+import { WEBHOOKS_QUEUE } from '@hookfleet/contract';
+import { Queue } from 'bullmq';
+import { shardPrefix } from '../src/keys.ts';
+import {
+  connectRedis,
+  consumeResults,
+  consumeWebhooks,
+  disconnectRedis,
+  openResultsOut,
+  type RedisConnection,
+} from '../src/index.ts';
+import { bundleOf, outcomeOf } from './setup-queue.ts';
 
 let cluster: TestCluster;
 let connection: RedisConnection;
@@ -65,3 +76,83 @@ test.each(['a connection', 'its duplicate'])(
     expect(await connection.get('anything')).toBe(null);
   },
 );
+
+// In three of them, one lies on each master.
+const SHARDS = [0, 1, 2];
+
+function consume(prefix: string) {
+  const options = { connection: connect(), prefix, shards: SHARDS.length };
+  const limits = { lockDurationMs: 30_000, stalledIntervalMs: 500, onError: () => undefined };
+  const [bundles, results] = [new Set<number>(), new Set<string>()];
+  const webhooksIn = consumeWebhooks({
+    ...options,
+    ...limits,
+    webhooksMax: 100,
+    // A read of an empty queue ends soon.
+    drainDelayS: 1,
+    async process({ shard }) {
+      bundles.add(shard);
+      return 'finished';
+    },
+    onDrained: () => undefined,
+  });
+  const resultsIn = consumeResults({
+    ...options,
+    ...limits,
+    concurrency: 2,
+    async apply({ outcomes = [] }) {
+      for (const { messageId } of outcomes) results.add(messageId);
+    },
+  });
+  const readers = SHARDS.flatMap((shard) =>
+    [webhooksIn, resultsIn].map((consumer) => () => Date.now() - consumer.readingSince(shard)),
+  );
+  return {
+    bundles,
+    results,
+    /** For how long the read that takes longest has been under way, in milliseconds. */
+    longestReadMs: () => Math.max(...readers.map((ms) => ms())),
+    async enqueue() {
+      const out = openResultsOut(options);
+      const bundle = bundleOf(1);
+      const [webhook] = bundle.webhooks as [(typeof bundle.webhooks)[number]];
+      for (const shard of SHARDS) {
+        const queue = new Queue(WEBHOOKS_QUEUE, { connection, prefix: shardPrefix(prefix, shard) });
+        await queue.add('bundle', bundle);
+        await queue.close();
+        await out.add(shard, { outcomes: [outcomeOf(bundle, webhook, { messageId: `m-${shard}` })] });
+      }
+      await out.close();
+    },
+    nothingInHand: () => eventually(() => expect([webhooksIn.inHand(), resultsIn.active()]).toEqual([0, 0])),
+    stop: () => Promise.all([webhooksIn.stop(), resultsIn.stop()]),
+  };
+}
+
+/** Longer than any read takes, also of results: BullMQ gives one up a second after the five for which it blocks. */
+const STUCK_MS = 10_000;
+
+test('each shard is read again when its master goes on', async () => {
+  const consumers = consume('read-again');
+  await consumers.enqueue();
+  const allAre = (size: number) =>
+    eventually(() => expect([consumers.bundles.size, consumers.results.size]).toEqual([size, size]));
+  await allAre(SHARDS.length);
+  await consumers.nothingInHand();
+  const goOn = await hang();
+  await eventually(() => expect(consumers.longestReadMs()).toBeGreaterThan(STUCK_MS));
+  await goOn();
+  consumers.bundles.clear();
+  consumers.results.clear();
+  await consumers.enqueue();
+  await allAre(SHARDS.length);
+  await consumers.stop();
+});
+
+test('a stop with nothing in hand ends, also while a master hangs', async () => {
+  const consumers = consume('stop');
+  const goOn = await hang();
+  await eventually(() => expect(consumers.longestReadMs()).toBeGreaterThan(STUCK_MS));
+  await consumers.stop();
+  await goOn();
+});
