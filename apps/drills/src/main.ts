@@ -11,7 +11,13 @@ import { chaosTable } from './chaos/draw-chaos.ts';
 import type { LoadReport } from './chaos/load-and-reckon.ts';
 import { CHAOS_SHORT, chaosOf, runChaos } from './chaos/run-chaos.ts';
 import { failoverTable } from './failover/draw-failovers.ts';
-import { FAILOVER_LONG, FAILOVER_SHORT, runFailovers } from './failover/run-failovers.ts';
+import {
+  FAILOVER_LONG,
+  FAILOVER_SHORT,
+  type FailoverSettings,
+  REDIS_FORMS,
+  runFailovers,
+} from './failover/run-failovers.ts';
 import { measureLimits } from './limits.ts';
 import { failureLine, failureText } from './model/failure-text.ts';
 import { runModel } from './model/run-model.ts';
@@ -208,13 +214,19 @@ interface FailoverCommandOptions {
   short?: boolean;
   json?: boolean;
   seed?: number;
+  redis: FailoverSettings['redis'];
   waitReplicas: number;
   minReplicas: number;
 }
 
 program
   .command('failover')
-  .description('a master of Redis that fails under load, a replica in its place by Sentinel; what that loses')
+  .description('a master of Redis that fails under load, a replica in its place; what that loses')
+  .addOption(
+    new Option('--redis <form>', 'who puts the replica in its place')
+      .choices(REDIS_FORMS)
+      .default('sentinel'),
+  )
   .option('--short', 'each way to fail once, instead of five times')
   .option('--json', 'end with one line of JSON')
   .option('--seed <number>', 'the same plan again; what it meets may differ', parseNumber)

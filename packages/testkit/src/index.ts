@@ -22,6 +22,8 @@ export { END_WITH_PARENT, type StartedProcess, startProcess } from './start-proc
 export { processEnvironment } from './process-environment.ts';
 export { type ProxiedConnection, startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 export { startTestCluster, type TestCluster, type TestClusterOptions } from './test-cluster.ts';
+export type { FailingRedis, FailingRedisOptions } from './failing-redis.ts';
+export { startTestFailoverCluster } from './test-failover-cluster.ts';
 export { startTestRedis } from './test-redis.ts';
 export { makeTemporaryDirectory, type TemporaryDirectory } from './temporary-directory.ts';
 export { startTestSentinel, type TestSentinel } from './test-sentinel.ts';

@@ -7,33 +7,24 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type EmbeddedRedis, freePort, locateRedis } from '@hookfleet/embedded-redis';
-import { Redis, ReplyError } from 'ioredis';
+import { Redis } from 'ioredis';
 import { eventually } from './eventually.ts';
+import {
+  ask,
+  type FailingRedis,
+  failingArguments,
+  letIn,
+  REPLICA,
+  shutOut,
+  userArguments,
+} from './failing-redis.ts';
 import { makeTemporaryDirectory } from './temporary-directory.ts';
 import { startTestRedis } from './test-redis.ts';
 
-export interface TestSentinel {
-  /** As REDIS_URL takes it. */
-  readonly url: string;
+export interface TestSentinel extends FailingRedis {
   /** Freezes the sentinel that stands first in the URL: two of three are left to agree. It is ended with the others. */
   suspendSentinel(): void;
-  /** The one that the last two sentinels hold for the master. */
-  master(): Promise<EmbeddedRedis>;
-  /** Resolves to the new one when the sentinels have put it in the place of the old. */
-  untilMasterIsNot(old: EmbeddedRedis, timeoutMs?: number): Promise<EmbeddedRedis>;
-  /** Resolves when the other node follows the master and has what it has. */
-  untilReplicated(): Promise<void>;
-  /** What the master is given from now on reaches no replica. */
-  holdReplication(master: EmbeddedRedis): Promise<void>;
-  /** Neither replica nor sentinels reach the master, which is there for its clients still. */
-  isolate(master: EmbeddedRedis): Promise<void>;
-  /** Ends both. */
-  rejoin(node: EmbeddedRedis): Promise<void>;
-  /** Has the sentinels put the replica in the place of a master that is well. */
-  failOver(): Promise<void>;
-  stop(): Promise<void>;
 }
 
 export interface TestSentinelOptions {
@@ -54,15 +45,7 @@ const DOWN_AFTER_MS = 1_000;
 const WAIT_MS = 1_000;
 // A failover that came to nothing is tried again after twice this.
 const FAILOVER_TIMEOUT_MS = 2_000;
-// A replica that has not been heard of for so long (Redis asks each second) does not answer.
-const MIN_REPLICAS_MAX_LAG_S = 2;
-// A node that is killed or frozen comes back sooner.
-const ANSWER_WITHIN_MS = 30_000;
-const ASK_AGAIN_AFTER_MS = 20;
-// Each with its name for a password.
-const REPLICA = 'replica';
 const SENTINEL = 'sentinel';
-const OPERATOR = 'operator';
 // As whom a sentinel comes that was refused as itself.
 const ANYONE = 'default';
 // How often sentinels tell each other of the master, and ask each node for its role. A node that wrongly holds itself for
@@ -75,56 +58,14 @@ export async function startTestSentinel({
   minReplicasToWrite = 0,
 }: TestSentinelOptions = {}): Promise<TestSentinel> {
   const extraArguments = [
-    ...[REPLICA, SENTINEL, OPERATOR].flatMap((user) => userArguments(user, user)),
-    ...userArguments('fleet', password),
-    ...['--masteruser', REPLICA, '--masterauth', REPLICA],
-    ...['--repl-diskless-sync-delay', '0'],
-    ...['--min-replicas-to-write', String(minReplicasToWrite)],
-    ...['--min-replicas-max-lag', String(MIN_REPLICAS_MAX_LAG_S)],
+    ...failingArguments({ password, minReplicasToWrite }),
+    ...userArguments(SENTINEL, SENTINEL),
   ];
   const nodes = await Promise.all(
     Array.from({ length: 1 + REPLICAS }, () => startTestRedis({ extraArguments })),
   );
   const [first] = nodes as [EmbeddedRedis];
   const sentinels: SentinelProcess[] = [];
-
-  /**
-   * Asks until there is an answer: a node that sentinels turn into a replica cuts the connections of all its clients,
-   * ours too. A question may be asked twice, so it must do no harm to ask it again. What the node refuses is not retried.
-   */
-  async function ask<T>(node: EmbeddedRedis, question: (redis: Redis) => Promise<T>): Promise<T> {
-    const deadline = performance.now() + ANSWER_WITHIN_MS;
-    for (;;) {
-      try {
-        return await askOnce(node, question);
-      } catch (error) {
-        const isRefused = error instanceof ReplyError && !/^LOADING\b/.test((error as Error).message);
-        if (isRefused || performance.now() > deadline) throw error;
-      }
-      await sleep(ASK_AGAIN_AFTER_MS);
-    }
-  }
-
-  async function askOnce<T>(node: EmbeddedRedis, question: (redis: Redis) => Promise<T>): Promise<T> {
-    const redis = new Redis({
-      host: '127.0.0.1',
-      port: node.port,
-      username: OPERATOR,
-      password: OPERATOR,
-      retryStrategy: () => null,
-    });
-    redis.on('error', () => undefined);
-    return question(redis).finally(() => redis.disconnect());
-  }
-
-  async function shutOut(node: EmbeddedRedis, users: readonly string[]): Promise<void> {
-    await ask(node, async (redis) => {
-      for (const user of users) {
-        await redis.acl('SETUSER', user, 'off');
-        await redis.client('KILL', 'USER', user);
-      }
-    });
-  }
 
   async function master(): Promise<EmbeddedRedis> {
     const ports = await Promise.all(
@@ -204,9 +145,7 @@ export async function startTestSentinel({
     holdReplication: (node) => shutOut(node, [REPLICA]),
     isolate: (node) => shutOut(node, [REPLICA, SENTINEL, ANYONE]),
     async rejoin(node) {
-      await ask(node, async (redis) => {
-        for (const user of [REPLICA, SENTINEL, ANYONE]) await redis.acl('SETUSER', user, 'on');
-      });
+      await letIn(node, [REPLICA, SENTINEL, ANYONE]);
     },
     async failOver() {
       // It is refused while a sentinel is not through with the failover before, or has not heard enough of the replica.
@@ -223,10 +162,6 @@ interface SentinelProcess {
   readonly admin: Redis;
   suspend(): void;
   stop(): Promise<void>;
-}
-
-function userArguments(user: string, password: string): string[] {
-  return ['--user', user, 'on', `>${password}`, '~*', '&*', '+@all'];
 }
 
 async function startSentinel(

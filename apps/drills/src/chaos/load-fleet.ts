@@ -13,7 +13,8 @@ import { withQueueMonitor } from './with-queue-monitor.ts';
 
 /** What is asked of a fleet. */
 export interface LoadedFleet {
-  readonly redis: { readonly url: string };
+  /** `shards`: 1 when absent. */
+  readonly redis: { readonly url: string; readonly shards?: number };
   readonly members: Readonly<Record<Role, readonly { url(): string }[]>>;
   readonly endings: ReadonlyMap<number, Ending>;
   readonly uncleanEnds: readonly string[];
@@ -80,7 +81,7 @@ export async function loadFleet(
     throw new Error([(error as Error).message, ...fleet.uncleanEnds].join('\n    '), { cause: error });
   });
   onProgress('all is sent, and nothing more is done to the fleet');
-  const counted = await withQueueMonitor(fleet.redis.url, (monitor) => untilDrained(fleet, monitor, sent));
+  const counted = await withQueueMonitor(fleet.redis, (monitor) => untilDrained(fleet, monitor, sent));
   onProgress('drained');
 
   const ledger = destination.ledger(await fleet.readConnections());

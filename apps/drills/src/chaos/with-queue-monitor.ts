@@ -2,7 +2,7 @@
 import { connectRedis, createQueueMonitor, disconnectRedis, type QueueMonitor } from '@hookfleet/queue';
 
 export async function withQueueMonitor<T>(
-  url: string,
+  { url, shards = 1 }: { readonly url: string; readonly shards?: number | undefined },
   work: (monitor: QueueMonitor) => Promise<T>,
 ): Promise<T> {
   const connection = connectRedis({
@@ -12,7 +12,7 @@ export async function withQueueMonitor<T>(
     // Redis may be on its way back: that it is away is no news.
     onError: () => undefined,
   });
-  const monitor = createQueueMonitor({ connection, prefix: 'hookfleet', shards: 1 });
+  const monitor = createQueueMonitor({ connection, prefix: 'hookfleet', shards });
   try {
     return await work(monitor);
   } finally {

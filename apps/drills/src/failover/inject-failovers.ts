@@ -1,15 +1,15 @@
 /** Carries a plan of failovers out, one after the other: each ends when the master of before follows the new one. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TestSentinel } from '@hookfleet/testkit';
+import type { FailingRedis } from '@hookfleet/testkit';
 import type { Failover } from './failover-plan.ts';
 
 // Some times Sentinel's failover-timeout, so that none is under way when another is asked for.
 const EXCHANGE_WITHIN_MS = 10_000;
 
-type Master = Awaited<ReturnType<TestSentinel['master']>>;
+type Master = Awaited<ReturnType<FailingRedis['master']>>;
 
 export async function injectFailovers(
-  redis: TestSentinel,
+  redis: FailingRedis,
   plan: readonly Failover[],
   onFailover: (text: string) => void,
 ): Promise<void> {
@@ -31,7 +31,7 @@ export async function injectFailovers(
 
 /** Makes the master fail. Returns what brings it back. */
 const FAIL: Readonly<
-  Record<Failover['kind'], (redis: TestSentinel, master: Master) => Promise<() => Promise<void>>>
+  Record<Failover['kind'], (redis: FailingRedis, master: Master) => Promise<() => Promise<void>>>
 > = {
   async killed(_redis, master) {
     await master.kill();

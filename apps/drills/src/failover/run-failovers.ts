@@ -1,8 +1,8 @@
 /**
- * A fleet under load on a master of Redis that fails, again and again, and a replica that three sentinels put in its
- * place: what that loses, with the settings that narrow it and without.
+ * A fleet under load on a master of Redis that fails, again and again, and a replica in its place: by three sentinels, or in
+ * a cluster whose three masters fail in turns. What that loses, with the settings that narrow it and without.
  */
-import { startTestSentinel } from '@hookfleet/testkit';
+import { startTestFailoverCluster, startTestSentinel } from '@hookfleet/testkit';
 import { REDIS_PASSWORD, type Role, SENTINEL_PASSWORD, startFleetMembers } from '../chaos/fleet-members.ts';
 import { type FleetReport, loadFleet } from '../chaos/load-fleet.ts';
 import { startDestination } from '../chaos/receive-load.ts';
@@ -10,7 +10,10 @@ import { FAILOVER_KINDS, planFailovers } from './failover-plan.ts';
 import { injectFailovers } from './inject-failovers.ts';
 import { type FailoverReckoning, reckonFailovers } from './reckon-failovers.ts';
 
+export const REDIS_FORMS = ['sentinel', 'cluster'] as const;
+
 export interface FailoverSettings {
+  readonly redis: (typeof REDIS_FORMS)[number];
   /** HOOKFLEET_WAIT_REPLICAS. */
   readonly waitReplicas: number;
   /** `min-replicas-to-write` of Redis. */
@@ -47,23 +50,36 @@ export const FAILOVER_LONG = {
 
 // More than any plan takes: the load ends when it does.
 const WEBHOOKS_MAX = 500_000;
+// Two on each master.
+const CLUSTER_SHARDS = 6;
 
 export async function runFailovers(options: FailoverOptions): Promise<FailoverReport> {
   const { seed, failovers, webhooksPerSecond, counts, waitReplicas, minReplicas, onProgress } = options;
-  const redis = await startTestSentinel({
-    password: REDIS_PASSWORD,
-    sentinelPassword: SENTINEL_PASSWORD,
-    minReplicasToWrite: minReplicas,
-  });
+  const access = { password: REDIS_PASSWORD, minReplicasToWrite: minReplicas };
+  const isCluster = options.redis === 'cluster';
+  const redis = isCluster
+    ? await startTestFailoverCluster(access)
+    : await startTestSentinel({ ...access, sentinelPassword: SENTINEL_PASSWORD });
+  const shards: Record<string, string> = isCluster ? { HOOKFLEET_SHARDS: String(CLUSTER_SHARDS) } : {};
   try {
     const destination = await startDestination();
     try {
       const members = await startFleetMembers(
         destination.network.port,
         async () => ({ redisUrl: redis.url, close: async () => undefined }),
-        { counts, environment: { producer: { HOOKFLEET_WAIT_REPLICAS: String(waitReplicas) } } },
+        {
+          counts,
+          environment: {
+            producer: { HOOKFLEET_WAIT_REPLICAS: String(waitReplicas), ...shards },
+            worker: shards,
+            aggregator: shards,
+          },
+        },
       );
-      const fleet = { ...members, redis };
+      const fleet = {
+        ...members,
+        redis: { url: redis.url, shards: isCluster ? CLUSTER_SHARDS : 1 },
+      };
       try {
         const loaded = new AbortController();
         const { accounts, longestRefusalMs, fleetReport } = await loadFleet(fleet, destination, {

@@ -96,7 +96,7 @@ async function upAndBack(
   for (let round = 1; round <= rounds; round += 1) {
     await replace(UP, ROOT, 'upgraded');
     await replace(BACK_WRITERS, earlier.root, 'taken back');
-    await withQueueMonitor(fleet.redis.url, untilResultsCounted);
+    await withQueueMonitor(fleet.redis, untilResultsCounted);
     await replace(['aggregator'], earlier.root, 'taken back');
   }
   await sleep(holdMs);
