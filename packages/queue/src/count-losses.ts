@@ -9,16 +9,39 @@ import type { RedisConnection } from './connection.ts';
 
 const counters = new WeakMap<RedisConnection, () => number>();
 
-/** How often the connection, or one of a cluster's, has been lost: as often before a write and after it, and it was not. */
+/**
+ * How often the connection, or one of a cluster's, has been lost, or led to another master: as often before a write and after
+ * it, and both went to one.
+ */
 export function lossesOf(connection: RedisConnection): () => number {
   const known = counters.get(connection);
   if (known !== undefined) return known;
   let losses = 0;
-  // A cluster takes a node whose connection has ended out of its pool.
-  connection.on(connection instanceof Cluster ? '-node' : 'close', () => {
+  const onLoss = () => {
     losses += 1;
-  });
+  };
+  if (connection instanceof Cluster) onClusterLoss(connection, onLoss);
+  else connection.on('close', onLoss);
   const count = () => losses;
   counters.set(connection, count);
   return count;
+}
+
+// A master that others have replaced takes writes until it hears of it, and keeps the connections of its clients then.
+const FROM_FORMER_MASTER = /^(?:MOVED|CLUSTERDOWN)\b/;
+
+function onClusterLoss(cluster: Cluster, onLoss: () => void): void {
+  // A node whose connection has ended is taken out of the pool.
+  cluster.on('-node', onLoss);
+  const handleError = cluster.handleError.bind(cluster);
+  cluster.handleError = (error, ...rest) => {
+    if (FROM_FORMER_MASTER.test(error.message)) onLoss();
+    handleError(error, ...rest);
+  };
+  let masters: (string | undefined)[] = [];
+  cluster.on('refresh', () => {
+    const latest = cluster.slots.map(([master]) => master);
+    if (masters.some((master, slot) => master !== latest[slot])) onLoss();
+    masters = latest;
+  });
 }

@@ -51,6 +51,14 @@ export async function startTestFailoverCluster({
     return masters[0] as EmbeddedRedis;
   }
 
+  async function untilReplicated(): Promise<void> {
+    await eventually(async () => {
+      const master = await masterOfPair();
+      const have = await ask(master, (redis) => redis.wait(1, WAIT_MS));
+      if (have < 1) throw new Error('the replica has not what its master has');
+    });
+  }
+
   return {
     url: nodes.map(({ port }) => `redis://fleet:${password}@127.0.0.1:${port}`).join(','),
     async master() {
@@ -71,13 +79,7 @@ export async function startTestFailoverCluster({
       );
       return next;
     },
-    async untilReplicated() {
-      await eventually(async () => {
-        const master = await masterOfPair();
-        const have = await ask(master, (redis) => redis.wait(1, WAIT_MS));
-        if (have < 1) throw new Error('the replica has not what its master has');
-      });
-    },
+    untilReplicated,
     holdReplication: (node) => shutOut(node, [REPLICA]),
     async isolate(node) {
       cluster.isolate(node);
@@ -88,9 +90,11 @@ export async function startTestFailoverCluster({
       await letIn(node, [REPLICA]);
     },
     async failOver() {
-      const replica = otherOf(await eventually(masterOfPair));
-      // It is refused while the replica has no connection to its master.
-      await eventually(() => ask(replica, (redis) => redis.call('CLUSTER', 'FAILOVER')));
+      const master = await eventually(masterOfPair);
+      // An exchange waits for what the replica lacks, and is given up after five seconds; the master's clients wait with it.
+      await letIn(master, [REPLICA]);
+      await untilReplicated();
+      await eventually(() => ask(otherOf(master), (replica) => replica.call('CLUSTER', 'FAILOVER')));
     },
     stop: cluster.stop,
   };
