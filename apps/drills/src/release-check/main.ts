@@ -65,6 +65,10 @@ const STEPS: readonly Step[] = [
       needed,
     ),
   })),
+  {
+    name: 'failover in a cluster, wait 1',
+    command: drill('failover', ...shortOrLong, '--seed', '2', '--redis', 'cluster', '--wait-replicas', '1'),
+  },
   ...[
     ['got', 'single'],
     ['undici', 'cluster'],
