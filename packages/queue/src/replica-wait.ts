@@ -32,11 +32,14 @@ export function createReplicaWait(options: ReplicaWaitOptions): ReplicaWait {
 
   async function waitFor(shard: number): Promise<void> {
     // A command of the shard's in front: a cluster then asks the master that has the shard.
-    const replies = await connection
-      .pipeline()
-      .exists(attemptsCounterKey(shardPrefix(prefix, shard)))
-      .wait(replicas, WAIT_MS)
-      .exec();
+    const key = attemptsCounterKey(shardPrefix(prefix, shard));
+    const replies = await connection.pipeline().exists(key).wait(replicas, WAIT_MS).exec();
+    const [redirected] = replies?.[0] ?? [];
+    if (redirected) {
+      // ioredis follows a redirect only where all commands have the same, and a replica refuses to wait in other words.
+      await connection.exists(key);
+      throw new Error(`NOREPLICAS the shard has another master: ${redirected.message}`);
+    }
     const [error, answered] = replies?.[1] ?? [];
     if (error) throw error;
     if (Number(answered ?? 0) < replicas)

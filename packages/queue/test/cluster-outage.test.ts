@@ -1,14 +1,14 @@
 /**
  * A master of a Redis Cluster that hangs and goes on: whoever waits for a connection gets one, and each shard is read
  * again. What broke: workers and aggregators never read the shards of that master again, with all signs green.
- * Takes about 15 s.
+ * Takes about 45 s.
  */
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { eventually, startTestCluster, type TestCluster } from '@hookfleet/testkit';
-import type { Cluster } from 'ioredis';
 import { WEBHOOKS_QUEUE } from '@hookfleet/contract';
+import { eventually, startTestCluster, type TestCluster } from '@hookfleet/testkit';
 import { Queue } from 'bullmq';
+import type { Cluster } from 'ioredis';
 import { shardPrefix } from '../src/keys.ts';
 import {
   connectRedis,

@@ -19,6 +19,8 @@ import { startTestCluster } from './test-cluster.ts';
 const NODE_TIMEOUT_MS = 3_000;
 const MASTERS = 3;
 const WAIT_MS = 1_000;
+// After five seconds Redis gives an exchange up.
+const EXCHANGE_MS = 6_000;
 
 type Pair = readonly [EmbeddedRedis, EmbeddedRedis];
 
@@ -94,10 +96,18 @@ export async function startTestFailoverCluster({
     },
     async failOver() {
       const master = await eventually(masterOfPair);
-      // An exchange waits for what the replica lacks, and is given up after five seconds; the master's clients wait with it.
+      // An exchange waits for what the replica lacks, and the master's clients wait with it.
       await letIn(master, [REPLICA]);
       await untilReplicated();
-      await eventually(() => ask(otherOf(master), (replica) => replica.call('CLUSTER', 'FAILOVER')));
+      const replica = otherOf(master);
+      await eventually(
+        async () => {
+          if (await isMaster(replica)) return;
+          await ask(replica, (connection) => connection.call('CLUSTER', 'FAILOVER'));
+          throw new Error('the exchange is under way');
+        },
+        { intervalMs: EXCHANGE_MS },
+      );
     },
     stop: cluster.stop,
   };
