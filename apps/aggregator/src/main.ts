@@ -238,7 +238,7 @@ await startApplication('aggregator', async () => {
         shards: () =>
           unreadShards({
             ...shardOptions,
-            ...consumer,
+            readingSince: consumer.readingSince,
             waitingJobs: () => monitor.waitingJobs(RESULTS_QUEUE),
             now: Date.now,
           }),

@@ -128,7 +128,8 @@ await startApplication('worker', async () => {
         waitingJobs: async () => (await waitingJobs()).reduce((sum, jobs) => sum + jobs, 0),
         now: Date.now,
       }),
-      shards: () => unreadShards({ ...shardOptions, ...consumer, waitingJobs, now: Date.now }),
+      shards: () =>
+        unreadShards({ ...shardOptions, readingSince: consumer.readingSince, waitingJobs, now: Date.now }),
     },
     ready: {
       redis: () => checkWrites(shardOptions),

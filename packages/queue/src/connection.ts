@@ -112,9 +112,9 @@ function clusterOptions(redisOptions: ConnectionOptions, temper: ConnectOptions[
 }
 
 /**
- * Where the cluster has failed when a connection comes, ioredis (6.0.0) tries again, and forgets who waits for it: its promise
- * never settles, though the connection gets there. BullMQ waits for that of its blocking connection before it reads on. Here
- * it settles when the connection is ready, or ended.
+ * If the cluster has failed when a client connects, ioredis (6.0.0) tries again until it succeeds, but the promise of that
+ * connect() never settles. BullMQ awaits it for its blocking connection and reads nothing until then. Here it settles when
+ * the connection is ready or has ended.
  */
 function settlesConnects(cluster: Cluster): Cluster {
   const connect = cluster.connect.bind(cluster);

@@ -36,7 +36,7 @@ export function createReplicaWait(options: ReplicaWaitOptions): ReplicaWait {
     const replies = await connection.pipeline().exists(key).wait(replicas, WAIT_MS).exec();
     const [redirected] = replies?.[0] ?? [];
     if (redirected) {
-      // ioredis follows a redirect only where all commands have the same, and a replica refuses to wait in other words.
+      // ioredis follows a redirect only if all commands of a pipeline get the same one; to WAIT, a replica answers with another error.
       await connection.exists(key);
       throw new Error(`NOREPLICAS the shard has another master: ${redirected.message}`);
     }

@@ -1,6 +1,6 @@
 /**
- * Shards that their process does not read, though webhooks or results wait in them and Redis answers: its connection to
- * one may be lost for good where all others are well, as after a master of a Redis Cluster hung. A restart mends it.
+ * Shards that their process does not read, although webhooks or results wait in them and Redis answers. The connection to
+ * one shard may be lost for good while all others work, as after a master of a Redis Cluster hung. A restart helps.
  */
 
 /** A read of an empty queue ends after ten seconds at most. */

@@ -25,7 +25,8 @@ import type { ShardOptions } from './shard-queues.ts';
 
 // After an error of Redis or of ours, the same thing is tried again after this time.
 const PAUSE_AFTER_ERROR_MS = 1_000;
-// With Redis away, a fetch may wait for its connection for ever. What it takes after all is taken from it by a stalled check.
+// While Redis is away, a fetch may wait for its connection for ever. If it takes a job after that, the job's lock ends and
+// another worker runs it.
 const CLOSE_WITHIN_MS = 3_000;
 // Seconds that a fetch blocks on an empty queue.
 const DRAIN_DELAY_S = 5;

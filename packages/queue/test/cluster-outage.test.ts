@@ -1,5 +1,5 @@
 /**
- * A master of a Redis Cluster that hangs and goes on: whoever waits for a connection gets one, and each shard is read
+ * A master of a Redis Cluster that hangs and goes on: a connect() settles, and each shard is read
  * again. What broke: workers and aggregators never read the shards of that master again, with all signs green.
  * Takes about 35 s.
  */
@@ -52,9 +52,9 @@ async function hang(): Promise<() => Promise<void>> {
   };
 }
 
-// BullMQ connects its blocking connection anew where a fetch has taken too long, and waits for that.
+// BullMQ connects its blocking connection anew if a fetch has taken too long, and awaits that.
 test.each(['a connection', 'its duplicate'])(
-  '%s that is connected while a master hangs is told when it is',
+  'connect() of %s that is called while a master hangs settles when the master goes on',
   async (which) => {
     const first = connect();
     await eventually(() => first.ping());

@@ -50,7 +50,7 @@ export async function startTestCluster({
         'cluster-port': busPort,
         'cluster-announce-bus-port': bus.port,
         'cluster-node-timeout': nodeTimeoutMs,
-        // A replica that was away for longer than its master is told to be stands for election all the same.
+        // A replica stands for election however long its link to the master was down.
         'cluster-replica-validity-factor': 0,
         'repl-diskless-sync-delay': 0,
       };
