@@ -21,8 +21,8 @@ export {
 export { END_WITH_PARENT, type StartedProcess, startProcess } from './start-process.ts';
 export { processEnvironment } from './process-environment.ts';
 export { type ProxiedConnection, startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
-export { startTestCluster, type TestCluster, type TestClusterOptions } from './test-cluster.ts';
-export type { FailingRedis, FailingRedisOptions } from './failing-redis.ts';
+export { startTestCluster, type TestCluster } from './test-cluster.ts';
+export type { FailingRedis } from './failing-redis.ts';
 export { startTestFailoverCluster } from './test-failover-cluster.ts';
 export { startTestRedis } from './test-redis.ts';
 export { makeTemporaryDirectory, type TemporaryDirectory } from './temporary-directory.ts';

@@ -13,6 +13,7 @@ import { eventually } from './eventually.ts';
 import {
   ask,
   type FailingRedis,
+  type FailingRedisOptions,
   failingArguments,
   letIn,
   REPLICA,
@@ -27,13 +28,9 @@ export interface TestSentinel extends FailingRedis {
   suspendSentinel(): void;
 }
 
-export interface TestSentinelOptions {
-  /** Of the user `fleet`, as which the URL's clients come. */
-  readonly password?: string;
+export interface TestSentinelOptions extends FailingRedisOptions {
   /** Of the sentinels; none when absent. */
   readonly sentinelPassword?: string;
-  /** A master with fewer replicas that answer takes no writes. 0 when absent. */
-  readonly minReplicasToWrite?: number;
 }
 
 const REPLICAS = 1;
