@@ -341,6 +341,15 @@ test('an open circuit lets one probe go at its time, a first attempt before a re
   expect(await admit(fresh)).toMatchObject({ granted: 0, isProbe: false });
 });
 
+test('a lane in which something waits is due at once', async () => {
+  const job = await newJob(1);
+  for (let i = 0; i < 100; i += 1) {
+    const lane = `channel:${i}`;
+    await lanes.wait({ campaign: campaignLane('c'), destination: lane }, { ...BUSY, lane }, job);
+    expect(await lanes.takeDue(1_000)).toContain(lane);
+  }
+});
+
 test('of many workers one looks at each lane that is due', async () => {
   for (let i = 0; i < 20; i += 1) {
     const job = await newJob(1);

@@ -8,8 +8,10 @@
   Returns { the time until which they are taken, in milliseconds since 1970, then what was taken }.
 ]]
 local time = redis.call('TIME')
-local takenUntil = time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2]
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', takenUntil - ARGV[2], 'LIMIT', 0, ARGV[1])
+local now = time[1] * 1000 + time[2] / 1000
+local takenUntil = math.floor(now) + ARGV[2]
+-- With microseconds: what became due a moment ago would else be missed, and nobody may look again for a second.
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.3f', now), 'LIMIT', 0, ARGV[1])
 for _, member in ipairs(due) do
   redis.call('ZADD', KEYS[1], takenUntil, member)
 end

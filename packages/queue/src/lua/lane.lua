@@ -38,7 +38,7 @@
   ARGV[3]  name of the second lane, or ""
   ARGV[4…] arguments of the verb, named there
 
-  All times are milliseconds since 1970, by Redis' clock.
+  All times are milliseconds since 1970, by Redis' clock, which tells microseconds.
 ]]
 -- A released job is taken within milliseconds, unless the queue is long or its workers died.
 local STALE_MS = 5000
@@ -195,7 +195,7 @@ local function permitsLeft(lane, concurrency)
 end
 
 local function lookAt(lane, ms)
-  call('ZADD', KEYS[1], 'LT', string.format('%.0f', ms), lane.name)
+  call('ZADD', KEYS[1], 'LT', string.format('%.3f', ms), lane.name)
 end
 
 local verbs = {}
@@ -375,7 +375,7 @@ function verbs.release()
     if ms < 0 then
       call('ZREM', KEYS[1], one.name)
     else
-      call('ZADD', KEYS[1], string.format('%.0f', now + ms), one.name)
+      call('ZADD', KEYS[1], string.format('%.3f', now + ms), one.name)
     end
     reply[1] = math.ceil(ms)
     return reply
