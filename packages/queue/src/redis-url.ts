@@ -41,32 +41,67 @@ interface HostAndPort {
 
 const REDIS_PORT = 6379;
 const SENTINEL_PORT = 26379;
+const SENTINEL_SCHEME = /^rediss?\+sentinel:\/\//i;
+const PLACES = 'user and password stand before the host, the database number is the path';
+const ESCAPES =
+  'in a user or password, / is written %2F, ? is %3F, # is %23, @ is %40, a comma %2C, a space %20';
 
 export function parseRedisUrl(text: string): RedisTarget {
-  if (/^rediss?\+sentinel:/i.test(text)) return parseSentinels(text.trim());
-  const parts = text.split(',').map((address) => address.trim());
+  const url = text.trim();
+  if (SENTINEL_SCHEME.test(url)) return parseSentinels(url);
+  const parts = url.split(',').map((address) => address.trim());
   // One address of a cluster, as managed ones have: it ends with a comma.
   const isCluster = parts.length > 1;
+  if (parts.some((part) => part.includes('@') && !part.includes('//'))) throw new TypeError(ESCAPES);
   const [first, ...others] = (parts.at(-1) === '' ? parts.slice(0, -1) : parts).map(parseAddress);
   if (first === undefined) throw new TypeError('a Redis URL is needed');
   if (!isCluster) return { kind: 'single', address: first };
   const { host: _host, port: _port, ...access } = first;
+  if (access.db !== undefined) throw new TypeError('a Redis Cluster has no other database than 0');
+  if (others.some((other) => isOtherAccess(other, access)))
+    throw new TypeError('the addresses of a Redis Cluster have one scheme, user and password');
   return { kind: 'cluster', nodes: [first, ...others].map(({ host, port }) => ({ host, port })), access };
 }
 
+/** One that names no user and no password is spoken to with those of the first. */
+function isOtherAccess({ username, password, db, tls }: RedisAddress, first: RedisAccess): boolean {
+  const isOtherAccount =
+    password !== undefined && (password !== first.password || username !== first.username);
+  return isOtherAccount || db !== undefined || (tls === undefined) !== (first.tls === undefined);
+}
+
 function parseAddress(text: string): RedisAddress {
-  if (!URL.canParse(text)) throw new TypeError('not a redis://, rediss:// or redis+sentinel:// URL');
+  checkAuthority(text);
+  if (!/^rediss?:\/\//i.test(text))
+    throw new TypeError(`${schemeOf(text)} redis://, rediss:// or redis+sentinel:// is needed`);
+  if (!URL.canParse(text))
+    throw new TypeError('not redis://[user:password@]host[:port][/database]');
   const url = new URL(text);
-  if (url.protocol !== 'redis:' && url.protocol !== 'rediss:')
-    throw new TypeError(`${url.protocol}// is not redis://, rediss:// or redis+sentinel://`);
+  if (url.search !== '') throw new TypeError(`a ${url.protocol}// URL has no parameters: ${PLACES}`);
+  if (url.hash !== '') throw new TypeError(`a ${url.protocol}// URL has no fragment: ${PLACES}`);
   const host = url.hostname.replace(/^\[|\]$/g, '') || '127.0.0.1';
   return {
     host,
     port: url.port === '' ? REDIS_PORT : Number(url.port),
-    ...accountOf(url.username, url.password),
+    ...accountOf(decode(url.username), decode(url.password)),
     ...databaseOf(url.pathname.slice(1)),
     ...(url.protocol === 'rediss:' && { tls: { servername: host } }),
   };
+}
+
+/** What stands before the host is a secret in part: no message shows anything of it. */
+function checkAuthority(text: string): void {
+  const afterScheme = text.slice(text.indexOf('//') + 2);
+  const at = afterScheme.lastIndexOf('@');
+  if (at !== -1 && /[/?#@\s]/.test(afterScheme.slice(0, at)))
+    throw new TypeError(ESCAPES);
+  if (/\s/.test(text)) throw new TypeError('a Redis URL has no spaces');
+}
+
+/** The scheme that a text names instead, if it can hold no secret. */
+function schemeOf(text: string): string {
+  const scheme = /^[a-z][a-z+.-]{0,20}:\/\//i.exec(text)?.[0];
+  return scheme === undefined ? 'not a Redis URL:' : `${scheme} is not a Redis URL:`;
 }
 
 // A URL as the standard knows it has one host: this one is taken apart by hand.
@@ -90,13 +125,16 @@ function parseSentinels(text: string): SentinelTarget {
   return {
     kind: 'sentinel',
     sentinels: hosts.split(',').map(parseSentinelHost),
-    masterName: decodeURIComponent(name),
+    masterName: decode(name),
     // Certificates are checked against the host that a sentinel was asked for, or has named.
-    access: { ...accountOf(user, password), ...databaseOf(db), ...(tls !== '' && { tls: {} }) },
+    access: {
+      ...accountOf(decode(user), decode(password)),
+      ...databaseOf(db),
+      ...(tls !== '' && { tls: {} }),
+    },
     sentinelAccess: accountOf(
       parameters.get('sentinel_username') ?? '',
       parameters.get('sentinel_password') ?? '',
-      (given) => given,
     ),
   };
 }
@@ -108,15 +146,23 @@ function parseSentinelHost(text: string): HostAndPort {
   return { host: name, port: Number(port) };
 }
 
-function accountOf(username: string, password: string, decode = decodeURIComponent) {
-  return {
-    ...(username !== '' && { username: decode(username) }),
-    ...(password !== '' && { password: decode(password) }),
-  };
+function accountOf(username: string, password: string): Pick<RedisAccess, 'username' | 'password'> {
+  // Redis would be spoken to without either.
+  if (username !== '' && password === '')
+    throw new TypeError('a user needs a password; a password alone is written redis://:password@host');
+  return { ...(username !== '' && { username }), ...(password !== '' && { password }) };
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new TypeError('a % in a user, password or name is written %25');
+  }
 }
 
 function databaseOf(text: string): Pick<RedisAccess, 'db'> {
+  if (!/^\d{0,9}$/.test(text)) throw new TypeError('the path of a Redis URL is a database number');
   const db = Number(text);
-  if (!Number.isInteger(db) || db < 0) throw new TypeError('the path of a Redis URL is a database number');
   return db === 0 ? {} : { db };
 }
