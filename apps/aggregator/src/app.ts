@@ -1,5 +1,5 @@
 /** The aggregator's HTTP API, built but not listening. */
-import { createApi } from '@hookfleet/http-api';
+import { type BeginWait, createApi } from '@hookfleet/http-api';
 import {
   addCampaignControlRoutes,
   addChannelPauseRoutes,
@@ -32,6 +32,7 @@ export interface AppOptions {
   readonly logger: Logger;
   readonly apiKeys: readonly string[];
   readonly ops: OpsOptions;
+  readonly beginWait?: BeginWait | undefined;
   readonly reader: CampaignReader;
   readonly series: SeriesReader;
   readonly directory: CampaignDirectory;

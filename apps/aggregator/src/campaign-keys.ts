@@ -20,6 +20,7 @@
  * Bytes of Redis, measured: a campaign of 1,000 webhooks in ten minutes has 3.9 kB, 2.1 kB of them marks; one that
  * sends all day, 70 kB for the day, of which minutes are 45 kB (for two days) and marks 14 kB (for 4,320 webhooks).
  */
+import type { Results } from '@hookfleet/contract';
 import type { GroupKind } from './series-groups.ts';
 import type { SeriesStep } from './series-steps.ts';
 
@@ -51,6 +52,14 @@ export function campaignKeys(prefix: string, campaignId: string): CampaignKeys {
     eventIds: (day) => `${tag}:event-ids:${day}`,
     eventMarks: (run, page) => `${tag}:event-marks:${run}:${page}`,
   };
+}
+
+/** Keys on every master that counting the results writes to. */
+export function keysCounted(prefix: string, results: Results): string[] {
+  const { acceptances = [], cancellations = [], outcomes = [], events = [] } = results;
+  const counted = [...acceptances, ...cancellations, ...outcomes, ...events];
+  const campaignIds = new Set(counted.map(({ campaignId }) => campaignId));
+  return [openCampaignsKey(prefix), ...[...campaignIds].map((id) => campaignKeys(prefix, id).totals)];
 }
 
 export function campaignsKey(prefix: string): string {

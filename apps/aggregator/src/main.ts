@@ -1,12 +1,15 @@
 /** An aggregator's life: counts results, answers questions about campaigns, until it is told to stop. */
 import { type Results, RESULTS_QUEUE } from '@hookfleet/contract';
 import {
+  beginFleetWait,
   checkFormats,
   checkRedis,
   checkWrites,
   connectRedis,
   consumeResults,
+  createHandOverWait,
   createQueueMonitor,
+  createReplicaWait,
   createSecretBox,
   disconnectRedis,
   followShards,
@@ -37,6 +40,7 @@ import { loadTracingConfig, startTracing, TRACING_VARIABLES } from '@hookfleet/t
 import { buildApp } from './app.ts';
 import { createCampaignAudit } from './audit-campaign.ts';
 import { createCampaignDirectory } from './campaign-directory.ts';
+import { keysCounted } from './campaign-keys.ts';
 import { createCampaignIndex } from './campaign-index.ts';
 import { createCampaignRollUp, startRollingUp } from './campaign-roll-up.ts';
 import { createCampaignRuns } from './campaign-runs.ts';
@@ -156,10 +160,14 @@ await startApplication('aggregator', async () => {
   lifecycle.onClose('completions', () => completions.stop());
   const countResults = createCountResults({ ...counting, onNonePending: completions.noticed });
   const countEvents = createCountEvents({ ...counting, eventIdsMs: config.retentionEventIdsMs });
+  const replicas = config.waitReplicas;
+  const handOverWait = createHandOverWait({ connection, replicas });
   async function countAll(results: Results): Promise<void> {
+    const untilKept = handOverWait?.begin();
     // Events first: odd entries among the others set the job aside once these are counted.
     const countedEvents = await countEvents(results.events ?? []);
     const counted = await countResults(results);
+    await untilKept?.(keysCounted(config.keyPrefix, results));
     metrics.counted(results, counted);
     logger.debug({ ...counted, ...countedEvents }, 'results.counted');
   }
@@ -168,6 +176,7 @@ await startApplication('aggregator', async () => {
     concurrency: RESULTS_CONCURRENCY,
     lockDurationMs: config.lockDurationMs,
     stalledIntervalMs: config.stalledIntervalMs,
+    handOverWait,
     apply: tracing === undefined ? countAll : traceCounting(countAll, tracing),
     onError,
   });
@@ -205,6 +214,10 @@ await startApplication('aggregator', async () => {
   const app = await buildApp({
     logger,
     apiKeys: config.apiKeys,
+    beginWait:
+      replicas > 0
+        ? beginFleetWait(createReplicaWait({ connection: reading, replicas }), shardOptions)
+        : undefined,
     reader,
     series,
     directory: createCampaignDirectory({ ...own, retentionMs: config.retentionCampaignsMs, now: Date.now }),

@@ -1,5 +1,5 @@
 /** The producer's HTTP API, built but not listening. */
-import { createApi } from '@hookfleet/http-api';
+import { type BeginWait, createApi } from '@hookfleet/http-api';
 import {
   createEventIntake,
   createKnownChannels,
@@ -40,6 +40,7 @@ export interface AppOptions {
   readonly apiKeys: readonly string[];
   readonly tracing?: Tracing | undefined;
   readonly ops: OpsOptions;
+  readonly beginWait?: BeginWait | undefined;
   readonly webhooks: WebhooksOut;
   readonly channels: Channels;
   readonly channelTests: ChannelTestsOut;

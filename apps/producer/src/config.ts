@@ -25,12 +25,6 @@ export const PRODUCER_VARIABLES = {
     max: '7d',
     help: 'A repeated idempotencyKey is recognized for so long. Keep HOOKFLEET_ATTEMPT_RETENTION longer.',
   }),
-  waitReplicas: integer('HOOKFLEET_WAIT_REPLICAS', {
-    default: 0,
-    min: 0,
-    max: 10,
-    help: 'Replicas of Redis that must have what a call enqueues before its 202; with fewer it ends in 503. Keeps what was accepted where a master fails and a replica takes over.',
-  }),
   requestsMax: integer('HOOKFLEET_MAX_REQUESTS', {
     default: 1_000,
     min: 1,

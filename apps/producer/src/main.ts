@@ -1,5 +1,6 @@
 /** A producer's life: takes webhooks in over HTTP and puts them into Redis, until it is told to stop. */
 import {
+  beginFleetWait,
   checkFormats,
   checkRedis,
   checkWrites,
@@ -77,7 +78,7 @@ await startApplication('producer', async () => {
 
   const knownControls = openKnownControls(shardOptions);
   const replicas = config.waitReplicas;
-  const untilReplicated = replicas > 0 ? createReplicaWait({ ...shardOptions, replicas }) : undefined;
+  const untilReplicated = replicas > 0 ? createReplicaWait({ connection, replicas }) : undefined;
   const webhooks = openWebhooksOut({
     ...shardOptions,
     bundleSize: config.bundleSize,
@@ -118,6 +119,7 @@ await startApplication('producer', async () => {
   const app = await buildApp({
     logger,
     apiKeys: config.apiKeys,
+    beginWait: untilReplicated && beginFleetWait(untilReplicated, shardOptions),
     tracing,
     webhooks: tracing === undefined ? webhooks : traceWebhooksOut(webhooks, tracing),
     channels: openChannels({ ...shardOptions, secrets }),

@@ -9,6 +9,7 @@ import {
   claimWebhooks,
   consumeWebhooks,
   createCampaignBacklog,
+  createHandOverWait,
   createOutcomeRecorder,
   openBatches,
   openCampaignJobs,
@@ -62,6 +63,7 @@ export interface DeliveringOptions extends ShardOptions {
     | 'lockDurationMs'
     | 'noProxy'
     | 'stalledIntervalMs'
+    | 'waitReplicas'
   >;
   readonly workerId: string;
   readonly secrets: SecretBox;
@@ -167,6 +169,7 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
     ...shardOptions,
     retentionMs: config.deadLetterRetentionMs,
     leaseMs: lockDurationMs,
+    handOverWait: createHandOverWait({ connection, replicas: config.waitReplicas }),
     async settingsOf(head) {
       await controls.untilFresh();
       const isCancelled = await isCancelledNow(controls, head);

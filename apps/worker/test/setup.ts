@@ -83,6 +83,7 @@ export async function startWorker(
       // No worker dies here: on a loaded machine a short lock would be lost, and its bundle run twice.
       lockDurationMs: 60_000,
       stalledIntervalMs: 500,
+      waitReplicas: 0,
       httpsProxy: undefined,
       httpProxy: undefined,
       noProxy: [],

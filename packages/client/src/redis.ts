@@ -16,6 +16,7 @@ import {
   checkKeyPrefix,
   checkRedis,
   connectRedis as connectToRedis,
+  createReplicaWait,
   createSecretBox,
   disconnectRedis,
   isRedisUnavailable,
@@ -49,6 +50,8 @@ export interface RedisOptions extends ClientOptions {
   readonly bundleSize?: number | undefined;
   /** Milliseconds that a repeated idempotencyKey is recognized for: a day when absent. */
   readonly idempotencyRetentionMs?: number | undefined;
+  /** As HOOKFLEET_WAIT_REPLICAS of the fleet: 0 when absent. */
+  readonly waitReplicas?: number | undefined;
   /** Told of what fails beside the calls: a connection that was lost, campaigns' controls that could not be read. */
   readonly onError?: ((error: Error) => void) | undefined;
 }
@@ -67,12 +70,14 @@ export async function connectRedis(options: RedisOptions): Promise<Client> {
     encryptionKeys = [],
     bundleSize = 25,
     idempotencyRetentionMs = DAY_MS,
+    waitReplicas = 0,
     onError = () => undefined,
   } = options;
   checkKeyPrefix(prefix);
   checkRange({ shards }, 1, 1_024);
   checkRange({ bundleSize }, 1, 200);
   checkRange({ idempotencyRetentionMs }, 60_000, 7 * DAY_MS);
+  checkRange({ waitReplicas }, 0, 10);
   const secrets = createSecretBox(encryptionKeys);
   const closers: (() => Promise<void> | void)[] = [];
   // What was opened last is closed first.
@@ -93,8 +98,11 @@ export async function connectRedis(options: RedisOptions): Promise<Client> {
     });
     closers.push(() => joined.stop());
     const redis = { connection, prefix, shards: joined.shards, onError };
+    const untilReplicated =
+      waitReplicas > 0 ? createReplicaWait({ connection, replicas: waitReplicas }) : undefined;
     const webhooks = openWebhooksOut({
       ...redis,
+      untilReplicated,
       bundleSize,
       idempotencyRetentionMs,
       secrets,
@@ -115,7 +123,7 @@ export async function connectRedis(options: RedisOptions): Promise<Client> {
         onError,
       });
       closers.push(() => eventTypes.stop());
-      const events = openEventsOut(redis);
+      const events = openEventsOut({ ...redis, untilReplicated });
       closers.push(() => events.close());
       const references = createKnownReferences({
         store: openCampaignReferences(redis),

@@ -34,7 +34,7 @@ export function decideAccess(call: Call): Access {
   const { method, keyCaller, sessionCaller, needsKeys, headers } = call;
   const caller = keyCaller ?? sessionCaller;
   const looks = LOOKING.has(method);
-  const needs = call.needs ?? roleOfMethod(method);
+  const needs = neededRole(method, call.needs);
   if (!needsKeys && !isLoopback(hostnameOf(headers['host']))) return { refused: 'host' };
   if (!looks && isForeign(headers)) return { refused: 'foreign' };
   if (caller === undefined) return { refused: 'unknown' };
@@ -43,9 +43,9 @@ export function decideAccess(call: Call): Access {
   return caller.roles.includes(needs) ? { caller, needs } : { refused: 'role', caller, needs };
 }
 
-/** What a call needs whose route declares nothing. */
-export function roleOfMethod(method: string): Role {
-  return LOOKING.has(method) ? 'read' : 'operate';
+/** What a call needs whose route declares this, or nothing. */
+export function neededRole(method: string, declared: Role | undefined): Role {
+  return declared ?? (LOOKING.has(method) ? 'read' : 'operate');
 }
 
 /** Where the browser says it itself, that counts: behind a proxy the host may have another name than the page's. */

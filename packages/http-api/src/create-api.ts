@@ -30,6 +30,7 @@ import { refuseUnknownInput } from './refuse-unknown-input.ts';
 import { addSessionRoutes } from './session-routes.ts';
 import { createSessions } from './sessions.ts';
 import { addTraceHook } from './trace-hook.ts';
+import { type BeginWait, waitUntilKept } from './wait-until-kept.ts';
 
 export interface ApiOptions {
   readonly title: string;
@@ -50,6 +51,8 @@ export interface ApiOptions {
   readonly onJsonValues?: OnJsonValues | undefined;
   /** Serves a page that signs in: adds /v1/session, and takes its cookie for a key. */
   readonly signIn?: boolean;
+  /** Waits until what a call has changed is kept. */
+  readonly beginWait?: BeginWait | undefined;
   /** Calls are traced with it. */
   readonly tracing?: Tracing | undefined;
 }
@@ -61,7 +64,7 @@ const PATH_PARAMETER_LENGTH_MAX = 256;
 
 export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   const { title, description, logger, apiKeys, ops, bodyBytesMax, connectionsMax, isUnavailable } = options;
-  const { openApiFile, isDescribed = false, signIn = false, tracing } = options;
+  const { openApiFile, isDescribed = false, signIn = false, beginWait, tracing } = options;
   const app = fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -97,6 +100,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   const callerOf = addAccessHook(app, { apiKeys, sessions, now: Date.now });
   addJsonBodies(app, options.onJsonValues);
   refuseUnknownInput(app);
+  if (beginWait !== undefined) waitUntilKept(app, beginWait);
   if (tracing !== undefined) addTraceHook(app, tracing);
   if (sessions !== undefined) addSessionRoutes(app, { sessions, needsKeys: apiKeys.length > 0, callerOf });
   app.addHook('onSend', async (request, reply) => {

@@ -79,7 +79,7 @@ export function addProblemReplies(app: FastifyInstance, isUnavailable: (error: E
     if (isUnavailable(error)) {
       request.log.warn({ err: error }, 'request.unavailable');
       reply.header('retry-after', '1');
-      return send(reply, 503, 'Redis is away or refuses writes; nothing is known to be enqueued. Try again.');
+      return send(reply, 503, 'Redis is away or refuses writes; nothing is known to be kept. Try again.');
     }
     const status = error.statusCode ?? 500;
     if (status < 500) return send(reply, status, error.message);

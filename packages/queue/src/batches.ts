@@ -14,6 +14,9 @@
  *   after add         the same; its job is there still, or its attempt log tells what has been done
  * A webhook is thus in one batch alone: while it is in the lot its data keeps a second one out, and from then on its
  * log does (process-bundle.ts passes over what has a batch).
+ *
+ * In a cluster, the shards of a webhook and of its lot may have different masters, of which one may fail: what goes to the
+ * other shard is waited for (`handOverWait`) before it is removed from the one it comes from.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import {
@@ -37,6 +40,7 @@ import { noteBatch, noteWaiting } from './attempt-log.ts';
 import { attemptLogKey, bundleName, dueLotsKey, lotKeys, shardPrefix } from './keys.ts';
 import { onceAvailable } from './once-available.ts';
 import { createPositionAllocator } from './positions.ts';
+import { type ReplicaWait, shardKeys } from './replica-wait.ts';
 import { defineScripts, runScript } from './scripts.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
 
@@ -117,9 +121,10 @@ export function openBatches(
     readonly leaseMs: number;
     /** As they are now. */
     readonly settingsOf: (head: LotHead) => Promise<LotSettings>;
+    readonly handOverWait?: ReplicaWait | undefined;
   },
 ): Batches {
-  const { connection, prefix, shards, retentionMs, leaseMs, settingsOf } = options;
+  const { connection, prefix, shards, retentionMs, leaseMs, settingsOf, handOverWait } = options;
   defineScripts(connection);
   const queues = openShardQueues(WEBHOOKS_QUEUE, options);
   const positions = createPositionAllocator();
@@ -185,7 +190,9 @@ export function openBatches(
     const head = { ...(JSON.parse(headText) as LotHead), controlsVersion };
     // One whose maker died may stand in its webhooks' logs already: it stays a batch.
     const isBatch = batching !== undefined || batchId !== proposed;
-    await onceAvailable(() => (isBatch ? addBatch(lot, batchId, head, members) : addSingles(head, members)));
+    await onceAvailable(() =>
+      isBatch ? addBatch(lot, batchId, head, members) : addSingles(lot, head, members),
+    );
     await runScript(
       connection,
       'settleBatch',
@@ -201,20 +208,33 @@ export function openBatches(
     head: DecidedHead,
     members: readonly Member[],
   ): Promise<void> {
+    const untilKept = keptBeside(lot.shard);
     await noteMembers(batchId, members);
+    await untilKept(members.map(({ location }) => location.shard));
     const bundle = toBatch(batchId, head, members);
     const job = { jobId: bundleName(bundle.run, bundle.first), removeOnComplete: true, attempts: 1 };
     await queues.of(lot.shard).add(bundle.campaignId, bundle, job);
   }
 
   /** Each goes on by itself, in its own shard. */
-  async function addSingles(head: DecidedHead, members: readonly Member[]): Promise<void> {
+  async function addSingles(lot: Lot, head: DecidedHead, members: readonly Member[]): Promise<void> {
+    const untilKept = keptBeside(lot.shard);
     const byShard = Map.groupBy(members, ({ location }) => location.shard);
     await Promise.all(
       [...byShard].map(([shard, ofShard]) =>
         queues.of(shard).addBulk(ofShard.map((one) => toSingle(head, one))),
       ),
     );
+    await untilKept(byShard.keys());
+  }
+
+  /** To be called before the writes; the result waits for those of other shards than this one. */
+  function keptBeside(shard: number): (shards: Iterable<number>) => Promise<void> {
+    const untilKept = handOverWait?.begin();
+    return async (written) => {
+      const others = [...written].filter((one) => one !== shard);
+      if (others.length > 0) await untilKept?.(shardKeys(options, others));
+    };
   }
 
   /** Of this process alone, so that no two batches have the same; on a repeat the first cut's stands. */
@@ -245,8 +265,9 @@ export function openBatches(
   return {
     async gather(shard, bundle, webhooks, batching) {
       const { campaignId, channelConfigId = '', generation } = bundle;
+      const untilKept = keptBeside(shard);
       const byMessage = Map.groupBy(webhooks, ({ messageId }) => messageId);
-      return Promise.all(
+      const gathered = await Promise.all(
         [...byMessage].map(([messageId, ofMessage]) =>
           gatherInto(
             shard,
@@ -257,6 +278,8 @@ export function openBatches(
           ),
         ),
       );
+      await untilKept(gathered.map(({ lot }) => lot.shard));
+      return gathered;
     },
     async send(lot) {
       for (;;) {

@@ -5,7 +5,7 @@
 import { distinctTraces, type ReportedEvent, type TraceContext } from '@hookfleet/contract';
 import { createGroupCommit } from './group-commit.ts';
 import { createPositionAllocator } from './positions.ts';
-import type { ReplicaWait } from './replica-wait.ts';
+import { type ReplicaWait, shardKeys } from './replica-wait.ts';
 import { openResultsOut } from './results-out.ts';
 import type { ShardOptions } from './shard-queues.ts';
 
@@ -71,7 +71,7 @@ export function openEventsOut(
       const call = { events: events.map(marked), trace };
       if (events.length > SHARED_EVENTS_MAX) await write(shard, [call]);
       else await groups[shard]?.add(call);
-      await untilKept?.([shard]);
+      await untilKept?.(shardKeys(options, [shard]));
     },
     async close() {
       await Promise.all(groups.map((group) => group.drain()));

@@ -94,7 +94,7 @@ export { checkWrites } from './check-writes.ts';
 export { unreadShards } from './unread-shards.ts';
 export { followShards, type JoinedShards, joinShards } from './fleet-shards.ts';
 
-export { createReplicaWait, type ReplicaWait } from './replica-wait.ts';
+export { beginFleetWait, createHandOverWait, createReplicaWait, type ReplicaWait } from './replica-wait.ts';
 export type { RedisMemory } from './redis-memory.ts';
 export { type ConsumeResultsOptions, consumeResults, type ResultsConsumer } from './results-in.ts';
 export { openResultsOut, type ResultsOut } from './results-out.ts';

@@ -74,8 +74,7 @@ function parseAddress(text: string): RedisAddress {
   checkAuthority(text);
   if (!/^rediss?:\/\//i.test(text))
     throw new TypeError(`${schemeOf(text)} redis://, rediss:// or redis+sentinel:// is needed`);
-  if (!URL.canParse(text))
-    throw new TypeError('not redis://[user:password@]host[:port][/database]');
+  if (!URL.canParse(text)) throw new TypeError('not redis://[user:password@]host[:port][/database]');
   const url = new URL(text);
   if (url.search !== '') throw new TypeError(`a ${url.protocol}// URL has no parameters: ${PLACES}`);
   if (url.hash !== '') throw new TypeError(`a ${url.protocol}// URL has no fragment: ${PLACES}`);
@@ -93,8 +92,7 @@ function parseAddress(text: string): RedisAddress {
 function checkAuthority(text: string): void {
   const afterScheme = text.slice(text.indexOf('//') + 2);
   const at = afterScheme.lastIndexOf('@');
-  if (at !== -1 && /[/?#@\s]/.test(afterScheme.slice(0, at)))
-    throw new TypeError(ESCAPES);
+  if (at !== -1 && /[/?#@\s]/.test(afterScheme.slice(0, at))) throw new TypeError(ESCAPES);
   if (/\s/.test(text)) throw new TypeError('a Redis URL has no spaces');
 }
 

@@ -10,6 +10,7 @@ import { Job, UnrecoverableError, Worker } from 'bullmq';
 import { lossesOf } from './count-losses.ts';
 import { shardPrefix } from './keys.ts';
 import { refuseLaterVersion } from './later-version.ts';
+import { type ReplicaWait, shardKeys } from './replica-wait.ts';
 import type { ShardOptions } from './shard-queues.ts';
 
 export interface ConsumeResultsOptions extends ShardOptions {
@@ -17,6 +18,8 @@ export interface ConsumeResultsOptions extends ShardOptions {
   readonly concurrency: number;
   readonly lockDurationMs: number;
   readonly stalledIntervalMs: number;
+  /** Of what a job tells, before it is applied. */
+  readonly handOverWait?: ReplicaWait | undefined;
   /** Must be safe to repeat: a job is applied again when its worker died or its reply was lost. */
   readonly apply: (results: Results) => Promise<void>;
   readonly onError: (error: Error, context: Record<string, unknown>) => void;
@@ -64,7 +67,7 @@ class ResultsWorker extends Worker {
 const validateResults = compileValidator<Results>(Results);
 
 export function consumeResults(options: ConsumeResultsOptions): ResultsConsumer {
-  const { connection, prefix, shards, onError, closeWithinMs = CLOSE_WITHIN_MS } = options;
+  const { connection, prefix, shards, handOverWait, onError, closeWithinMs = CLOSE_WITHIN_MS } = options;
   let lastProgressAt = Date.now();
   const losses = lossesOf(connection);
   const lossesBefore = new WeakMap<Job, number>();
@@ -87,6 +90,8 @@ export function consumeResults(options: ConsumeResultsOptions): ResultsConsumer 
         worker.active += 1;
         lossesBefore.set(job, losses());
         try {
+          // The attempts that it tells of are in its shard, written before it. They must not be gone when they are counted.
+          await handOverWait?.begin()(shardKeys(options, [shard]));
           await options.apply(checked.value);
         } finally {
           worker.active -= 1;

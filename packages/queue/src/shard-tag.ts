@@ -52,8 +52,8 @@ function cellOf(tag: string): number {
   return Math.floor((slotOf(tag) * CELLS) / SLOTS);
 }
 
-/** Where a key with the tag lies: CRC16 (XMODEM) of its bytes, as the Redis Cluster specification says. */
-function slotOf(tag: string): number {
+/** The slot of a key with the tag: CRC16 (XMODEM) of its bytes, as the Redis Cluster specification says. */
+export function slotOf(tag: string): number {
   let crc = 0;
   for (const byte of Buffer.from(tag)) {
     crc ^= byte << 8;

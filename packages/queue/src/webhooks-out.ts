@@ -30,7 +30,7 @@ import type { KnownControls } from './known-controls.ts';
 import { bundleName, idempotencyDigest, idempotencyKeyName, shardPrefix } from './keys.ts';
 import { type PackedBundle, packInSteps, shardOf, type WebhookToEnqueue } from './pack-bundles.ts';
 import { createPositionAllocator } from './positions.ts';
-import type { ReplicaWait } from './replica-wait.ts';
+import { type ReplicaWait, shardKeys } from './replica-wait.ts';
 import { openResultsOut } from './results-out.ts';
 import { defineScripts, runScript } from './scripts.ts';
 import type { SecretBox } from './secret-box.ts';
@@ -273,7 +273,7 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
           ? [await enqueueSingle(single)]
           : await enqueueAll(webhooks, () => turn++ % shards);
       // Also of those that an earlier call has enqueued: it may have failed for want of replicas.
-      await untilKept?.(shardsOf(ids));
+      await untilKept?.(shardKeys(options, shardsOf(ids)));
       return ids;
     },
 

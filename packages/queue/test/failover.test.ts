@@ -24,8 +24,11 @@ import {
   type WebhooksOut,
   openKnownControls,
 } from '../src/index.ts';
+import { shardTag } from '../src/shard-tag.ts';
 import { webhook } from './setup-queue.ts';
 
+// One on each master of a cluster.
+const KEYS = [0, 1, 2].map((shard) => `{${shardTag('hookfleet', shard)}}:key`);
 const WEBHOOKS = Array.from({ length: 20 }, (_, i) => webhook({ idempotencyKey: String(i) }));
 
 let master: Awaited<ReturnType<typeof startTestRedis>>;
@@ -68,7 +71,7 @@ async function openOut(url: string, replicas: number): Promise<WebhooksOut> {
     ...options,
     bundleSize: 5,
     idempotencyRetentionMs: 60_000,
-    untilReplicated: createReplicaWait({ ...options, replicas }),
+    untilReplicated: createReplicaWait({ connection, replicas }),
     secrets: createSecretBox([]),
     controls: openKnownControls({ ...options, onError: () => undefined }),
     onError: () => undefined,
@@ -111,14 +114,14 @@ test('where replicas are waited for, a call is refused while they lag, and what 
 
 test('what was written over a connection that is lost before its replicas have answered is not told to be kept', async () => {
   const connection = await connected(`redis://127.0.0.1:${clientLink.port}`);
-  const wait = createReplicaWait({ connection, prefix: 'hookfleet', shards: 1, replicas: 1 });
-  await wait.begin()([0]);
+  const wait = createReplicaWait({ connection, replicas: 1 });
+  await wait.begin()(KEYS);
   const before = wait.begin();
   await connection.set('written', 'before');
   clientLink.cut();
   await eventually(() => connection.ping());
-  await expect(before([0])).rejects.toThrow('NOREPLICAS');
-  await wait.begin()([0]);
+  await expect(before(KEYS)).rejects.toThrow('NOREPLICAS');
+  await wait.begin()(KEYS);
 });
 
 test('in a cluster, the replicas of each shard are waited for', async () => {
@@ -127,9 +130,9 @@ test('in a cluster, the replicas of each shard are waited for', async () => {
     // The wait ends at its own time, half a second: a producer's connection might give the command up before that on a
     // machine that is busy.
     const connection = await connected(cluster.url, 'patient');
-    const wait = createReplicaWait({ connection, prefix: 'hookfleet', shards: 3, replicas: 1 });
+    const wait = createReplicaWait({ connection, replicas: 1 });
     // It has masters alone.
-    for (const shard of [0, 1, 2]) await expect(wait.begin()([shard])).rejects.toThrow('NOREPLICAS 0 of 1');
+    for (const key of KEYS) await expect(wait.begin()([key])).rejects.toThrow('NOREPLICAS 0 of 1');
   } finally {
     await cluster.stop();
   }
@@ -139,19 +142,18 @@ test('in a cluster, what was written to a master that another has replaced since
   const cluster = await startTestFailoverCluster();
   try {
     const connection = await connected(cluster.url, 'patient');
-    const shards = [0, 1, 2];
-    const wait = createReplicaWait({ connection, prefix: 'hookfleet', shards: shards.length, replicas: 1 });
+    const wait = createReplicaWait({ connection, replicas: 1 });
     const [before, alsoBefore] = [wait.begin(), wait.begin()];
-    await before(shards);
+    await before(KEYS);
     // It cuts no connection: the old master says where its slots have gone.
     const master = await cluster.master();
     await cluster.failOver();
     await cluster.untilMasterIsNot(master);
     await cluster.untilReplicated();
-    await expect(before(shards)).rejects.toThrow('NOREPLICAS');
+    await expect(before(KEYS)).rejects.toThrow('NOREPLICAS');
     // The connection has followed: the new master's replicas have all that it has.
-    await expect(alsoBefore(shards)).rejects.toThrow('NOREPLICAS');
-    await wait.begin()(shards);
+    await expect(alsoBefore(KEYS)).rejects.toThrow('NOREPLICAS');
+    await wait.begin()(KEYS);
   } finally {
     await cluster.stop();
   }

@@ -60,7 +60,10 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverRe
   const redis = isCluster
     ? await startTestFailoverCluster(access)
     : await startTestSentinel({ ...access, sentinelPassword: SENTINEL_PASSWORD });
-  const shards: Record<string, string> = isCluster ? { HOOKFLEET_SHARDS: String(CLUSTER_SHARDS) } : {};
+  const environment: Record<string, string> = {
+    HOOKFLEET_WAIT_REPLICAS: String(waitReplicas),
+    ...(isCluster && { HOOKFLEET_SHARDS: String(CLUSTER_SHARDS) }),
+  };
   try {
     const destination = await startDestination();
     try {
@@ -69,11 +72,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverRe
         async () => ({ redisUrl: redis.url, close: async () => undefined }),
         {
           counts,
-          environment: {
-            producer: { HOOKFLEET_WAIT_REPLICAS: String(waitReplicas), ...shards },
-            worker: shards,
-            aggregator: shards,
-          },
+          environment: { producer: environment, worker: environment, aggregator: environment },
         },
       );
       const fleet = {
