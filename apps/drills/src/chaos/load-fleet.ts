@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { QueueMonitor } from '@hookfleet/queue';
+import { type Audited, auditLoad } from './audit-load.ts';
 import { API_KEY, CONCURRENCY, type Ending, type Role, SIGNING_SECRET } from './fleet-members.ts';
 import type { Destination } from './receive-load.ts';
 import { type Accounts, type Counted, idsOf, type RecordedWebhook } from './reckon.ts';
@@ -40,6 +41,7 @@ export interface FleetReport {
 
 export interface Loaded {
   readonly accounts: Accounts;
+  readonly audited: Audited;
   /** For how long, in milliseconds, no call was accepted at the worst. */
   readonly longestRefusalMs: number;
   readonly fleetReport: FleetReport;
@@ -84,6 +86,14 @@ export async function loadFleet(
   const counted = await withQueueMonitor(fleet.redis, (monitor) => untilDrained(fleet, monitor, sent));
   onProgress('drained');
 
+  const audited = await auditLoad(CAMPAIGN, async (path) => {
+    const [aggregator] = fleet.members.aggregator;
+    const { status, text } = await untilProcessAnswers(() => `${aggregator?.url()}${path}`, {
+      headers: AUTHORIZED,
+    });
+    if (status !== 200) throw new Error(`${path}: ${status} ${text}`);
+    return text;
+  });
   const ledger = destination.ledger(await fleet.readConnections());
   const ids = idsOf({ accepted: sent.accepted, ledger });
   const { secretsShown, endings, uncleanEnds } = fleet;
@@ -98,6 +108,7 @@ export async function loadFleet(
       endings,
       concurrency: CONCURRENCY,
     },
+    audited,
     longestRefusalMs: sent.longestRefusalMs,
     fleetReport: {
       killed: howMany('SIGKILL'),

@@ -2,7 +2,7 @@
 import type { FailoverReport, FailoverSettings } from './run-failovers.ts';
 
 export function failoverTable(
-  { reckoning, longestRefusalMs, uncleanEnds, secretsShown }: FailoverReport,
+  { reckoning, audited, longestRefusalMs, uncleanEnds, secretsShown }: FailoverReport,
   { waitReplicas }: FailoverSettings,
 ): string {
   const rows: readonly (readonly [name: string, value: number, meaning: string])[] = [
@@ -18,6 +18,8 @@ export function failoverTable(
     ['stranded', reckoning.stranded, 'on record as pending, and nothing goes on with them'],
     ['lost events', reckoning.lostEvents, 'custom ones, accepted and not counted'],
     ['miscounted', reckoning.miscounted, 'counters beside records'],
+    ['off', audited.off, 'counters beside the attempt logs, as an audit finds them'],
+    ['unlogged', audited.unlogged, 'counted attempts of which there is no log'],
     ['repeats', reckoning.repeats, 'requests without a record'],
     ['no 202 for, ms', longestRefusalMs, 'at the worst'],
     ['unclean ends', uncleanEnds, '0'],

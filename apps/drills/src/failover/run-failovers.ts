@@ -3,6 +3,7 @@
  * a cluster whose three masters fail in turns. What that loses, with the settings that narrow it and without.
  */
 import { startTestFailoverCluster, startTestSentinel } from '@hookfleet/testkit';
+import type { Audited } from '../chaos/audit-load.ts';
 import { REDIS_PASSWORD, type Role, SENTINEL_PASSWORD, startFleetMembers } from '../chaos/fleet-members.ts';
 import { type FleetReport, loadFleet } from '../chaos/load-fleet.ts';
 import { startDestination } from '../chaos/receive-load.ts';
@@ -30,6 +31,7 @@ export interface FailoverOptions extends FailoverSettings {
 
 export interface FailoverReport extends FleetReport {
   readonly reckoning: FailoverReckoning;
+  readonly audited: Audited;
   readonly evidence: readonly string[];
   readonly longestRefusalMs: number;
   /** Whether what the settings promise has been kept. */
@@ -81,7 +83,7 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverRe
       };
       try {
         const loaded = new AbortController();
-        const { accounts, longestRefusalMs, fleetReport } = await loadFleet(fleet, destination, {
+        const { accounts, audited, longestRefusalMs, fleetReport } = await loadFleet(fleet, destination, {
           webhooks: WEBHOOKS_MAX,
           webhooksPerSecond,
           ended: loaded.signal,
@@ -96,9 +98,13 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverRe
         return {
           ...fleetReport,
           reckoning,
-          evidence: [...fleet.uncleanEnds, ...evidence],
+          audited,
+          evidence: [...fleet.uncleanEnds, ...audited.evidence, ...evidence],
           longestRefusalMs: Math.round(longestRefusalMs),
-          isKept: (isLossAllowed || reckoning.lost === 0) && uncleanEnds === 0 && secretsShown === 0,
+          isKept:
+            (isLossAllowed || (reckoning.lost === 0 && audited.off === 0)) &&
+            uncleanEnds === 0 &&
+            secretsShown === 0,
         };
       } finally {
         await fleet.stop();
