@@ -248,8 +248,10 @@ program
       });
       print(`\n${failoverTable(report, settings)}\n`);
       printEvidence(report.evidence);
-      const { reckoning, longestRefusalMs } = report;
-      if (json) print(JSON.stringify({ seed, ...settings, ...reckoning, longestRefusalMs }));
+      const { reckoning, audited, faults, longestRefusalMs, slowestRefusalMs } = report;
+      const { off, unlogged } = audited;
+      const others = { off, unlogged, faults, longestRefusalMs, slowestRefusalMs };
+      if (json) print(JSON.stringify({ seed, ...settings, ...reckoning, ...others }));
       process.exitCode = report.isKept ? 0 : 1;
     },
   );

@@ -17,13 +17,18 @@ export async function loadAndReckon(
   destination: Destination,
   options: LoadOptions,
 ): Promise<LoadReport> {
-  const { accounts, fleetReport } = await loadFleet(fleet, destination, options);
+  const { accounts, audited, faults, fleetReport } = await loadFleet(fleet, destination, options);
   const { reckoning, evidence } = reckon(accounts);
   return {
     ...fleetReport,
     reckoning,
-    evidence: [...fleet.uncleanEnds, ...evidence],
+    evidence: [...fleet.uncleanEnds, ...faults, ...audited.evidence, ...evidence],
     unanswered: idsOf(accounts).size - accounts.accepted.size,
-    isKept: keepsPromises(reckoning) && fleetReport.uncleanEnds === 0 && fleetReport.secretsShown === 0,
+    isKept:
+      keepsPromises(reckoning) &&
+      audited.off === 0 &&
+      faults.length === 0 &&
+      fleetReport.uncleanEnds === 0 &&
+      fleetReport.secretsShown === 0,
   };
 }

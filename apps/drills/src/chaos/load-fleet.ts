@@ -44,6 +44,10 @@ export interface Loaded {
   readonly audited: Audited;
   /** For how long, in milliseconds, no call was accepted at the worst. */
   readonly longestRefusalMs: number;
+  /** How long the slowest answer 503 took, in milliseconds. */
+  readonly slowestRefusalMs: number;
+  /** Answers that say that the fault is ours. */
+  readonly faults: readonly string[];
   readonly fleetReport: FleetReport;
 }
 
@@ -110,6 +114,8 @@ export async function loadFleet(
     },
     audited,
     longestRefusalMs: sent.longestRefusalMs,
+    slowestRefusalMs: sent.slowestRefusalMs,
+    faults: sent.faults,
     fleetReport: {
       killed: howMany('SIGKILL'),
       stopped: howMany('SIGTERM'),

@@ -31,6 +31,10 @@ export interface Sent {
   readonly customEvents: number;
   /** For how long, in milliseconds, no call was accepted at the worst. */
   readonly longestRefusalMs: number;
+  /** How long the slowest answer 503 took, in milliseconds. */
+  readonly slowestRefusalMs: number;
+  /** Answers of 500 and above, but 503: what is not ours must not look like it. */
+  readonly faults: readonly string[];
 }
 
 export const CUSTOM_EVENT = 'whatsapp.read';
@@ -52,6 +56,8 @@ export const RETRY = { delaysMs: [100, 300, 500, 1_000, 1_000, 1_000, 1_000], ji
 /** `why`: it isn't known whether the call was accepted. */
 type Called = { readonly answer: Answer } | { readonly why: string };
 
+type Call = (turn: number, path: string, body: unknown) => Promise<Called>;
+
 type Answer = { readonly ids: string[] } | { readonly id: string } | { readonly accepted: number };
 
 export async function sendLoad(load: Load): Promise<Sent> {
@@ -61,6 +67,19 @@ export async function sendLoad(load: Load): Promise<Sent> {
   let customEvents = 0;
   let acceptedAt = performance.now();
   let longestRefusalMs = 0;
+  let slowestRefusalMs = 0;
+  const faults: string[] = [];
+
+  const callNext: Call = async (turn, path, body) => {
+    const beganAt = performance.now();
+    const called = await call(producers, turn, path, body);
+    if ('why' in called) {
+      const { why } = called;
+      if (why === '503') slowestRefusalMs = Math.max(slowestRefusalMs, performance.now() - beganAt);
+      else if (/^5\d\d$/.test(why)) faults.push(`${path} was answered ${why}`);
+    }
+    return called;
+  };
 
   function accept(id: string, number: number): void {
     accepted.set(id, number);
@@ -70,7 +89,7 @@ export async function sendLoad(load: Load): Promise<Sent> {
   }
 
   async function sendKeyless(number: number, turn: number): Promise<void> {
-    const called = await call(producers, turn, '/v1/webhooks', webhookOf(load, number));
+    const called = await callNext(turn, '/v1/webhooks', webhookOf(load, number));
     if ('why' in called) unanswered.add(number);
     else accept((called.answer as { id: string }).id, number);
   }
@@ -82,15 +101,15 @@ export async function sendLoad(load: Load): Promise<Sent> {
     await Promise.all([
       ...keyless.map((number) => sendKeyless(number, turn)),
       ...singles.map(async (number) => {
-        const answer = await untilAccepted(producers, turn, '/v1/webhooks', keyed(load, number));
+        const answer = await untilAccepted(callNext, turn, '/v1/webhooks', keyed(load, number));
         accept((answer as { id: string }).id, number);
       }),
-      untilAccepted(producers, turn, '/v1/webhooks/bulk', {
+      untilAccepted(callNext, turn, '/v1/webhooks/bulk', {
         webhooks: bulk.map((number) => keyed(load, number)),
       }).then((answer) => {
         for (const [i, id] of (answer as { ids: string[] }).ids.entries()) accept(id, bulk[i] as number);
       }),
-      untilAccepted(producers, turn, '/v1/events', eventsOf(load, turn)).then(() => {
+      untilAccepted(callNext, turn, '/v1/events', eventsOf(load, turn)).then(() => {
         customEvents += EVENTS;
       }),
     ]);
@@ -107,7 +126,7 @@ export async function sendLoad(load: Load): Promise<Sent> {
     turns.push(turn);
   }
   await Promise.all(turns);
-  return { accepted, unanswered, customEvents, longestRefusalMs };
+  return { accepted, unanswered, customEvents, longestRefusalMs, slowestRefusalMs, faults };
 }
 
 function webhookOf({ campaignId, destinationUrl, batchChannel }: Load, number: number) {
@@ -142,16 +161,11 @@ function eventsOf({ campaignId }: Load, turn: number) {
   }));
 }
 
-async function untilAccepted(
-  producers: readonly Producer[],
-  turn: number,
-  path: string,
-  body: unknown,
-): Promise<Answer> {
+async function untilAccepted(callNext: Call, turn: number, path: string, body: unknown): Promise<Answer> {
   const deadline = performance.now() + GIVE_UP_AFTER_MS;
   const reasons: string[] = [];
   while (performance.now() < deadline) {
-    const called = await call(producers, turn + reasons.length, path, body);
+    const called = await callNext(turn + reasons.length, path, body);
     if ('answer' in called) return called.answer;
     await sleep(Math.min(AGAIN_AFTER_MS * 2 ** reasons.length, AGAIN_AFTER_MAX_MS));
     reasons.push(called.why);

@@ -2,7 +2,15 @@
 import type { FailoverReport, FailoverSettings } from './run-failovers.ts';
 
 export function failoverTable(
-  { reckoning, audited, longestRefusalMs, uncleanEnds, secretsShown }: FailoverReport,
+  {
+    reckoning,
+    audited,
+    longestRefusalMs,
+    slowestRefusalMs,
+    faults,
+    uncleanEnds,
+    secretsShown,
+  }: FailoverReport,
   { waitReplicas }: FailoverSettings,
 ): string {
   const rows: readonly (readonly [name: string, value: number, meaning: string])[] = [
@@ -22,6 +30,8 @@ export function failoverTable(
     ['unlogged', audited.unlogged, 'counted attempts of which there is no log'],
     ['repeats', reckoning.repeats, 'requests without a record'],
     ['no 202 for, ms', longestRefusalMs, 'at the worst'],
+    ['slowest 503, ms', slowestRefusalMs, '2,000 are promised'],
+    ['faults', faults, '0: answers of 5xx, but 503'],
     ['unclean ends', uncleanEnds, '0'],
     ['secrets shown', secretsShown, '0'],
   ];

@@ -34,6 +34,9 @@ export interface FailoverReport extends FleetReport {
   readonly audited: Audited;
   readonly evidence: readonly string[];
   readonly longestRefusalMs: number;
+  readonly slowestRefusalMs: number;
+  /** Answers of 500 and above, but 503. */
+  readonly faults: number;
   /** Whether what the settings promise has been kept. */
   readonly isKept: boolean;
 }
@@ -83,15 +86,21 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverRe
       };
       try {
         const loaded = new AbortController();
-        const { accounts, audited, longestRefusalMs, fleetReport } = await loadFleet(fleet, destination, {
-          webhooks: WEBHOOKS_MAX,
-          webhooksPerSecond,
-          ended: loaded.signal,
-          onProgress,
-          // Also where it fails: the load must not go on.
-          meanwhile: () =>
-            injectFailovers(redis, planFailovers(seed, failovers), onProgress).finally(() => loaded.abort()),
-        });
+        const { accounts, audited, faults, fleetReport, ...loadReport } = await loadFleet(
+          fleet,
+          destination,
+          {
+            webhooks: WEBHOOKS_MAX,
+            webhooksPerSecond,
+            ended: loaded.signal,
+            onProgress,
+            // Also where it fails: the load must not go on.
+            meanwhile: () =>
+              injectFailovers(redis, planFailovers(seed, failovers), onProgress).finally(() =>
+                loaded.abort(),
+              ),
+          },
+        );
         const { reckoning, evidence } = reckonFailovers(accounts);
         const { uncleanEnds, secretsShown } = fleetReport;
         const isLossAllowed = waitReplicas === 0;
@@ -99,10 +108,13 @@ export async function runFailovers(options: FailoverOptions): Promise<FailoverRe
           ...fleetReport,
           reckoning,
           audited,
-          evidence: [...fleet.uncleanEnds, ...audited.evidence, ...evidence],
-          longestRefusalMs: Math.round(longestRefusalMs),
+          evidence: [...fleet.uncleanEnds, ...faults, ...audited.evidence, ...evidence],
+          faults: faults.length,
+          longestRefusalMs: Math.round(loadReport.longestRefusalMs),
+          slowestRefusalMs: Math.round(loadReport.slowestRefusalMs),
           isKept:
             (isLossAllowed || (reckoning.lost === 0 && audited.off === 0)) &&
+            faults.length === 0 &&
             uncleanEnds === 0 &&
             secretsShown === 0,
         };
