@@ -161,7 +161,8 @@ await startApplication('aggregator', async () => {
   const countResults = createCountResults({ ...counting, onNonePending: completions.noticed });
   const countEvents = createCountEvents({ ...counting, eventIdsMs: config.retentionEventIdsMs });
   const replicas = config.waitReplicas;
-  const handOverWait = createHandOverWait({ connection, replicas });
+  const handOverWait = createHandOverWait({ connection, replicas, onError });
+  lifecycle.onClose('hand-over wait', () => handOverWait?.close());
   async function countAll(results: Results): Promise<void> {
     const untilKept = handOverWait?.begin();
     // Events first: odd entries among the others set the job aside once these are counted.
@@ -211,13 +212,13 @@ await startApplication('aggregator', async () => {
     logs: openCampaignLogs({ ...shardOptions, connection: reading }),
     totals: reader.totals,
   });
+  const changesWait =
+    replicas > 0 ? createReplicaWait({ connection: reading, replicas, onError }) : undefined;
+  lifecycle.onClose('replica wait', () => changesWait?.close());
   const app = await buildApp({
     logger,
     apiKeys: config.apiKeys,
-    beginWait:
-      replicas > 0
-        ? beginFleetWait(createReplicaWait({ connection: reading, replicas }), shardOptions)
-        : undefined,
+    beginWait: changesWait && beginFleetWait(changesWait, shardOptions),
     reader,
     series,
     directory: createCampaignDirectory({ ...own, retentionMs: config.retentionCampaignsMs, now: Date.now }),

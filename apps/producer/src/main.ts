@@ -78,7 +78,8 @@ await startApplication('producer', async () => {
 
   const knownControls = openKnownControls(shardOptions);
   const replicas = config.waitReplicas;
-  const untilReplicated = replicas > 0 ? createReplicaWait({ connection, replicas }) : undefined;
+  const untilReplicated = replicas > 0 ? createReplicaWait({ connection, replicas, onError }) : undefined;
+  lifecycle.onClose('replica wait', () => untilReplicated?.close());
   const webhooks = openWebhooksOut({
     ...shardOptions,
     bundleSize: config.bundleSize,

@@ -165,11 +165,17 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
     lookEveryMs,
   });
   onClose('lane scheduler', () => scheduler.stop());
+  const handOverWait = createHandOverWait({
+    connection,
+    replicas: config.waitReplicas,
+    onError: (error) => onError(error, { doing: 'wait for replicas' }),
+  });
+  onClose('hand-over wait', () => handOverWait?.close());
   const batches = openBatches({
     ...shardOptions,
     retentionMs: config.deadLetterRetentionMs,
     leaseMs: lockDurationMs,
-    handOverWait: createHandOverWait({ connection, replicas: config.waitReplicas }),
+    handOverWait,
     async settingsOf(head) {
       await controls.untilFresh();
       const isCancelled = await isCancelledNow(controls, head);

@@ -99,7 +99,8 @@ export async function connectRedis(options: RedisOptions): Promise<Client> {
     closers.push(() => joined.stop());
     const redis = { connection, prefix, shards: joined.shards, onError };
     const untilReplicated =
-      waitReplicas > 0 ? createReplicaWait({ connection, replicas: waitReplicas }) : undefined;
+      waitReplicas > 0 ? createReplicaWait({ connection, replicas: waitReplicas, onError }) : undefined;
+    closers.push(() => untilReplicated?.close());
     const webhooks = openWebhooksOut({
       ...redis,
       untilReplicated,

@@ -6,8 +6,9 @@
  * On one master, what is written later is never kept without what was written before. In a cluster it may be: where
  * something leaves one master for another, it must be kept there before it is removed here.
  */
+import { randomBytes } from 'node:crypto';
 import { Cluster } from 'ioredis';
-import type { RedisConnection } from './connection.ts';
+import { disconnectRedis, type RedisConnection } from './connection.ts';
 import { lossesOf } from './count-losses.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import { attemptsCounterKey, fleetSettingsKey, shardPrefix } from './keys.ts';
@@ -15,9 +16,12 @@ import { slotOf } from './shard-tag.ts';
 import type { ShardOptions } from './shard-queues.ts';
 
 export interface ReplicaWaitOptions {
+  /** Over which is written what is waited for. */
   readonly connection: RedisConnection;
   /** That must have it. */
   readonly replicas: number;
+  /** Of the connection on which is waited: it keeps trying. */
+  readonly onError: (error: Error) => void;
 }
 
 export interface ReplicaWait {
@@ -29,35 +33,56 @@ export interface ReplicaWait {
    * lost. The keys need not exist: they name masters.
    */
   begin(): (keys: Iterable<string>) => Promise<void>;
+  close(): void;
 }
 
 // Replicas answer within a round trip. Well within the time that a producer has for its answer.
 const WAIT_MS = 500;
 // Of one pipeline.
 const KEYS_MAX = 1_000;
+// Far longer than a wait takes.
+const TOKEN_KEPT_MS = 60_000;
 
-export function createReplicaWait({ connection, replicas }: ReplicaWaitOptions): ReplicaWait {
+export function createReplicaWait({ connection, replicas, onError }: ReplicaWaitOptions): ReplicaWait {
   const losses = lossesOf(connection);
+  // A connection that waits does nothing else, so there is one for it. WAIT is for all that its master was given before the
+  // last write of this connection, whoever wrote it.
+  const waiting = anotherOf(connection);
+  waiting.on('error', onError);
+  const id = randomBytes(6).toString('base64url');
+  let tokens = 0;
 
   async function waitFor(keys: readonly string[]): Promise<void> {
-    const pipeline = connection.pipeline();
-    // A command for each key in front: a cluster's master that has none of them any more says so.
     const asked = [...new Set(keys)];
-    for (const key of asked) pipeline.exists(key);
-    const replies = await pipeline.wait(replicas, WAIT_MS).exec();
-    const refused = replies?.slice(0, asked.length).findIndex(([error]) => error !== null) ?? -1;
-    if (refused !== -1) {
+    const tokenKey = `{${tagOf(asked[0] as string)}}:kept:${id}`;
+    tokens += 1;
+    const token = String(tokens);
+    const [[error] = [null], [waitError, answered] = [null]] =
+      (await waiting.pipeline().set(tokenKey, token, 'PX', TOKEN_KEPT_MS).wait(replicas, WAIT_MS).exec()) ??
+      [];
+    if (error) {
       // ioredis follows a redirect only if all commands of a pipeline get the same one; to WAIT, a replica answers with another error.
-      await connection.exists(asked[refused] as string);
-      throw new Error(`NOREPLICAS another is the master now: ${replies?.[refused]?.[0]?.message}`);
+      if (isRedirect(error)) await waiting.exists(tokenKey);
+      throw new Error(`NOREPLICAS ${error.message}`);
     }
-    const [error, answered] = replies?.at(-1) ?? [];
-    if (error) throw error;
+    if (waitError) throw waitError;
     if (Number(answered ?? 0) < replicas)
       throw new Error(`NOREPLICAS ${Number(answered ?? 0)} of ${replicas} replicas have what was written`);
+    await checkSameMaster(tokenKey, token, asked);
   }
 
-  // By master: a connection that waits does nothing else, so callers wait together.
+  /** The two connections may hold different nodes for the master of a moment. */
+  async function checkSameMaster(tokenKey: string, token: string, keys: readonly string[]): Promise<void> {
+    const pipeline = connection.pipeline().get(tokenKey);
+    // A master that has one of them no more says so.
+    for (const key of keys) pipeline.exists(key);
+    const [[, found] = [null], ...replies] = (await pipeline.exec()) ?? [];
+    const [error] = replies.find(([one]) => one !== null) ?? [];
+    if (found !== token || error)
+      throw new Error(`NOREPLICAS another is the master now${error ? `: ${error.message}` : ''}`);
+  }
+
+  // By master: callers wait together.
   const groups = new Map<string, GroupCommit<string>>();
   function groupOf(key: string): GroupCommit<string> {
     const master = masterOf(connection, key);
@@ -68,6 +93,7 @@ export function createReplicaWait({ connection, replicas }: ReplicaWaitOptions):
         itemsMax: KEYS_MAX,
         lingerMs: 1,
         writesMax: 1,
+        failsWaiting: true,
       });
       groups.set(master, group);
     }
@@ -86,6 +112,7 @@ export function createReplicaWait({ connection, replicas }: ReplicaWaitOptions):
         if (failed !== undefined) throw failed.reason;
       };
     },
+    close: () => disconnectRedis(waiting),
   };
 }
 
@@ -115,6 +142,19 @@ export function beginFleetWait(
 /** Its address; '' if it is not known, or if there is but one. */
 function masterOf(connection: RedisConnection, key: string): string {
   if (!(connection instanceof Cluster)) return '';
-  const tag = /\{([^}]+)\}/.exec(key)?.[1] ?? key;
-  return connection.slots[slotOf(tag)]?.[0] ?? '';
+  return connection.slots[slotOf(tagOf(key))]?.[0] ?? '';
+}
+
+/** It may be asked before it is connected. */
+function anotherOf(connection: RedisConnection): RedisConnection {
+  const options = { enableOfflineQueue: true };
+  return connection instanceof Cluster ? connection.duplicate([], options) : connection.duplicate(options);
+}
+
+function tagOf(key: string): string {
+  return /\{([^}]+)\}/.exec(key)?.[1] ?? key;
+}
+
+function isRedirect({ message }: Error): boolean {
+  return /^(?:MOVED|ASK)\b/.test(message);
 }

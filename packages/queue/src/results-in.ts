@@ -76,6 +76,17 @@ export function consumeResults(options: ConsumeResultsOptions): ResultsConsumer 
     lastProgressAt = Date.now();
   };
 
+  /**
+   * The attempts that a job tells of are in its shard, written before it: they must not be gone when they are counted. A
+   * master that another has replaced may still answer with jobs that are no more.
+   */
+  async function untilKept(job: Job, shard: number, wait: ReplicaWait): Promise<void> {
+    const kept = wait.begin();
+    const isOurs = (await job.extendLock(job.token ?? '', options.lockDurationMs)) === 1;
+    if (!isOurs) throw new Error('NOREPLICAS the job is not known to the master that there is now');
+    await kept(shardKeys(options, [shard]));
+  }
+
   const workers = Array.from({ length: shards }, (_, shard) => {
     const worker = new ResultsWorker(
       RESULTS_QUEUE,
@@ -90,8 +101,7 @@ export function consumeResults(options: ConsumeResultsOptions): ResultsConsumer 
         worker.active += 1;
         lossesBefore.set(job, losses());
         try {
-          // The attempts that it tells of are in its shard, written before it. They must not be gone when they are counted.
-          await handOverWait?.begin()(shardKeys(options, [shard]));
+          if (handOverWait !== undefined) await untilKept(job, shard, handOverWait);
           await options.apply(checked.value);
         } finally {
           worker.active -= 1;

@@ -21,6 +21,7 @@ import {
   isRedisUnavailable,
   openWebhooksOut,
   type RedisConnection,
+  type ReplicaWait,
   type WebhooksOut,
   openKnownControls,
 } from '../src/index.ts';
@@ -36,6 +37,7 @@ let replica: Awaited<ReturnType<typeof startTestRedis>>;
 /** Between the two. */
 let link: TcpProxy;
 const connections: RedisConnection[] = [];
+const waits: ReplicaWait[] = [];
 /** Between a client and the master. */
 let clientLink: TcpProxy;
 
@@ -51,6 +53,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  for (const wait of waits.splice(0)) wait.close();
   for (const connection of connections.splice(0)) disconnectRedis(connection);
   await Promise.all([link.close(), clientLink.close()]);
   await Promise.all([master.stop(), replica.stop()]);
@@ -64,6 +67,12 @@ async function connected(url: string, temper: 'failFast' | 'patient' = 'failFast
   return connection;
 }
 
+function waitOver(connection: RedisConnection, replicas: number): ReplicaWait {
+  const wait = createReplicaWait({ connection, replicas, onError: () => undefined });
+  waits.push(wait);
+  return wait;
+}
+
 async function openOut(url: string, replicas: number): Promise<WebhooksOut> {
   const connection = await connected(url);
   const options = { connection, prefix: 'hookfleet', shards: 1 };
@@ -71,7 +80,7 @@ async function openOut(url: string, replicas: number): Promise<WebhooksOut> {
     ...options,
     bundleSize: 5,
     idempotencyRetentionMs: 60_000,
-    untilReplicated: createReplicaWait({ connection, replicas }),
+    untilReplicated: waitOver(connection, replicas),
     secrets: createSecretBox([]),
     controls: openKnownControls({ ...options, onError: () => undefined }),
     onError: () => undefined,
@@ -114,7 +123,7 @@ test('where replicas are waited for, a call is refused while they lag, and what 
 
 test('what was written over a connection that is lost before its replicas have answered is not told to be kept', async () => {
   const connection = await connected(`redis://127.0.0.1:${clientLink.port}`);
-  const wait = createReplicaWait({ connection, replicas: 1 });
+  const wait = waitOver(connection, 1);
   await wait.begin()(KEYS);
   const before = wait.begin();
   await connection.set('written', 'before');
@@ -130,7 +139,7 @@ test('in a cluster, the replicas of each shard are waited for', async () => {
     // The wait ends at its own time, half a second: a producer's connection might give the command up before that on a
     // machine that is busy.
     const connection = await connected(cluster.url, 'patient');
-    const wait = createReplicaWait({ connection, replicas: 1 });
+    const wait = waitOver(connection, 1);
     // It has masters alone.
     for (const key of KEYS) await expect(wait.begin()([key])).rejects.toThrow('NOREPLICAS 0 of 1');
   } finally {
@@ -142,7 +151,7 @@ test('in a cluster, what was written to a master that another has replaced since
   const cluster = await startTestFailoverCluster();
   try {
     const connection = await connected(cluster.url, 'patient');
-    const wait = createReplicaWait({ connection, replicas: 1 });
+    const wait = waitOver(connection, 1);
     const [before, alsoBefore] = [wait.begin(), wait.begin()];
     await before(KEYS);
     // It cuts no connection: the old master says where its slots have gone.

@@ -15,6 +15,7 @@ import {
   openBatches,
   openResultsOut,
   type RedisConnection,
+  type ReplicaWait,
 } from '../src/index.ts';
 import { gatheredKey, shardPrefix } from '../src/keys.ts';
 import { shardTag, slotOf } from '../src/shard-tag.ts';
@@ -27,6 +28,7 @@ const BATCHING = { size: 50, maxWaitMs: 3_600_000 };
 
 let cluster: TestCluster;
 let connection: RedisConnection;
+let handOverWait: ReplicaWait | undefined;
 let batches: Batches;
 let batching: typeof BATCHING | undefined;
 const queues = Array.from({ length: MASTERS }, () => undefined as Queue | undefined);
@@ -35,13 +37,14 @@ beforeAll(async () => {
   cluster = await startTestCluster({ replicas: 1, nodeTimeoutMs: 60_000 });
   connection = connect(cluster.url);
   await eventually(() => connection.ping());
+  handOverWait = createHandOverWait({ connection, replicas: 1, onError: () => undefined });
   batches = openBatches({
     ...options,
     connection,
     retentionMs: 3_600_000,
     leaseMs: 60_000,
     settingsOf: () => Promise.resolve({ batching, isCancelled: false, controlsVersion: 0 }),
-    handOverWait: createHandOverWait({ connection, replicas: 1 }),
+    handOverWait,
   });
   for (let shard = 0; shard < MASTERS; shard += 1)
     queues[shard] = new Queue('webhooks', { connection, prefix: shardPrefix('hookfleet', shard) });
@@ -53,6 +56,7 @@ afterEach(() => {
 
 afterAll(async () => {
   await Promise.all([batches.close(), ...queues.map((queue) => queue?.close())]);
+  handOverWait?.close();
   disconnectRedis(connection);
   await cluster.stop();
 });
@@ -174,7 +178,7 @@ test('results are counted when the replica has the attempts that they tell of', 
     concurrency: 1,
     lockDurationMs: 30_000,
     stalledIntervalMs: 30_000,
-    handOverWait: createHandOverWait({ connection, replicas: 1 }),
+    handOverWait,
     apply: async (some) => void applied.push(some),
     onError: ({ message }) => void errors.push(message),
   });
