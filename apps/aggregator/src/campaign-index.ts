@@ -3,7 +3,7 @@
  * than the counters, so the two are not written together: a campaign comes here first, or its counters would be there
  * and nobody would find them.
  */
-import type { RedisConnection } from '@hookfleet/queue';
+import { createLossCheck, type RedisConnection } from '@hookfleet/queue';
 import { campaignsKey } from './campaign-keys.ts';
 
 // A busy campaign is written here once a second by each process, not with each of its results jobs.
@@ -30,6 +30,7 @@ export function createCampaignIndex(options: CampaignIndexOptions): CampaignInde
   const key = campaignsKey(prefix);
   const touches = new Map<string, { atMs: number; written: Promise<unknown> }>();
   let trimmedAtMs = 0;
+  const wasLost = createLossCheck(connection);
 
   async function write(campaignId: string, atMs: number): Promise<void> {
     await connection.zadd(key, 'GT', atMs, campaignId);
@@ -40,6 +41,7 @@ export function createCampaignIndex(options: CampaignIndexOptions): CampaignInde
 
   return {
     async touch(campaignId) {
+      if (wasLost()) touches.clear();
       const atMs = now();
       const latest = touches.get(campaignId);
       if (latest !== undefined && atMs - latest.atMs < TOUCH_INTERVAL_MS) {

@@ -2,7 +2,7 @@
  * Which runs a campaign's webhooks have (contract/webhook-id.ts), in a set beside its counters: an audit finds their
  * marks by it. A run is written here before anything of it is counted, once a day by each process.
  */
-import type { RedisConnection } from '@hookfleet/queue';
+import { createLossCheck, type RedisConnection } from '@hookfleet/queue';
 import { campaignKeys } from './campaign-keys.ts';
 
 const DAY_MS = 86_400_000;
@@ -30,8 +30,10 @@ export function createCampaignRuns({
   now,
 }: CampaignRunsOptions): CampaignRuns {
   const writtenAtMs = new Map<string, number>();
+  const wasLost = createLossCheck(connection);
   return {
     async note(campaignId, runs) {
+      if (wasLost()) writtenAtMs.clear();
       const atMs = now();
       const nameOf = (run: string) => `${campaignId} ${run}`;
       const news = [...new Set(runs)].filter(

@@ -1,10 +1,11 @@
 /**
  * The numbers of a campaign's messages and channels, as name-groups.lua gives them: asked for once, then remembered.
- * A number never changes while any count under it is kept, so that what is remembered is true in every process.
+ * A number never changes while any count under it is kept, so that what is remembered is true in every process, unless a
+ * master that took over lacks it.
  */
 import { readFileSync } from 'node:fs';
 import type { Outcome } from '@hookfleet/contract';
-import type { RedisConnection } from '@hookfleet/queue';
+import { createLossCheck, type RedisConnection } from '@hookfleet/queue';
 import { campaignKeys } from './campaign-keys.ts';
 import { GROUP_KINDS, GROUPS_MAX, type GroupKind, type GroupOf, OTHERS } from './series-groups.ts';
 
@@ -41,6 +42,7 @@ export function createGroupNames(options: {
     nameGroups(key: string, ...args: (string | number)[]): Promise<number[]>;
   };
   const remembered = new Map<string, Remembered>();
+  const wasLost = createLossCheck(connection);
 
   function of(key: string): Remembered {
     let names = remembered.get(key);
@@ -66,6 +68,7 @@ export function createGroupNames(options: {
 
   return {
     async resolve(outcomes) {
+      if (wasLost()) remembered.clear();
       const known = new Map<string, Remembered>();
       const asked: Promise<void>[] = [];
       for (const [campaignId, its] of Map.groupBy(outcomes, (outcome) => outcome.campaignId)) {

@@ -133,7 +133,7 @@ await startApplication('producer', async () => {
     events: tracing === undefined ? events : traceEventsOut(events, tracing),
     eventTypes,
     knownEventTypes,
-    references: openCampaignReferences(shardOptions),
+    references: openCampaignReferences({ ...shardOptions, untilReplicated }),
     metrics,
     requestsMax: config.requestsMax,
     bodyBytesHeldMax: config.bodyBytesHeldMax,

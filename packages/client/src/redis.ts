@@ -127,7 +127,7 @@ export async function connectRedis(options: RedisOptions): Promise<Client> {
       const events = openEventsOut({ ...redis, untilReplicated });
       closers.push(() => events.close());
       const references = createKnownReferences({
-        store: openCampaignReferences(redis),
+        store: openCampaignReferences({ ...redis, untilReplicated }),
         channels,
         now: Date.now,
       });

@@ -138,9 +138,9 @@ export function openBatches(
     bundle: Bundle,
     webhooks: readonly BundledWebhook[],
     head: LotHead,
+    lot: Lot,
     batching: Batching,
   ): Promise<Gathered> {
-    const lot = lotOf(head, shards);
     const { due, order, data, state, gathered, gathers } = keysOf(lot);
     // First the note, then the lot: a webhook that is in neither is in its job, which runs again.
     await noteWaiting(
@@ -265,20 +265,24 @@ export function openBatches(
   return {
     async gather(shard, bundle, webhooks, batching) {
       const { campaignId, channelConfigId = '', generation } = bundle;
-      const untilKept = keptBeside(shard);
       const byMessage = Map.groupBy(webhooks, ({ messageId }) => messageId);
+      const lots = [...byMessage].map(([messageId, ofMessage]) => {
+        const head = {
+          campaignId,
+          messageId,
+          channelConfigId,
+          ...(generation !== undefined && { generation }),
+        };
+        return { head, ofMessage, lot: lotOf(head, shards) };
+      });
+      const abroad = lots.map(({ lot }) => lot.shard).filter((one) => one !== shard);
+      // What a master that was cut off has taken, and will lose, must not outlive it elsewhere.
+      if (abroad.length > 0) await handOverWait?.begin()(shardKeys(options, [shard]));
+      const untilKept = keptBeside(shard);
       const gathered = await Promise.all(
-        [...byMessage].map(([messageId, ofMessage]) =>
-          gatherInto(
-            shard,
-            bundle,
-            ofMessage,
-            { campaignId, messageId, channelConfigId, ...(generation !== undefined && { generation }) },
-            batching,
-          ),
-        ),
+        lots.map(({ head, ofMessage, lot }) => gatherInto(shard, bundle, ofMessage, head, lot, batching)),
       );
-      await untilKept(gathered.map(({ lot }) => lot.shard));
+      await untilKept(abroad);
       return gathered;
     },
     async send(lot) {

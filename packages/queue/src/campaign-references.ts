@@ -3,7 +3,8 @@
  * reference, that goes when nobody has named it for longer than a campaign's totals are kept. The latest word stands.
  */
 import type { RedisConnection } from './connection.ts';
-import { campaignReferenceKey } from './keys.ts';
+import { campaignReferenceKey, fleetSettingsKey } from './keys.ts';
+import type { ReplicaWait } from './replica-wait.ts';
 
 // As HOOKFLEET_RETENTION_CAMPAIGNS has it unless it is changed: a reference that outlives its campaign does no harm.
 const KEPT_MS = 730 * 86_400_000;
@@ -18,9 +19,12 @@ export interface CampaignReferences {
 export function openCampaignReferences({
   connection,
   prefix,
+  untilReplicated,
 }: {
-  connection: RedisConnection;
-  prefix: string;
+  readonly connection: RedisConnection;
+  readonly prefix: string;
+  /** Asked before `store` returns, where an operator wants it. */
+  readonly untilReplicated?: ReplicaWait | undefined;
 }): CampaignReferences {
   return {
     async find(references) {
@@ -36,10 +40,12 @@ export function openCampaignReferences({
     },
     async store(campaigns) {
       if (campaigns.size === 0) return;
+      const untilKept = untilReplicated?.begin();
       const change = connection.multi();
       for (const [reference, campaignId] of campaigns)
         change.set(campaignReferenceKey(prefix, reference), campaignId, 'PX', KEPT_MS);
       await change.exec();
+      await untilKept?.([fleetSettingsKey(prefix)]);
     },
   };
 }

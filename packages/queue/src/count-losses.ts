@@ -27,6 +27,20 @@ export function lossesOf(connection: RedisConnection): () => number {
   return count;
 }
 
+/**
+ * Whether the connection was lost since the last call. What is remembered to be in Redis may not be in a master that took
+ * over: whoever remembers it asks this before each use.
+ */
+export function createLossCheck(connection: RedisConnection): () => boolean {
+  const losses = lossesOf(connection);
+  let known = losses();
+  return () => {
+    const isLost = losses() !== known;
+    known = losses();
+    return isLost;
+  };
+}
+
 // A master that others have replaced takes writes until it hears of it, and keeps the connections of its clients then.
 const FROM_FORMER_MASTER = /^(?:MOVED|CLUSTERDOWN)\b/;
 

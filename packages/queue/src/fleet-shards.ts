@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RedisConnection } from './connection.ts';
+import { createLossCheck } from './count-losses.ts';
 import { fleetSettingsKey } from './keys.ts';
 
 const SHARDS = 'shards';
@@ -34,7 +35,9 @@ export async function joinShards(options: JoinShardsOptions): Promise<JoinedShar
   const { connection, prefix, onMore, onError, lookEveryMs = LOOK_EVERY_MS } = options;
   const key = fleetSettingsKey(prefix);
   const read = async () => Number(await connection.zscore(key, SHARDS));
-  await connection.zadd(key, 'GT', options.shards, SHARDS);
+  const tell = () => connection.zadd(key, 'GT', options.shards, SHARDS);
+  const wasLost = createLossCheck(connection);
+  await tell();
   const shards = await read();
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -44,6 +47,7 @@ export async function joinShards(options: JoinShardsOptions): Promise<JoinedShar
       await sleep(lookEveryMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
       try {
+        if (wasLost()) await tell();
         const known = await read();
         if (known > shards && !signal.aborted) return onMore(known);
       } catch (error) {

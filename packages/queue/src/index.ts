@@ -15,6 +15,7 @@ export {
   createCampaignBacklog,
 } from './campaign-backlog.ts';
 export { type CampaignJobs, openCampaignJobs, type Sweep } from './campaign-jobs.ts';
+export { createLossCheck } from './count-losses.ts';
 export { type KnownControls, openKnownControls } from './known-controls.ts';
 export { type Batches, type Gathered, type Lot, type LotHead, openBatches } from './batches.ts';
 export { bodyBytesMax } from './bundle-capacity.ts';

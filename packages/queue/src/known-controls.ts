@@ -17,6 +17,7 @@
 import { type Circuit, parseCircuit } from './circuits.ts';
 import { campaignOfLane, readControls, type StoredControls } from './campaign-controls.ts';
 import type { RedisConnection } from './connection.ts';
+import { createLossCheck } from './count-losses.ts';
 import { controlsKeys } from './keys.ts';
 import { type OnUnreadable, readAll } from './read-stored.ts';
 import { defineScripts, runScript } from './scripts.ts';
@@ -75,9 +76,12 @@ export function openKnownControls(options: KnownControlsOptions): KnownControls 
   let allReadAt = Number.NEGATIVE_INFINITY;
   let clockOffsetMs = Date.now() - performance.now();
   let reading: Promise<void> | undefined;
+  const wasLost = createLossCheck(connection);
 
   async function readChanges(): Promise<void> {
     const beganAt = performance.now();
+    // A master that took over may lack changes that are known here.
+    if (wasLost()) allReadAt = Number.NEGATIVE_INFINITY;
     const isAllDue = beganAt - allReadAt > READ_ALL_EVERY_MS;
     const reply = (await runScript(
       connection,

@@ -16,6 +16,8 @@ import {
   createOutcomeRecorder,
   createSecretBox,
   disconnectRedis,
+  joinShards,
+  openCircuits,
   openResultsOut,
   openWebhooksOut,
   type RedisConnection,
@@ -182,4 +184,35 @@ test('a call that loses the connection between its writes makes them again, unde
   expect(await webhooks.getWaitingCount()).toBe(1);
   await out.close();
   disconnectRedis(failFast);
+});
+
+test('all controls are read again: a change that is known here may be unknown to the master that took over', async () => {
+  const known = openKnownControls({ ...options, onError: () => undefined });
+  const circuits = openCircuits({ connection: server.connection, prefix: server.prefix });
+  await circuits.set('channel:a', { state: 'paused', sinceMs: 1, why: 'operator' });
+  await known.untilLatest();
+  await server.connection.hdel(`{${server.prefix}}:circuits`, 'channel:a');
+  // Changes go on, and it is in none of them.
+  await circuits.set('channel:b', { state: 'paused', sinceMs: 1, why: 'operator' });
+  await known.untilLatest();
+  expect(known.circuitOf('channel:a')).toBeDefined();
+  await loseConnection();
+  await known.untilLatest();
+  expect(known.circuitOf('channel:a')).toBeUndefined();
+  expect(known.circuitOf('channel:b')).toBeDefined();
+});
+
+test('the number of shards is told again', async () => {
+  const key = `{${server.prefix}}:settings`;
+  const joined = await joinShards({
+    ...options,
+    shards: 6,
+    onMore: () => undefined,
+    onError: () => undefined,
+    lookEveryMs: 10,
+  });
+  await server.connection.del(key);
+  await loseConnection();
+  await eventually(async () => expect(await server.connection.zscore(key, 'shards')).toBe('6'));
+  joined.stop();
 });
