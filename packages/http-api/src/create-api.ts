@@ -2,10 +2,11 @@
  * An HTTP API of ours before its routes: ajv of the contract as validator, problem details for errors, API keys on
  * /v1, OpenAPI 3.1 at /openapi.json with a page at /docs, health and metrics, limits on time and size.
  */
-import { STATUS_CODES } from 'node:http';
+import { type RequestListener, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import {
   addOpsRoutes,
+  createBoundedServer,
   type Logger,
   type OpsOptions,
   PRIVATE_HEADERS,
@@ -25,7 +26,7 @@ import { addDocsRoutes } from './docs-page.ts';
 import { endConnections } from './end-connections.ts';
 import { addJsonBodies, type OnJsonValues } from './json-bodies.ts';
 import { describeRoutes } from './openapi-file.ts';
-import { addProblemReplies, PROBLEM_CONTENT_TYPE, toProblem } from './problems.ts';
+import { addProblemReplies, PROBLEM_CONTENT_TYPE, refuseUnknownCalls, toProblem } from './problems.ts';
 import { refuseUnknownInput } from './refuse-unknown-input.ts';
 import { addSessionRoutes } from './session-routes.ts';
 import { createSessions } from './sessions.ts';
@@ -69,9 +70,12 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyBytesMax,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    connectionTimeout: 0,
+    serverFactory: (handle) =>
+      createBoundedServer(handle as RequestListener, {
+        requestTimeoutMs: REQUEST_TIMEOUT_MS,
+        keepAliveTimeoutMs: KEEP_ALIVE_TIMEOUT_MS,
+        connectionsMax,
+      }),
     routerOptions: { maxParamLength: PATH_PARAMETER_LENGTH_MAX },
     schemaController: {
       compilersFactory: { buildSerializer: serializersOnFirstUse({ atOnce: isDescribed }) },
@@ -88,7 +92,6 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
         .send(JSON.stringify(toProblem(status, error.message)));
     },
   });
-  app.server.maxConnections = connectionsMax;
   endConnections(app);
   validateOnFirstUse(app, { atOnce: isDescribed });
   addProblemReplies(app, isUnavailable);
@@ -98,6 +101,7 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
 
   const sessions = signIn ? createSessions(apiKeys, Date.now) : undefined;
   const callerOf = addAccessHook(app, { apiKeys, sessions, now: Date.now });
+  refuseUnknownCalls(app);
   addJsonBodies(app, options.onJsonValues);
   refuseUnknownInput(app);
   if (beginWait !== undefined) waitUntilKept(app, beginWait);

@@ -41,8 +41,20 @@ export function addDocsRoutes(
   { title, openApiFile }: { title: string; openApiFile: URL },
 ): void {
   const hidden = { schema: { hide: true } as object } as const;
+  const files = new Map<string | URL, Promise<Buffer>>();
+  /** Once: answers that are not read yet share one copy. */
+  function read(file: string | URL): Promise<Buffer> {
+    let content = files.get(file);
+    if (content === undefined) {
+      content = readFile(file);
+      content.catch(() => files.delete(file));
+      files.set(file, content);
+    }
+    return content;
+  }
+
   app.get('/openapi.json', hidden, async (_request, reply) =>
-    reply.type('application/json; charset=utf-8').send(await readFile(openApiFile)),
+    reply.type('application/json; charset=utf-8').send(await read(openApiFile)),
   );
 
   // Relative, so that it holds behind a proxy that adds a prefix.
@@ -58,7 +70,7 @@ export function addDocsRoutes(
   );
   for (const [name, contentType] of Object.entries(FILES))
     app.get(`/docs/${name}`, hidden, async (_request, reply) =>
-      reply.type(contentType).send(await readFile(join(swaggerUiFolder(), name))),
+      reply.type(contentType).send(await read(join(swaggerUiFolder(), name))),
     );
 }
 

@@ -65,9 +65,7 @@ export function toProblem(status: number, detail: string, errors: readonly Field
 }
 
 export function addProblemReplies(app: FastifyInstance, isUnavailable: (error: Error) => boolean): void {
-  app.setNotFoundHandler((request, reply) =>
-    send(reply, 404, `${request.method} ${pathOf(request)} is no call of this API.`),
-  );
+  app.setNotFoundHandler((request, reply) => send(reply, 404, notFound(request)));
   app.setErrorHandler((error: FastifyError | ProblemError, request, reply) => {
     if (error instanceof ProblemError) {
       reply.headers(error.headers);
@@ -98,6 +96,17 @@ function send(
     .code(status)
     .type(PROBLEM_CONTENT_TYPE)
     .send(JSON.stringify(toProblem(status, detail, errors)));
+}
+
+function notFound(request: FastifyRequest): string {
+  return `${request.method} ${pathOf(request)} is no call of this API.`;
+}
+
+/** To be added after what asks who calls. A body of no call is not read. */
+export function refuseUnknownCalls(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request) => {
+    if (request.is404) throw new ProblemError(404, notFound(request));
+  });
 }
 
 function pathOf(request: FastifyRequest): string {

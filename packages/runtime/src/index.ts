@@ -10,6 +10,7 @@ export {
   ROLES,
   type Role,
 } from './api-keys.ts';
+export { createBoundedServer } from './bounded-server.ts';
 export { variableRows } from './describe-variables.ts';
 export { createLifecycle, type Lifecycle, startApplication } from './lifecycle.ts';
 export * from './load-config.ts';

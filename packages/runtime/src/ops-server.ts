@@ -2,7 +2,8 @@
  * A server of health and metrics alone, for a process that has no API. It is Node's own: three routes don't need a
  * framework, whose loading would be a tenth of such a process's start.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createBoundedServer } from './bounded-server.ts';
 import { type OpsOptions, opsAnswers } from './ops-answers.ts';
 import type { Listener } from './listen.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
@@ -15,15 +16,20 @@ export interface OpsServer extends Listener {
 // Its callers are probes and scrapers: a request that takes longer to arrive is none of theirs.
 const REQUEST_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 30_000;
+const CONNECTIONS_MAX = 100;
 
 export function createOpsServer(options: OpsOptions): OpsServer {
   const answers = opsAnswers(options);
-  const server = createServer(
-    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS },
+  const server = createBoundedServer(
     (request, response) => {
       // Nothing here reads a body; one that is left unread would hold the connection.
       request.resume();
       answer(request, response).catch((error: Error) => response.destroy(error));
+    },
+    {
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      keepAliveTimeoutMs: IDLE_TIMEOUT_MS,
+      connectionsMax: CONNECTIONS_MAX,
     },
   );
   server.setTimeout(IDLE_TIMEOUT_MS);
