@@ -93,5 +93,11 @@ test('without keys nobody signs in, and names that are not loopback are refused'
   expect((await open.inject('/v1/session')).json()).toEqual({ role: 'operate', needsKeys: false });
   const rebound = await open.inject({ url: '/v1/campaigns', headers: { host: 'evil.example' } });
   expect(rebound.statusCode).toBe(403);
+  expect((await open.inject({ url: '/metrics', headers: { host: 'evil.example' } })).statusCode).toBe(403);
+  expect((await open.inject({ url: '/metrics', headers: { host: 'localhost:8081' } })).statusCode).toBe(200);
+  for (const url of ['/v1/campaigns', '/v1/stream'])
+    expect(
+      (await open.inject({ url, headers: { host: 'localhost', 'sec-fetch-site': 'cross-site' } })).statusCode,
+    ).toBe(403);
   await open.close();
 });

@@ -2,7 +2,7 @@
  * What the commands that talk to a fleet have in common: where it is, the key, JSON or text, and how they end.
  * Flags go before the environment, and the environment before the defaults.
  */
-import { parseApiKey } from '@hookfleet/runtime/api-keys';
+import { parseApiKeys } from '@hookfleet/runtime/api-keys';
 import { maskPasswords } from '@hookfleet/runtime/mask-passwords';
 import type { Command } from 'commander';
 import { type Api, createApi } from './api.ts';
@@ -59,9 +59,11 @@ export function openFleet(options: FleetOptions, environment: NodeJS.ProcessEnv)
 
 /** The one that may do the most. */
 function firstKey(text = ''): string | undefined {
-  const keys = text.split(',').map((entry) => parseApiKey(entry.trim()));
-  const given = keys.filter(({ key }) => key !== '');
-  return given.toSorted((a, b) => b.roles.length - a.roles.length)[0]?.key;
+  try {
+    return parseApiKeys(text)[0]?.key;
+  } catch (error) {
+    throw new UsageError(`HOOKFLEET_API_KEYS: ${(error as Error).message}`);
+  }
 }
 
 function httpUrl(text: string, source: string): string {

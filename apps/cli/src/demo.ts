@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { CampaignTotals } from '@hookfleet/contract';
-import { parseApiKey, ROLES } from '@hookfleet/runtime';
+import { parseApiKeys, ROLES } from '@hookfleet/runtime';
 import { type Fleet, startFleet } from './fleet.ts';
 import { type SampleCampaign, sendCampaign } from './sample-campaign.ts';
 import { type Counts, type SampleReceiver, startSampleReceiver } from './sample-receiver.ts';
@@ -221,6 +221,6 @@ function allowLoopback(environment: NodeJS.ProcessEnv): Record<string, string | 
 }
 
 function keyOf(environment: NodeJS.ProcessEnv): string | undefined {
-  const keys = (environment['HOOKFLEET_API_KEYS'] ?? '').split(',').map((entry) => parseApiKey(entry.trim()));
-  return keys.find(({ roles, key }) => roles.length === ROLES.length && key !== '')?.key;
+  const [first] = parseApiKeys(environment['HOOKFLEET_API_KEYS'] ?? '');
+  return first?.roles.length === ROLES.length ? first.key : undefined;
 }

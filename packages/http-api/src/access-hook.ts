@@ -5,7 +5,7 @@
  */
 import { bearerTokenOf, type Caller, createApiKeyCheck, type Role } from '@hookfleet/runtime';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { type Access, decideAccess, PAGE_HEADER } from './access.ts';
+import { type Access, decideAccess, isAskedOnLoopback, PAGE_HEADER } from './access.ts';
 import { isBelowV1 } from './below-v1.ts';
 import { createFailedSignIns } from './failed-sign-ins.ts';
 import { ProblemError } from './problems.ts';
@@ -17,6 +17,9 @@ declare module 'fastify' {
     needs?: Role;
   }
 }
+
+// It names campaigns.
+const METRICS_ROUTE = '/metrics';
 
 export interface AccessHookOptions {
   readonly apiKeys: readonly string[];
@@ -46,6 +49,8 @@ export function addAccessHook(
 
   app.addHook('onRequest', async (request) => {
     const { routeOptions, headers, method } = request;
+    if (!needsKeys && routeOptions.url === METRICS_ROUTE && !isAskedOnLoopback(headers))
+      throw refusalOf({ refused: 'host' });
     if (!isBelowV1(request)) return;
     const access = decideAccess({
       method,

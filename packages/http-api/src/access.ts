@@ -35,8 +35,9 @@ export function decideAccess(call: Call): Access {
   const caller = keyCaller ?? sessionCaller;
   const looks = LOOKING.has(method);
   const needs = neededRole(method, call.needs);
-  if (!needsKeys && !isLoopback(hostnameOf(headers['host']))) return { refused: 'host' };
-  if (!looks && isForeign(headers)) return { refused: 'foreign' };
+  if (!needsKeys && !isAskedOnLoopback(headers)) return { refused: 'host' };
+  // Where no key is needed, a foreign page needs none either, to look or to hold a stream open.
+  if ((!looks || !needsKeys) && isForeign(headers)) return { refused: 'foreign' };
   if (caller === undefined) return { refused: 'unknown' };
   if (!looks && keyCaller === undefined && headers[PAGE_HEADER] === undefined)
     return { refused: 'pageHeader' };
@@ -46,6 +47,11 @@ export function decideAccess(call: Call): Access {
 /** What a call needs whose route declares this, or nothing. */
 export function neededRole(method: string, declared: Role | undefined): Role {
   return declared ?? (LOOKING.has(method) ? 'read' : 'operate');
+}
+
+/** A page whose name has been pointed to this machine (DNS rebinding) asks by that name. */
+export function isAskedOnLoopback(headers: Call['headers']): boolean {
+  return isLoopback(hostnameOf(headers['host']));
 }
 
 /** Where the browser says it itself, that counts: behind a proxy the host may have another name than the page's. */

@@ -25,11 +25,32 @@ const ROLES_BY_PREFIX: Readonly<Record<string, readonly Role[]>> = {
 
 const KEYLESS: Caller = { fingerprint: 'none', roles: ROLES };
 
-/** An entry of HOOKFLEET_API_KEYS: a key that may do everything, or one role's name, a colon, and a key. */
+const KEY_LENGTH_MIN = 16;
+
+/**
+ * An entry of HOOKFLEET_API_KEYS: a key that may do everything, or one role's name, a colon, and a key. Throws a TypeError,
+ * without the key, for anything else: `Read:…` or `viewer:…` must not become a key that may do everything.
+ */
 export function parseApiKey(entry: string): { readonly roles: readonly Role[]; readonly key: string } {
-  const [, prefix = '', key = ''] = /^(enqueue|read|operate):(.*)$/s.exec(entry) ?? [];
-  const roles = ROLES_BY_PREFIX[prefix];
-  return roles === undefined ? { roles: ROLES, key: entry } : { roles, key };
+  const [, prefix, key = entry] = /^([^:]*):(.*)$/s.exec(entry) ?? [];
+  const roles = prefix === undefined ? ROLES : ownRoles(prefix);
+  if (roles === undefined)
+    throw new TypeError(`before a key's colon stands ${Object.keys(ROLES_BY_PREFIX).join(', ')} or nothing`);
+  // As a header can carry them (RFC 6750 allows fewer).
+  if (!/^[!-~]*$/.test(key)) throw new TypeError('each key must be of ASCII characters, without spaces');
+  if (key.length < KEY_LENGTH_MIN)
+    throw new TypeError(`each key must have ${KEY_LENGTH_MIN} characters or more`);
+  return { roles, key };
+}
+
+/** All of HOOKFLEET_API_KEYS, the one that may do the most first. Throws as parseApiKey does. */
+export function parseApiKeys(text: string): readonly ReturnType<typeof parseApiKey>[] {
+  const entries = text.split(',').flatMap((entry) => entry.trim() || []);
+  return entries.map(parseApiKey).toSorted((a, b) => b.roles.length - a.roles.length);
+}
+
+function ownRoles(prefix: string): readonly Role[] | undefined {
+  return Object.hasOwn(ROLES_BY_PREFIX, prefix) ? ROLES_BY_PREFIX[prefix] : undefined;
 }
 
 /**

@@ -7,6 +7,7 @@ export {
   fingerprintOf,
   isLoopback,
   parseApiKey,
+  parseApiKeys,
   ROLES,
   type Role,
 } from './api-keys.ts';
