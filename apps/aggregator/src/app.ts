@@ -1,5 +1,5 @@
 /** The aggregator's HTTP API, built but not listening. */
-import { type BeginWait, createApi } from '@hookfleet/http-api';
+import { type BeginWait, createApi, type SessionStore } from '@hookfleet/http-api';
 import {
   addCampaignControlRoutes,
   addChannelPauseRoutes,
@@ -32,6 +32,7 @@ export interface AppOptions {
   readonly logger: Logger;
   readonly apiKeys: readonly string[];
   readonly ops: OpsOptions;
+  readonly sessions: SessionStore;
   readonly beginWait?: BeginWait | undefined;
   readonly reader: CampaignReader;
   readonly series: SeriesReader;
@@ -48,6 +49,8 @@ export interface AppOptions {
   readonly loadDashboard: LoadDashboard;
   readonly isUnavailable: (error: Error) => boolean;
   readonly onError: (error: Error) => void;
+  /** Of streams: a comment, and a look whether their sessions have ended. Default: 15 s. */
+  readonly heartbeatMs?: number;
   readonly now: () => number;
 }
 
@@ -70,6 +73,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     audit,
     loadDashboard,
     onError,
+    heartbeatMs,
     now,
     ...api
   } = options;
@@ -80,13 +84,12 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     description: "Campaigns' statistics, and the calls of the dashboard.",
     bodyBytesMax: 64 * 1024,
     connectionsMax: 1_000,
-    signIn: true,
   });
   addCampaignRoutes(app, { reader, directory, series });
   addSeriesRoutes(app, { reader, series, now });
   addFailureRoutes(app, deadLetters);
   addFleetRoutes(app, readFleet, fleetEvents);
-  addStreamRoute(app, createLiveTopics({ read: readTopic, onError }));
+  addStreamRoute(app, createLiveTopics({ read: readTopic, onError }), { heartbeatMs });
   // The page's own calls: its browser asks no other host.
   addCampaignControlRoutes(app, { controls, priorityChanges, events: fleetEvents, now });
   addChannelPauseRoutes(app, { channels, circuits, events: fleetEvents, now });

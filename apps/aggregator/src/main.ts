@@ -24,6 +24,7 @@ import {
   openDeadLetters,
   openFleetEvents,
   openKnownControls,
+  openSessionStore,
   readWaiting,
   unreadShards,
 } from '@hookfleet/queue';
@@ -241,6 +242,7 @@ await startApplication('aggregator', async () => {
     // A channel of a later version is there for a process of that version: the caller may find one.
     isUnavailable: (error) => isRedisUnavailable(error) || error instanceof LaterVersionError,
     now: Date.now,
+    sessions: openSessionStore(own),
     ops: {
       registry,
       healthy: {

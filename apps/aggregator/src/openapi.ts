@@ -9,6 +9,7 @@ export function buildAppForDescription(): Promise<FastifyInstance> {
     isDescribed: true,
     logger: createLogger({ app: 'aggregator', level: 'silent' }),
     apiKeys: [],
+    sessions: { put: unused, get: unused, remove: unused },
     ops: { registry: createMetricsRegistry(), healthy: {}, ready: {} },
     reader: {
       totals: unused,

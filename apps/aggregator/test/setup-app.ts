@@ -8,6 +8,7 @@ import {
   openCircuits,
   openDeadLetters,
   openFleetEvents,
+  openSessionStore,
   readWaiting,
   openKnownControls,
 } from '@hookfleet/queue';
@@ -32,6 +33,7 @@ export function setupApp(
   return buildApp({
     logger: createLogger({ app: 'aggregator', level: 'silent' }),
     apiKeys: [],
+    sessions: openSessionStore(own),
     ops: { registry: createMetricsRegistry(), healthy: {}, ready: {} },
     reader,
     series,

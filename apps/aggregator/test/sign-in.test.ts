@@ -54,6 +54,17 @@ test('who signs in with a key may then do with a cookie what the key may', async
   expect(await statusOf('POST', '/v1/campaigns/any/pause', operator)).toBe(403);
   expect(await statusOf('POST', '/v1/campaigns/any/pause', { ...operator, ...PAGE })).toBe(200);
   expect(await statusOf('DELETE', '/v1/session', { ...viewer, ...PAGE })).toBe(204);
+  expect(await statusOf('GET', '/v1/campaigns', viewer)).toBe(401);
+});
+
+test('another aggregator knows the session while its key is among its own, and a key that is wrong is not made good by one', async () => {
+  const operator = await signIn(OPERATOR);
+  const second = await setupApp(counting, { apiKeys: ['read:a-key-of-an-operator'] });
+  const rolesThere = (await second.inject({ url: '/v1/session', headers: operator })).json();
+  expect(rolesThere).toEqual({ role: 'read', needsKeys: true });
+  await second.close();
+  const wrong = { authorization: 'Bearer a-key-of-nobody-at-all' };
+  expect(await statusOf('POST', '/v1/session', { ...operator, ...wrong })).toBe(401);
 });
 
 test('a wrong key does not sign in, and a cookie of another fleet is none', async () => {

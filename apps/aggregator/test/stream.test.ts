@@ -11,7 +11,7 @@ import { acceptanceOf, outcomeOf, range, resultsOf } from './results-of.ts';
 import { setupApp } from './setup-app.ts';
 import { type CountingSetup, setupCounting } from './setup-counting.ts';
 
-const STREAMS_MAX = 200;
+const STREAMS_OF_KEY_MAX = 100;
 
 let redis: Awaited<ReturnType<typeof startTestRedis>>;
 let counting: CountingSetup;
@@ -47,8 +47,8 @@ interface OpenStream {
   close(): void;
 }
 
-async function open(query: string, headers: Record<string, string> = {}): Promise<OpenStream> {
-  const request = get(`${url}/v1/stream?${query}`, { headers, agent: false });
+async function open(query: string, headers: Record<string, string> = {}, from = url): Promise<OpenStream> {
+  const request = get(`${from}/v1/stream?${query}`, { headers, agent: false });
   request.on('error', () => undefined);
   const [response] = (await once(request, 'response')) as [IncomingMessage];
   const events: OpenStream['events'] = [];
@@ -95,7 +95,7 @@ test('the list and the fleet are told', async () => {
 });
 
 test('pages that watch the same campaign cost one reading a second together, and beyond the bound none is opened', async () => {
-  const streams = await Promise.all(Array.from({ length: STREAMS_MAX }, () => open('campaign=told')));
+  const streams = await Promise.all(Array.from({ length: STREAMS_OF_KEY_MAX }, () => open('campaign=told')));
   await eventually(() => expect(streams.every(({ events }) => events.length > 0)).toBe(true));
   const refused = await fetch(`${url}/v1/stream?campaign=told`);
   expect(refused.status).toBe(503);
@@ -113,6 +113,57 @@ test('pages that watch the same campaign cost one reading a second together, and
     again.close();
     expect(again.response.statusCode).toBe(200);
   });
+});
+
+const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
+
+async function listening(
+  options: Parameters<typeof setupApp>[1],
+): Promise<{ keyed: FastifyInstance; at: string }> {
+  const keyed = await setupApp(counting, options);
+  await keyed.listen({ host: '127.0.0.1', port: 0 });
+  return { keyed, at: `http://127.0.0.1:${(keyed.server.address() as AddressInfo).port}` };
+}
+
+test('whoever may only look leaves streams for those who operate, and no key takes all', async () => {
+  const viewers = ['a-key-of-a-viewer', 'a-key-of-another-viewer'] as const;
+  const operator = 'a-key-of-an-operator';
+  const { keyed, at } = await listening({
+    apiKeys: [...viewers.map((key) => `read:${key}`), `operate:${operator}`],
+  });
+  const openAs = async (key: string) => {
+    const stream = await open('campaign=told', bearer(key), at);
+    return stream.response.statusCode;
+  };
+  const openMany = (key: string, streams: number) =>
+    Promise.all(Array.from({ length: streams }, () => openAs(key)));
+  expect(new Set(await openMany(viewers[0], STREAMS_OF_KEY_MAX))).toEqual(new Set([200]));
+  expect(await openAs(viewers[0])).toBe(503);
+  expect(new Set(await openMany(viewers[1], 50))).toEqual(new Set([200]));
+  expect(await openAs(viewers[1])).toBe(503);
+  expect(await openAs(operator)).toBe(200);
+  await keyed.close();
+});
+
+test('a stream ends with the session that it was opened with', async () => {
+  const { keyed, at } = await listening({ apiKeys: ['a-key-of-an-operator'], heartbeatMs: 20 });
+  const key = bearer('a-key-of-an-operator');
+  const signedIn = await fetch(`${at}/v1/session`, { method: 'POST', headers: key });
+  const cookie = String(signedIn.headers.get('set-cookie')).split(';')[0] as string;
+  const [ofSession, ofKey] = [await open('topic=fleet', { cookie }, at), await open('topic=fleet', key, at)];
+  await eventually(() => expect(ofSession.events.length).toBeGreaterThan(0));
+  const ended = once(ofSession.response, 'close');
+  await fetch(`${at}/v1/session`, { method: 'DELETE', headers: { cookie, 'x-hookfleet-page': '1' } });
+  await ended;
+  expect((await fetch(`${at}/v1/campaigns`, { headers: { cookie } })).status).toBe(401);
+  expect(ofKey.response.closed).toBe(false);
+  ofKey.close();
+  await keyed.close();
+});
+
+test('HEAD opens none', async () => {
+  const { status, headers } = await fetch(`${url}/v1/stream`, { method: 'HEAD' });
+  expect([status, headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8']);
 });
 
 test('while Redis is away a page is told that its numbers are stale, and afterwards that they are not', async () => {

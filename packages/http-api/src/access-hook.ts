@@ -16,6 +16,13 @@ declare module 'fastify' {
     /** What a key must be allowed that calls this route. Unless it is said: `read` to GET, `operate` for the rest. */
     needs?: Role;
   }
+
+  interface FastifyRequest {
+    /** Whose call it is, once it was let through. */
+    caller(): Caller;
+    /** For an answer that takes long: false once the session that it was asked with has ended. Rejects with Redis' error. */
+    mayGoOn(): Promise<boolean>;
+  }
 }
 
 // It names campaigns.
@@ -27,11 +34,7 @@ export interface AccessHookOptions {
   readonly now: () => number;
 }
 
-/** Tells whose the call is, once it was let through. */
-export function addAccessHook(
-  app: FastifyInstance,
-  { apiKeys, sessions, now }: AccessHookOptions,
-): (request: FastifyRequest) => Caller {
+export function addAccessHook(app: FastifyInstance, { apiKeys, sessions, now }: AccessHookOptions): void {
   const callerOfKey = createApiKeyCheck(apiKeys);
   const signIns = createFailedSignIns(now);
   const needsKeys = apiKeys.length > 0;
@@ -47,17 +50,34 @@ export function addAccessHook(
     return caller;
   }
 
+  /** A wrong key is not made good by a session. */
+  function isByKey({ headers }: FastifyRequest): boolean {
+    return !needsKeys || bearerTokenOf(headers.authorization) !== undefined;
+  }
+
+  async function sessionOf(request: FastifyRequest): Promise<Caller | undefined> {
+    return isByKey(request) ? undefined : sessions?.callerOf(request.headers.cookie);
+  }
+
+  app.decorateRequest('caller', function () {
+    return callerOf(this);
+  });
+  app.decorateRequest('mayGoOn', async function () {
+    return isByKey(this) || (await sessionOf(this)) !== undefined;
+  });
+
   app.addHook('onRequest', async (request) => {
     const { routeOptions, headers, method } = request;
     if (!needsKeys && routeOptions.url === METRICS_ROUTE && !isAskedOnLoopback(headers))
       throw refusalOf({ refused: 'host' });
     if (!isBelowV1(request)) return;
+    const keyCaller = checkKey(request);
     const access = decideAccess({
       method,
       headers,
       needsKeys,
-      keyCaller: checkKey(request),
-      sessionCaller: sessions?.callerOf(headers.cookie),
+      keyCaller,
+      sessionCaller: await sessionOf(request),
       needs: routeOptions.config?.needs,
     });
     accesses.set(request, access);
@@ -74,11 +94,11 @@ export function addAccessHook(
     request.log.info(facts, 'operator.acted');
   });
 
-  return (request) => {
+  function callerOf(request: FastifyRequest): Caller {
     const access = accesses.get(request);
     if (access === undefined || !('caller' in access)) throw new Error('nobody was let through');
     return access.caller;
-  };
+  }
 }
 
 function tooManyFailures(blockedMs: number): ProblemError {

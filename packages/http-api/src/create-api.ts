@@ -29,7 +29,7 @@ import { describeRoutes } from './openapi-file.ts';
 import { addProblemReplies, PROBLEM_CONTENT_TYPE, refuseUnknownCalls, toProblem } from './problems.ts';
 import { refuseUnknownInput } from './refuse-unknown-input.ts';
 import { addSessionRoutes } from './session-routes.ts';
-import { createSessions } from './sessions.ts';
+import { createSessions, type SessionStore } from './sessions.ts';
 import { addTraceHook } from './trace-hook.ts';
 import { type BeginWait, waitUntilKept } from './wait-until-kept.ts';
 
@@ -50,8 +50,8 @@ export interface ApiOptions {
   /** Tells Redis' failures from ours: they are answered with 503. */
   readonly isUnavailable: (error: Error) => boolean;
   readonly onJsonValues?: OnJsonValues | undefined;
-  /** Serves a page that signs in: adds /v1/session, and takes its cookie for a key. */
-  readonly signIn?: boolean;
+  /** For an API that serves a page that signs in: adds /v1/session, and takes its cookie for a key. */
+  readonly sessions?: SessionStore | undefined;
   /** Waits until what a call has changed is kept. */
   readonly beginWait?: BeginWait | undefined;
   /** Calls are traced with it. */
@@ -65,7 +65,7 @@ const PATH_PARAMETER_LENGTH_MAX = 256;
 
 export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   const { title, description, logger, apiKeys, ops, bodyBytesMax, connectionsMax, isUnavailable } = options;
-  const { openApiFile, isDescribed = false, signIn = false, beginWait, tracing } = options;
+  const { openApiFile, isDescribed = false, beginWait, tracing } = options;
   const app = fastify({
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -95,18 +95,18 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
   endConnections(app);
   validateOnFirstUse(app, { atOnce: isDescribed });
   addProblemReplies(app, isUnavailable);
-  if (isDescribed) await describeRoutes(app, { title, description, signIn });
+  if (isDescribed) await describeRoutes(app, { title, description, signIn: options.sessions !== undefined });
   addDocsRoutes(app, { title, openApiFile });
   addOpsRoutes(app, ops);
 
-  const sessions = signIn ? createSessions(apiKeys, Date.now) : undefined;
-  const callerOf = addAccessHook(app, { apiKeys, sessions, now: Date.now });
+  const sessions = options.sessions && createSessions(apiKeys, options.sessions);
+  addAccessHook(app, { apiKeys, sessions, now: Date.now });
   refuseUnknownCalls(app);
   addJsonBodies(app, options.onJsonValues);
   refuseUnknownInput(app);
   if (beginWait !== undefined) waitUntilKept(app, beginWait);
   if (tracing !== undefined) addTraceHook(app, tracing);
-  if (sessions !== undefined) addSessionRoutes(app, { sessions, needsKeys: apiKeys.length > 0, callerOf });
+  if (sessions !== undefined) addSessionRoutes(app, { sessions, needsKeys: apiKeys.length > 0 });
   app.addHook('onSend', async (request, reply) => {
     addMissing(reply, SECURITY_HEADERS);
     if (isBelowV1(request)) addMissing(reply, PRIVATE_HEADERS);

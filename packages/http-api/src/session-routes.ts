@@ -1,5 +1,5 @@
 /** POST, GET and DELETE /v1/session: the page signs in with an API key, asks who it is, and signs out. */
-import type { Caller } from '@hookfleet/runtime';
+import { bearerTokenOf } from '@hookfleet/runtime';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { Sessions } from './sessions.ts';
@@ -12,15 +12,11 @@ const SessionView = Type.Object({
 export interface SessionRoutesOptions {
   readonly sessions: Sessions;
   readonly needsKeys: boolean;
-  readonly callerOf: (request: FastifyRequest) => Caller;
 }
 
-export function addSessionRoutes(
-  app: FastifyInstance,
-  { sessions, needsKeys, callerOf }: SessionRoutesOptions,
-): void {
+export function addSessionRoutes(app: FastifyInstance, { sessions, needsKeys }: SessionRoutesOptions): void {
   const view = (request: FastifyRequest) => ({
-    role: callerOf(request).roles.includes('operate') ? 'operate' : 'read',
+    role: request.caller().roles.includes('operate') ? 'operate' : 'read',
     needsKeys,
   });
 
@@ -30,14 +26,17 @@ export function addSessionRoutes(
       config: { needs: 'read' },
       schema: {
         summary:
-          'Sign in: with a key as bearer token, the answer sets a cookie that stands for it for 12 hours',
+          'Sign in: with a key as bearer token, the answer sets a cookie that stands for it for 12 hours, until a sign-out, or until the key is no more',
         response: { 200: SessionView },
       },
     },
     async (request, reply) => {
       // Behind a proxy that ends TLS it is the proxy's word; a false one hurts nobody but the caller.
       const secure = request.protocol === 'https' || request.headers['x-forwarded-proto'] === 'https';
-      return reply.header('set-cookie', sessions.issue(callerOf(request), { secure })).send(view(request));
+      // Who has a session and no key keeps it as it is.
+      const key = bearerTokenOf(request.headers.authorization);
+      if (key !== undefined && needsKeys) reply.header('set-cookie', await sessions.issue(key, { secure }));
+      return reply.send(view(request));
     },
   );
 
@@ -50,6 +49,10 @@ export function addSessionRoutes(
   app.delete(
     '/v1/session',
     { config: { needs: 'read' }, schema: { summary: 'Sign out', response: { 204: Type.Null() } } },
-    async (_request, reply) => reply.header('set-cookie', sessions.end()).code(204).send(),
+    async ({ headers }, reply) =>
+      reply
+        .header('set-cookie', await sessions.end(headers.cookie))
+        .code(204)
+        .send(),
   );
 }

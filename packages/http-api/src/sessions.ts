@@ -2,58 +2,72 @@
  * Sessions of the page: who signs in with an API key gets a cookie that no script can read, because EventSource sends
  * no headers, and because a key that lies in the page's memory can be stolen from there.
  *
- * A session is signed and kept nowhere: `<role>.<fingerprint>.<end>.<HMAC-SHA256>`, under a key made of all API keys. So
- * every process of the fleet knows it, and whoever takes a key out of HOOKFLEET_API_KEYS ends all sessions. It is worth
- * less than its key: the page looks and operates, and brings nothing in.
+ * The cookie is a random id and says nothing. What it stands for is kept in Redis until it ends: which key signed in, told
+ * by an HMAC under the id, so that it can be checked and not guessed. What a session may do is what its key may do when it
+ * is asked, less bringing something in. So a session ends with its key, by a sign-out, or after its time, in every process.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { Caller, Role } from '@hookfleet/runtime';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { type Caller, fingerprintOf, parseApiKey, type Role } from '@hookfleet/runtime';
 
 export const SESSION_COOKIE = 'hookfleet_session';
 // A working day: long enough to be signed in once, short enough for a screen that was left behind.
 const LIFETIME_MS = 12 * 3_600_000;
+const ID_BYTES = 32;
+const ATTRIBUTES = 'Path=/; HttpOnly; SameSite=Strict';
+const SESSION_ROLES: readonly Role[] = ['read', 'operate'];
 
-const SESSION_ROLES: Readonly<Record<string, readonly Role[]>> = {
-  read: ['read'],
-  operate: ['read', 'operate'],
-};
-
-export interface Sessions {
-  /** The value of Set-Cookie. */
-  issue(caller: Caller, options: { secure: boolean }): string;
-  /** The value of Set-Cookie that ends it in this browser. */
-  end(): string;
-  /** Undefined for no session, one that has ended, and one that was not issued here. */
-  callerOf(cookieHeader: string | undefined): Caller | undefined;
+/** Keeps sessions by their ids. Its calls reject while it is away. */
+export interface SessionStore {
+  put(id: string, session: string, lifetimeMs: number): Promise<void>;
+  get(id: string): Promise<string | undefined>;
+  remove(id: string): Promise<void>;
 }
 
-export function createSessions(apiKeys: readonly string[], now: () => number): Sessions {
-  const signingKey = createHmac('sha256', 'hookfleet session').update(JSON.stringify(apiKeys)).digest();
-  const sign = (text: string) => createHmac('sha256', signingKey).update(text).digest('base64url');
-  const attributes = 'Path=/; HttpOnly; SameSite=Strict';
+export interface Sessions {
+  /** Resolves to the value of Set-Cookie. `key`: one of the API keys. */
+  issue(key: string, options: { secure: boolean }): Promise<string>;
+  /** Ends the session, and resolves to the value of Set-Cookie that takes it out of the browser. */
+  end(cookieHeader: string | undefined): Promise<string>;
+  /** Undefined for no session, one that has ended, and one whose key is not among the API keys any more. */
+  callerOf(cookieHeader: string | undefined): Promise<Caller | undefined>;
+}
+
+export function createSessions(apiKeys: readonly string[], store: SessionStore): Sessions {
+  const known = apiKeys.map(parseApiKey);
+  const sealOf = (id: string, key: string) => createHmac('sha256', id).update(key).digest();
 
   return {
-    issue({ roles, fingerprint }, { secure }) {
-      const role = roles.includes('operate') ? 'operate' : 'read';
-      const claim = `${role}.${fingerprint}.${now() + LIFETIME_MS}`;
+    async issue(key, { secure }) {
+      const id = randomBytes(ID_BYTES).toString('base64url');
+      await store.put(id, sealOf(id, key).toString('base64url'), LIFETIME_MS);
       const age = `Max-Age=${LIFETIME_MS / 1000}`;
-      return `${SESSION_COOKIE}=${claim}.${sign(claim)}; ${attributes}; ${age}${secure ? '; Secure' : ''}`;
+      return `${SESSION_COOKIE}=${id}; ${ATTRIBUTES}; ${age}${secure ? '; Secure' : ''}`;
     },
-    end: () => `${SESSION_COOKIE}=; ${attributes}; Max-Age=0`,
-    callerOf(cookieHeader) {
-      const value = sessionOf(cookieHeader ?? '');
-      const [, claim, role = '', fingerprint = '', end, signature] =
-        /^((read|operate)\.(\w{1,8})\.(\d{1,16}))\.([\w-]{43})$/.exec(value) ?? [];
-      if (claim === undefined || signature === undefined) return undefined;
-      // Both are the base64url of 32 bytes.
-      const isOurs = timingSafeEqual(Buffer.from(signature), Buffer.from(sign(claim)));
-      const roles = SESSION_ROLES[role];
-      return isOurs && roles !== undefined && Number(end) > now() ? { fingerprint, roles } : undefined;
+    async end(cookieHeader) {
+      const id = idOf(cookieHeader);
+      if (id !== undefined) await store.remove(id);
+      return `${SESSION_COOKIE}=; ${ATTRIBUTES}; Max-Age=0`;
+    },
+    async callerOf(cookieHeader) {
+      const id = idOf(cookieHeader);
+      const kept = id === undefined ? undefined : await store.get(id);
+      if (id === undefined || kept === undefined) return undefined;
+      const seal = Buffer.from(kept, 'base64url');
+      // One that stands there twice may do what either may.
+      const fitting = known.filter(({ key }) => {
+        const expected = sealOf(id, key);
+        return expected.length === seal.length && timingSafeEqual(expected, seal);
+      });
+      const [first] = fitting;
+      if (first === undefined) return undefined;
+      const roles = SESSION_ROLES.filter((role) => fitting.some((one) => one.roles.includes(role)));
+      return { fingerprint: fingerprintOf(first.key), roles };
     },
   };
 }
 
-function sessionOf(cookieHeader: string): string {
+function idOf(cookieHeader = ''): string | undefined {
   const pairs = cookieHeader.split(';').map((pair) => pair.trim());
-  return pairs.find((pair) => pair.startsWith(`${SESSION_COOKIE}=`))?.slice(SESSION_COOKIE.length + 1) ?? '';
+  const value = pairs.find((pair) => pair.startsWith(`${SESSION_COOKIE}=`))?.slice(SESSION_COOKIE.length + 1);
+  return value !== undefined && /^[\w-]{43}$/.test(value) ? value : undefined;
 }

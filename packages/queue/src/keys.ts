@@ -30,6 +30,7 @@
  *     {hookfleet}:waits:…        a lane: what waits in it, its limits
  *     {hookfleet}:waiting        webhooks that wait in lanes, by lane; …:waiting:reasons; …:waiting:retries, their sum of retries
  *     {hookfleet}:workers        ids of those that reported; …:worker:<id>, what each reported
+ *     {hookfleet}:session:…      of the page, by the digest of its id
  *     {hookfleet}:test:…         a channel's test: that it is wanted, what came of it
  */
 import { createHash } from 'node:crypto';
@@ -113,6 +114,11 @@ export function idempotencyKeyName(shardTag: string, digest: Buffer): string {
 /** What all processes of a fleet must have alike (fleet-shards.ts). */
 export function fleetSettingsKey(prefix: string): string {
   return `{${prefix}}:settings`;
+}
+
+/** `digest`: of the session's id. */
+export function sessionKey(prefix: string, digest: string): string {
+  return `{${prefix}}:session:${digest}`;
 }
 
 export function formatsKey(prefix: string): string {

@@ -4,9 +4,7 @@ import fc from 'fast-check';
 import { bindProblems, createApiKeyCheck, fingerprintOf, parseApiKey, ROLES } from './api-keys.ts';
 
 test('exactly the keys are let in, as bearer tokens', () => {
-  const key = fc
-    .stringMatching(/^[!-~]{16,40}$/)
-    .filter((text) => !text.includes(':'));
+  const key = fc.stringMatching(/^[!-~]{16,40}$/).filter((text) => !text.includes(':'));
   fc.assert(
     fc.property(fc.array(key, { minLength: 1, maxLength: 4 }), key, (keys, other) => {
       const callerOf = createApiKeyCheck(keys);

@@ -4,13 +4,17 @@
  */
 import { Problem } from '@hookfleet/contract';
 import { invalidInput, unavailable } from '@hookfleet/http-api';
-import { PRIVATE_HEADERS, SECURITY_HEADERS } from '@hookfleet/runtime';
+import { type Caller, PRIVATE_HEADERS, SECURITY_HEADERS } from '@hookfleet/runtime';
 import type { FastifyInstance } from 'fastify';
 import { type Static, Type } from 'typebox';
 import type { LiveTopics, Topic } from '../live-topics.ts';
 
 // Open pages of a team, with room; each costs a socket and a few kilobytes.
 const STREAMS_MAX = 200;
+// By one key, so that nobody takes all; and by keys that may only look, so that an operator finds one.
+const STREAMS_OF_KEY_MAX = 100;
+const STREAMS_OF_VIEWERS_MAX = 150;
+const CONTENT_TYPE = 'text/event-stream; charset=utf-8';
 // Proxies close what is silent for a minute, and a client that is gone is noticed when it is written to.
 const HEARTBEAT_MS = 15_000;
 // How soon a browser comes back after a disconnect.
@@ -31,12 +35,26 @@ const Query = Type.Object(
   { additionalProperties: false },
 );
 
-export function addStreamRoute(app: FastifyInstance, topics: LiveTopics): void {
-  const ends = new Set<() => void>();
+export function addStreamRoute(
+  app: FastifyInstance,
+  topics: LiveTopics,
+  { heartbeatMs = HEARTBEAT_MS }: { readonly heartbeatMs?: number | undefined } = {},
+): void {
+  const open = new Map<() => void, Caller>();
+
+  function isFull({ fingerprint, roles }: Caller): boolean {
+    const callers = [...open.values()];
+    const isViewer = (caller: Caller) => !caller.roles.includes('operate');
+    return (
+      callers.length >= STREAMS_MAX ||
+      callers.filter((caller) => caller.fingerprint === fingerprint).length >= STREAMS_OF_KEY_MAX ||
+      (isViewer({ fingerprint, roles }) && callers.filter(isViewer).length >= STREAMS_OF_VIEWERS_MAX)
+    );
+  }
 
   // The server waits for its connections to end: these end when it asks them to.
   app.addHook('preClose', async () => {
-    for (const end of [...ends]) end();
+    for (const end of [...open.keys()]) end();
     topics.stop();
   });
 
@@ -58,14 +76,15 @@ export function addStreamRoute(app: FastifyInstance, topics: LiveTopics): void {
         },
       },
     },
-    async ({ query }, reply) => {
-      const topic = topicOf(query);
-      if (ends.size >= STREAMS_MAX)
-        throw unavailable(`${STREAMS_MAX} streams are open, and no more are served.`);
+    async (request, reply) => {
+      const topic = topicOf(request.query);
+      if (request.method === 'HEAD') return reply.type(CONTENT_TYPE).send();
+      const caller = request.caller();
+      if (isFull(caller)) throw unavailable('Too many streams are open, by this key or at all. Close some.');
       reply.hijack();
       const { raw } = reply;
       raw.writeHead(200, {
-        'content-type': 'text/event-stream; charset=utf-8',
+        'content-type': CONTENT_TYPE,
         ...SECURITY_HEADERS,
         ...PRIVATE_HEADERS,
         // nginx would hold events back.
@@ -77,13 +96,17 @@ export function addStreamRoute(app: FastifyInstance, topics: LiveTopics): void {
       };
       write(`retry: ${RETRY_MS}\n\n`);
       const unwatch = topics.watch(topic, (event, json) => write(`event: ${event}\ndata: ${json}\n\n`));
-      const heartbeat = setInterval(() => write(': still here\n\n'), HEARTBEAT_MS);
       const end = () => raw.end();
-      ends.add(end);
+      const heartbeat = setInterval(async () => {
+        write(': still here\n\n');
+        // While Redis is away nobody is signed out, and nothing new is told.
+        if (!(await request.mayGoOn().catch(() => true))) end();
+      }, heartbeatMs);
+      open.set(end, caller);
       raw.once('close', () => {
         clearInterval(heartbeat);
         unwatch();
-        ends.delete(end);
+        open.delete(end);
       });
       return reply;
     },
