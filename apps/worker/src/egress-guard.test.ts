@@ -16,6 +16,8 @@ test.each([
   ['2606:2800:21f:cb07:6820:80da:af6b:8b2c', 'public IPv6'],
   ['::ffff:8.8.8.8', 'public IPv4, mapped'],
   ['64:ff9b::808:808', 'public IPv4 behind NAT64'],
+  ['168.63.129.17', 'beside an endpoint of Azure'],
+  ['2606:2800::5efe:8.8.8.8', 'public behind ISATAP'],
 ])('%s is allowed: %s', (address) => {
   expect(guard.allows(address)).toBe(true);
 });
@@ -77,6 +79,12 @@ test.each([
   ['2001:db8::1', 'documentation'],
   ['100::1', 'discard'],
   ['5f00::1', 'segment routing'],
+  ['168.63.129.16', "a host's endpoint in Azure"],
+  ['::ffff:168.63.129.16', "a host's endpoint in Azure, mapped"],
+  ['3ffe::1', 'the 6bone'],
+  ['3fff::1', 'documentation'],
+  ['2606:2800::5efe:10.0.0.1', 'private behind ISATAP'],
+  ['2606:2800::200:5efe:7f00:1', 'loopback behind ISATAP'],
   ['localhost', 'no address'],
   ['', 'no address'],
 ])('%s is refused: %s', (address) => {
@@ -89,7 +97,32 @@ test('an operator can allow a range, and no more than it', () => {
   expect(['10.2.0.1', '127.0.0.1', 'fd13::1'].map(lenient.allows)).toEqual([false, false, false]);
 });
 
-test.each(['10.0.0.0', '10.0.0.0/33', 'fd00::/129', 'everything', ''])('%j is no range', (text) => {
+test.each([
+  '10.0.0.0',
+  '10.0.0.0/33',
+  'fd00::/129',
+  'everything',
+  '',
+  '10/8',
+  '192.168/16',
+  '10.0.0/24',
+  '010.0.0.0/8',
+  '0x0a.0.0.0/8',
+  '2130706433/32',
+  '10.0.0.0/08',
+  '10.0.0.0/+8',
+  '10.0.0.0.0/8',
+  '10.0.0.256/32',
+  '10.0.0.0/8/8',
+  '10.0.0.1/8',
+  '10.0.0.0 /8',
+  'fd00::1/8',
+  'fd00/8',
+  'fe80::%eth0/64',
+  '::ffff:10.0.0.0/104',
+  '64:ff9b::/96',
+  '１0.0.0.0/8',
+])('%j is no range', (text) => {
   expect(() => parseRange(text)).toThrow('is no CIDR range');
 });
 

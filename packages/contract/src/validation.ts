@@ -288,9 +288,10 @@ function join(path: string, name: unknown): string {
 
 function isWebhookUrl(text: string): boolean {
   // The WHATWG parser strips tabs and newlines and reads backslashes as slashes: refuse what it would change.
-  if (/[\s\\]/.test(text) || !URL.canParse(text)) return false;
-  const { protocol, hash, hostname } = new URL(text);
-  return (protocol === 'http:' || protocol === 'https:') && hash === '' && hostname !== '';
+  // And it takes any number of slashes, or none, for the two before a host: others do not.
+  if (/[\s\\]/.test(text) || !/^https?:\/\/[^/]/i.test(text) || !URL.canParse(text)) return false;
+  const { hash, hostname } = new URL(text);
+  return hash === '' && hostname !== '';
 }
 
 function isTokenUrl(text: string): boolean {
