@@ -3,7 +3,7 @@ import { type Static, Type } from 'typebox';
 
 // They travel with every outcome: 20 short ones are at most 4 KiB of it.
 export const EventProperties = Type.Record(
-  Type.String({ pattern: '^[^\\p{C}\\p{Z}]{1,64}$' }),
+  Type.String({ pattern: '^(?!__proto__$)[^\\p{C}\\p{Z}]{1,64}$' }),
   Type.Unsafe<string | number | boolean>({
     type: ['string', 'number', 'boolean'],
     maxLength: 128,

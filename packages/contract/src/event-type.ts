@@ -36,7 +36,7 @@ export const PROPERTIES_MAX = 100;
 const NESTING_MAX = 3;
 
 // Ours are counted from what happened, and nobody can report them. No colon: it separates fields in Redis.
-export const EVENT_NAME_PATTERN = '^(?!(?:webhook|campaign)\\.)[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$';
+export const EVENT_NAME_PATTERN = '^(?!(?:webhook|campaign)\\.|__proto__$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$';
 
 export const EventName = Type.String({
   pattern: EVENT_NAME_PATTERN,

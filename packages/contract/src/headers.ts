@@ -6,7 +6,8 @@ import { Type } from 'typebox';
 const RESERVED_HEADERS =
   'connection|content-length|expect|host|http2-settings|keep-alive|proxy-[^:]*|te|trailer|transfer-encoding|upgrade|webhook-id|webhook-signature|webhook-timestamp';
 
-export const HEADER_NAME = `^(?!(?:${caseInsensitive(RESERVED_HEADERS)})$)[!#$%&'*+.^_\`|~0-9A-Za-z-]{1,128}$`;
+// An object of JavaScript does not hold __proto__ as another name: it would be taken, and not be sent.
+export const HEADER_NAME = `^(?!(?:${caseInsensitive(RESERVED_HEADERS)}|__proto__)$)[!#$%&'*+.^_\`|~0-9A-Za-z-]{1,128}$`;
 export const HEADER_VALUE = '^[\\t\\u0020-\\u007e\\u0080-\\u00ff]*$';
 
 /** Values hold no CR, LF or NUL. */

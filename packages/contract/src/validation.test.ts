@@ -58,6 +58,37 @@ test.each(['2016-12-31T23:59:60Z', '2026-13-01T00:00:00Z', '2026-11-23T10:00:00'
   },
 );
 
+// A URL parser takes each for http://host/; the HTTP clients do not.
+test.each([
+  'http:host/',
+  'http:/host/',
+  'http:///host/',
+  'https:host',
+  'http:\\\\host\\',
+  ' http://host/',
+  'ftp://host/',
+])('%j is no URL of a webhook', (url) => {
+  const minimal = { campaignId: 'c', messageId: 'm', payload: 1 };
+  expect(fields(webhook({ ...minimal, destination: { url } }))).toEqual(['destination.url INVALID_VALUE']);
+});
+
+test('a field that every object inherits is not given by that', () => {
+  const properties = { constructor: 'STRING', toString: 'FLOAT' } as const;
+  const validate = compileValidator(contract.propertiesSchema({ properties, strict: true }));
+  expect(fields(validate({}))).toEqual([]);
+  expect(fields(validate({ constructor: 1 }))).toEqual(['constructor WRONG_TYPE']);
+});
+
+test.each([
+  { headers: JSON.parse('{"__proto__": "x"}') as Record<string, string> },
+  { auth: { type: 'header', name: '__proto__', value: 'x' } },
+  { eventProperties: JSON.parse('{"__proto__": 1}') as Record<string, number> },
+])('%j: a name that would be taken and then lost is refused', (changes) => {
+  const minimal = { campaignId: 'c', messageId: 'm', payload: 1 };
+  const destination = { url: 'https://example.com/', ...changes };
+  expect(fields(webhook({ ...minimal, destination }))).not.toEqual([]);
+});
+
 test('each field at fault is named once, by its path, with what is wrong', () => {
   expect(
     fields(

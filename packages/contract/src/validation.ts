@@ -40,6 +40,8 @@ export function createAjv({ checkSchemas = false, allErrors = true } = {}): Ajv2
     allowUnionTypes: true,
     verbose: true,
     discriminator: true,
+    // A field that an object inherits, as `constructor`, was not given.
+    ownProperties: true,
   });
   addFormats(ajv, ['date-time']);
   const { validate: isDateTime } = ajv.formats['date-time'] as { validate: (text: string) => boolean };
