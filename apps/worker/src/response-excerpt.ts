@@ -1,13 +1,21 @@
 /**
- * The first 1 KiB of a response body, as text. Bytes are counted after decompression and cut before they are
- * decoded, so that neither a bomb, nor one within another, nor half a character gets any further. Secrets are masked
- * before the cut: half a secret would not be found.
+ * The first 1 KiB of a response body, as text. Bytes are counted after each decompression and cut before the next, so that
+ * neither a bomb, nor one within another, nor half a character gets any further: it is a millisecond's work whatever came.
+ * Secrets are masked before the cut: half a secret would not be found.
  */
-import { Readable, type Transform } from 'node:stream';
-import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
+import type { Transform } from 'node:stream';
+import {
+  constants,
+  createBrotliDecompress,
+  createGunzip,
+  createInflate,
+  createZstdDecompress,
+} from 'node:zlib';
 import { RESPONSE_EXCERPT_BYTES_MAX } from '@hookfleet/contract';
 import type { MaskEchoes } from './mask-echoes.ts';
 
+// The window that every decoder of zstd has (RFC 8878, 3.1.1.1.2): a frame may ask for one of 128 MiB.
+const ZSTD = { params: { [constants.ZSTD_d_windowLogMax]: 23 } };
 // A map: a destination chooses the name, and every object has a `constructor`.
 const DECOMPRESSORS: ReadonlyMap<string, (options: { chunkSize: number }) => Transform> = new Map<
   string,
@@ -17,10 +25,14 @@ const DECOMPRESSORS: ReadonlyMap<string, (options: { chunkSize: number }) => Tra
   ['x-gzip', createGunzip],
   ['deflate', createInflate],
   ['br', createBrotliDecompress],
-  ['zstd', createZstdDecompress],
+  ['zstd', (options) => createZstdDecompress({ ...options, ...ZSTD })],
 ]);
 // Nobody means more than one; what claims more than this is shown as it came.
 const ENCODINGS_MAX = 3;
+// What one encoding makes of its input, and so what the next one gets: as much as of a body is read. Some bytes may mean
+// gigabytes of nothing, or of what becomes nothing in the next.
+const LAYER_BYTES_MAX = 64 * 1024;
+const CHUNK_BYTES = 16 * 1024;
 // Looked at, so that of a secret which begins within the excerpt enough is seen to know it: 64 characters, each of them
 // escaped twice.
 const MASKED_BYTES_MAX = 2 * RESPONSE_EXCERPT_BYTES_MAX;
@@ -46,27 +58,33 @@ async function decompressed(raw: Buffer, contentEncoding = ''): Promise<Buffer> 
   const decompressors = encodings.reverse().map((encoding) => DECOMPRESSORS.get(encoding));
   if (encodings.length === 0 || encodings.length > ENCODINGS_MAX || decompressors.includes(undefined))
     return raw;
+  let bytes = raw;
+  for (const [i, create] of decompressors.entries()) {
+    const isLast = i === decompressors.length - 1;
+    bytes = await unpacked(
+      bytes,
+      create?.({ chunkSize: CHUNK_BYTES }) as Transform,
+      isLast ? MASKED_BYTES_MAX : LAYER_BYTES_MAX,
+    );
+    if (bytes.length === 0) return raw;
+  }
+  return bytes;
+}
+
+/** What comes out, up to `bytesMax`. */
+async function unpacked(packed: Buffer, decompressor: Transform, bytesMax: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
-  const streams = decompressors.map(
-    (create) => create?.({ chunkSize: RESPONSE_EXCERPT_BYTES_MAX }) as Transform,
-  );
+  decompressor.end(packed);
   try {
-    const last = streams.reduce<Readable>(
-      (source, stream) => {
-        source.on('error', (error) => stream.destroy(error));
-        return source.pipe(stream);
-      },
-      Readable.from([raw]),
-    );
-    for await (const chunk of last as AsyncIterable<Buffer>) {
+    for await (const chunk of decompressor as AsyncIterable<Buffer>) {
       chunks.push(chunk);
       length += chunk.length;
-      if (length >= MASKED_BYTES_MAX) break;
+      if (length >= bytesMax) break;
     }
   } catch {
     // The body was cut, or is not what its header says: what came out before the fault is still worth showing.
   }
-  for (const stream of streams) stream.destroy();
-  return length > 0 ? Buffer.concat(chunks) : raw;
+  decompressor.destroy();
+  return Buffer.concat(chunks).subarray(0, bytesMax);
 }
