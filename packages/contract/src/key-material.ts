@@ -4,6 +4,7 @@
  * where it arrives, and parsing keys is slow (100 µs).
  */
 import { createHash, createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
+import { areSmallCertificates, isSmallPrivateKey } from './key-sizes.ts';
 
 // Each on lines of its own: OpenSSL reads no others.
 const PEM_CERTIFICATE = /^-----BEGIN CERTIFICATE-----\s[^-]+\s-----END CERTIFICATE-----[\t ]*$/gm;
@@ -15,12 +16,15 @@ const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
 export const isPemCertificates = remembered((text) => {
   const certificates = text.match(PEM_CERTIFICATE) ?? [];
   if (certificates.length === 0 || text.replace(PEM_CERTIFICATE, '').trim() !== '') return false;
+  if (!areSmallCertificates(text)) return false;
   for (const certificate of certificates) new X509Certificate(certificate);
   return true;
 });
 
 /** Without a passphrase: there is nobody to ask for it. */
-export const isPemPrivateKey = remembered((text) => createPrivateKey(text).type === 'private');
+export const isPemPrivateKey = remembered(
+  (text) => isSmallPrivateKey(text) && createPrivateKey(text).type === 'private',
+);
 
 /** The first certificate is the client's own; those behind it lead to its authority. */
 export function isKeyOfCertificate(key: string, certificates: string): boolean {
