@@ -65,6 +65,18 @@ describe.each(CLIENTS)('with %s', (client) => {
     expect(mutual.ledger).toHaveLength(before);
   });
 
+  test.each([
+    ['ECDHE-RSA-AES128-GCM-SHA256', 200],
+    ['DHE-RSA-AES128-GCM-SHA256', 'tls'],
+  ])('with %s alone, TLS 1.2 ends in %s: groups of any size are not computed with', async (ciphers, end) => {
+    const { certificate, key } = await authority.issue('receiver.test');
+    const old = await startReceiver(undefined, {
+      tls: { cert: certificate, key, ciphers, maxVersion: 'TLSv1.2', dhparam: 'auto' },
+    });
+    expect(cameBack(await requests.send({ url: old.url, tls: { ca: authority.certificate } }))).toBe(end);
+    await old.close();
+  });
+
   test('connections are kept for each identity, and never shared between two', async () => {
     const send = (identity: Identity) =>
       requests.send({ url: mutual.url, tls: { ...identity, ca: authority.certificate } });
