@@ -15,11 +15,12 @@ export interface Authority {
 
 const DAY_MS = 86_400_000;
 
-export async function createAuthority(name: string): Promise<Authority> {
+/** `keyType`: of its key and of those that it issues. */
+export async function createAuthority(name: string, keyType: 'ec' | 'rsa' = 'ec'): Promise<Authority> {
   // On demand: most tests need no certificate, and its loading takes a tenth of a second.
   const { generate } = await import('selfsigned');
   const own = await generate(named(name), {
-    ...common(),
+    ...common(keyType),
     extensions: [
       { name: 'basicConstraints', cA: true, critical: true },
       { name: 'keyUsage', keyCertSign: true, critical: true },
@@ -29,7 +30,7 @@ export async function createAuthority(name: string): Promise<Authority> {
     certificate: own.cert,
     async issue(subject) {
       const issued = await generate(named(subject), {
-        ...common(),
+        ...common(keyType),
         ca: { cert: own.cert, key: own.private },
         extensions: [
           {
@@ -50,10 +51,10 @@ function named(name: string) {
   return [{ name: 'commonName', value: name }];
 }
 
-function common() {
+function common(keyType: 'ec' | 'rsa') {
   const now = Date.now();
   return {
-    keyType: 'ec',
+    keyType,
     algorithm: 'sha256',
     notBeforeDate: new Date(now - DAY_MS),
     notAfterDate: new Date(now + DAY_MS),
