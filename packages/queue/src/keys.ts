@@ -11,6 +11,7 @@
  *     {hookfleet:0}:backlog      webhooks in the queue, by campaign
  *     {hookfleet:0}:later        how many webhooks wait for a time of their own (due-later.ts)
  *     {hookfleet:0}:ready        written by readiness checks; {hookfleet}:ready too
+ *     {hookfleet:0}:kept:…       for a minute: whether two connections have one master (replica-wait.ts); in every slot
  *     {hookfleet:0}:lots         lots that gather batches, by the time to look at them
  *     {hookfleet:0}:lot:…        a lot
  *     {hookfleet:0}:gathered     webhooks in lots
