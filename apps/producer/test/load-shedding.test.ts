@@ -1,6 +1,6 @@
 /** Overload is turned away at once, and memory doesn't grow with it. Takes about 2 s. */
 import { once } from 'node:events';
-import { request as httpRequest } from 'node:http';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { expect, test } from '@jest/globals';
 import { eventually, startTestRedis } from '@hookfleet/testkit';
 import { BYTES_HELD_PER_BODY_BYTE } from '../src/load-shedding.ts';
@@ -9,8 +9,8 @@ import { setupProducer, webhook } from './setup-producer.ts';
 const body = JSON.stringify({ webhooks: [webhook({ payload: 'x'.repeat(900) })] });
 
 /** A call that has sent its headers and a piece of its body, and holds the rest back. */
-async function beginCall(url: string) {
-  const request = httpRequest(`${url}/v1/webhooks/bulk`, {
+async function beginCall(url: string, path = '/v1/webhooks/bulk') {
+  const request = httpRequest(`${url}${path}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
   });
@@ -19,6 +19,7 @@ async function beginCall(url: string) {
   request.write(body.slice(0, 10), () => resolve());
   await sent;
   return {
+    answered: () => once(request, 'response') as Promise<[IncomingMessage]>,
     async finish(): Promise<number> {
       request.end(body.slice(10));
       const [response] = await once(request, 'response');
@@ -64,9 +65,23 @@ test('a call that writes its path in other letters is shed as any other', async 
   await eventually(async () =>
     expect((await producer.call('POST', '/v1/webhooks', webhook())).status).toBe(503),
   );
-  for (const path of ['/%761/webhooks', '/v%31/webhooks', '/%76%31/webhooks/bulk', '/v1/nothing'])
+  for (const path of ['/%761/webhooks', '/v%31/webhooks', '/%76%31/webhooks/bulk'])
     expect([path, (await producer.call('POST', path, webhook())).status]).toEqual([path, 503]);
   expect(await held.finish()).toBe(202);
+  await producer.close();
+  await redis.stop();
+});
+
+test('what is no call is answered before its body is there', async () => {
+  const redis = await startTestRedis();
+  const producer = await setupProducer(redis.url);
+  for (const path of ['/v1/nothing', '/nothing']) {
+    const call = await beginCall(producer.url, path);
+    const [response] = await call.answered();
+    response.resume();
+    expect([response.statusCode, response.headers.connection]).toEqual([404, 'close']);
+    call.abort();
+  }
   await producer.close();
   await redis.stop();
 });
