@@ -1,4 +1,5 @@
 /** How we prove it: real Redis, real HTTP, real processes, and networks that fail. */
+export { CLOCKS_DIFFER_MS } from './clocks.ts';
 export { type Authority, createAuthority, type Identity } from './certificates.ts';
 export { freePort } from '@hookfleet/embedded-redis';
 export { eventually } from './eventually.ts';
