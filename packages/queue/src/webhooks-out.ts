@@ -60,6 +60,8 @@ export interface WebhooksOut {
 // Calls that share a write. One more write is under way at most, so that a call waits for a fraction of one. It lingers:
 // at 800 calls a second, 3 to 5 ms more for a call make the way to its destination shorter by as much.
 const SINGLES_GROUP = { itemsMax: 250, lingerMs: 3, writesMax: 2 } as const;
+// A call whose connection was lost is made again by itself, if that was so soon: else its answer would be late.
+const AGAIN_WITHIN_MS = 400;
 // A body of more characters travels by itself: it would hold up the others, and gain nothing.
 const SHARED_BODY_MAX = 16 * 1024;
 // For so long, single calls go to the same of several shards: those that come together are to travel together.
@@ -248,12 +250,16 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
           keyed.push({ shard, id, member, digest: idempotencyDigest(campaignId, idempotencyKey) });
       }
     }
+    const beganAt = performance.now();
     for (let bundles = packed; ; bundles = packed.map(toRecheck)) {
       const before = losses();
       const isSure = () => losses() === before;
       if (keyed.length === 0) await addJobs(bundles.map(toJob));
       else await addOnce(bundles, keyed, ids, isSure);
       if (isSure()) return ids;
+      // Who waits has been promised an answer.
+      if (performance.now() - beganAt > AGAIN_WITHIN_MS)
+        throw new Error('NOREPLICAS the connection was lost while it has written');
     }
   }
 
