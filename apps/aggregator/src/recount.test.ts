@@ -21,7 +21,7 @@ const webhook = (position: number, changes: Partial<LoggedWebhook> = {}): Logged
   position,
   attempts: [attempt()],
   isCancelled: false,
-  isBatched: false,
+  batch: undefined,
   recipients: undefined,
   ...changes,
 });
@@ -51,12 +51,13 @@ test('attempts add up to events and reasons, and a webhook to one message, by ho
   });
 });
 
+/** Webhooks from that position on, which left in the batch. */
+const membersOf = (batch: LoggedWebhook, from: number, count: number) =>
+  Array.from({ length: count }, (_, i) => webhook(from + i, { attempts: [], batch }));
+
 test("a batch's attempts are its own, and its end is that of each webhook that it holds", () => {
-  const sums = recount([
-    webhook(0, { attempts: [attempt(BOUNCED), attempt()], recipients: 50 }),
-    ...Array.from({ length: 50 }, (_, i) => webhook(100 + i, { attempts: [], isBatched: true })),
-  ]);
-  expect(sums).toMatchObject({
+  const batch = webhook(0, { attempts: [attempt(BOUNCED), attempt()], recipients: 50 });
+  expect(recount([batch, ...membersOf(batch, 100, 50)])).toMatchObject({
     events: { 'webhook.delivered': 1, 'webhook.bounced': 1 },
     messages: { delivered: 50, failed: 0 },
     logged: 50,
@@ -64,13 +65,17 @@ test("a batch's attempts are its own, and its end is that of each webhook that i
 });
 
 test('a batch that was cancelled counts once for each webhook that it holds', () => {
-  const sums = recount([
-    webhook(0, { attempts: [attempt(BOUNCED)], recipients: 50, isCancelled: true }),
-    ...Array.from({ length: 50 }, (_, i) =>
-      webhook(100 + i, { attempts: [], isBatched: true, isCancelled: true }),
-    ),
-  ]);
+  const batch = webhook(0, { attempts: [attempt(BOUNCED)], recipients: 50, isCancelled: true });
+  const sums = recount([batch, ...membersOf(batch, 100, 50)]);
   expect(sums.messages).toEqual({ delivered: 0, failed: 0, cancelled: 50 });
+});
+
+test('webhooks that left in two batches, as after a failover, are two events and one message each', () => {
+  const [first, second] = [webhook(0, { recipients: 50 }), webhook(1, { recipients: 50 })];
+  expect(recount([first, second, ...membersOf(second, 100, 50)])).toMatchObject({
+    events: { 'webhook.delivered': 2 },
+    messages: { delivered: 50 },
+  });
 });
 
 test('a counter that differs is named; where logs are missing, only one that is below them', () => {

@@ -1,6 +1,6 @@
 /** What a campaign's attempt logs add up to, and how its counters differ from that. Pure. */
 import { OUTCOME_EVENTS } from '@hookfleet/contract';
-import type { LoggedWebhook } from '@hookfleet/queue';
+import type { LoggedRun, LoggedWebhook } from '@hookfleet/queue';
 
 export type Counts = Readonly<Record<string, number>>;
 
@@ -53,10 +53,9 @@ export function addLogged(
       events[event] = (events[event] ?? 0) + 1;
       if (reason !== undefined) reasons[reason] = (reasons[reason] ?? 0) + 1;
     }
-    const end = endOf(webhook);
-    // Of a batch that was cancelled, each member is found to be so.
-    const endsWithMembers = recipients !== undefined && end === 'cancelled';
-    if (end !== undefined && !endsWithMembers) messages[end] += recipients ?? 1;
+    // A batch's messages are those of the webhooks that left in it, each with its own log: one may have left in two.
+    const end = recipients === undefined ? endOf(webhook.batch ?? webhook) : undefined;
+    if (end !== undefined) messages[end] += 1;
   }
   const missing = [...attempted].filter((position) => !found.has(position)).length;
   return {
@@ -69,7 +68,7 @@ export function addLogged(
 }
 
 /** As apply-results.lua has it: what was delivered at last is not failed, and what ended is not cancelled. */
-function endOf({ attempts, isCancelled }: LoggedWebhook): 'delivered' | 'failed' | 'cancelled' | undefined {
+function endOf({ attempts, isCancelled }: LoggedRun): 'delivered' | 'failed' | 'cancelled' | undefined {
   if (attempts.some(({ event }) => event === 'webhook.delivered')) return 'delivered';
   if (attempts.some(({ final }) => final)) return 'failed';
   return isCancelled ? 'cancelled' : undefined;

@@ -17,12 +17,16 @@ const KEYS_PER_CALL = 500;
 // Logs that are read at once: a few hundred kilobytes.
 const LOGS_AT_ONCE = 50;
 
-export interface LoggedWebhook {
-  readonly position: number;
+/** What was done to a webhook, or to a batch. */
+export interface LoggedRun {
   readonly attempts: readonly LoggedAttempt[];
   readonly isCancelled: boolean;
-  /** It left in a batch: its attempts are the batch's, which has a position of its own. */
-  readonly isBatched: boolean;
+}
+
+export interface LoggedWebhook extends LoggedRun {
+  readonly position: number;
+  /** The batch that it left in, which has a position of its own. With a master that failed, it may have left in two: the last. */
+  readonly batch: LoggedRun | undefined;
   /** Of a batch: how many webhooks it holds. */
   readonly recipients: number | undefined;
 }
@@ -48,42 +52,39 @@ export function openCampaignLogs(options: ShardOptions): CampaignLogs {
     return found;
   }
 
-  /** Of the ids, those of batches that were cancelled: that stands in the log of the batch alone. */
-  async function findCancelledBatches(batchIds: readonly string[]): Promise<ReadonlySet<string>> {
-    const ids = [...new Set(batchIds)];
-    const found = await Promise.all(
-      ids.map((id) => {
-        const location = parseWebhookId(id);
-        if (location === undefined) return 0;
-        const { shard, run, first, index } = location;
-        return connection.hexists(
-          attemptLogKey(shardPrefix(prefix, shard), run, first),
-          `${index}.cancelled`,
-        );
-      }),
-    );
-    return new Set(ids.filter((_, i) => found[i] === 1));
+  /** Names first: the log of a dead letter holds whole webhooks, which are not wanted here. */
+  async function readFields(key: string, wanted: RegExp): Promise<Record<string, string>> {
+    const fields = (await connection.hkeys(key)).filter((field) => wanted.test(field));
+    if (fields.length === 0) return {};
+    const values = await connection.hmget(key, ...fields);
+    return Object.fromEntries(fields.map((field, i) => [field, values[i] ?? '']));
+  }
+
+  /** By id: what was done to each of the batches. */
+  async function readBatches(batchIds: Iterable<string>): Promise<ReadonlyMap<string, LoggedRun>> {
+    const read = [...new Set(batchIds)].map(async (id): Promise<[string, LoggedRun]> => {
+      const location = parseWebhookId(id);
+      if (location === undefined) return [id, NOT_LOGGED];
+      const { shard, run, first, index } = location;
+      const key = attemptLogKey(shardPrefix(prefix, shard), run, first);
+      const { attempts, cancelled } = parseLog(await readFields(key, /^\d+\.(?:\d+|cancelled)$/));
+      return [id, { attempts: attempts.get(index) ?? [], isCancelled: cancelled.has(index) }];
+    });
+    return new Map(await Promise.all(read));
   }
 
   async function readLog({ key, first }: Found): Promise<LoggedWebhook[]> {
-    // Names first: the log of a dead letter holds whole webhooks, which are not wanted here.
-    const fields = (await connection.hkeys(key)).filter((field) =>
-      /^(?:\d+\.(?:\d+|batch|cancelled|waits)|bundle)$/.test(field),
-    );
-    if (fields.length === 0) return [];
-    const values = await connection.hmget(key, ...fields);
-    const texts = Object.fromEntries(fields.map((field, i) => [field, values[i] ?? '']));
+    const texts = await readFields(key, /^(?:\d+\.(?:\d+|batch|cancelled|waits)|bundle)$/);
     const { attempts, cancelled, batched, waiting } = parseLog(texts);
     const { recipients } = JSON.parse(texts['bundle'] ?? '{}') as { recipients?: number };
-    const cancelledBatches = await findCancelledBatches(
-      [...batched].map((index) => texts[`${index}.batch`] ?? ''),
-    );
+    const batchOf = (index: number) => texts[`${index}.batch`] ?? '';
+    const batches = await readBatches([...batched].map(batchOf));
     const indexes = new Set([...attempts.keys(), ...cancelled, ...batched, ...waiting]);
     return [...indexes].map((index) => ({
       position: first + index,
       attempts: attempts.get(index) ?? [],
-      isCancelled: cancelled.has(index) || cancelledBatches.has(texts[`${index}.batch`] ?? ''),
-      isBatched: batched.has(index),
+      isCancelled: cancelled.has(index),
+      batch: batched.has(index) ? batches.get(batchOf(index)) : undefined,
       recipients,
     }));
   }
@@ -102,6 +103,8 @@ export function openCampaignLogs(options: ShardOptions): CampaignLogs {
     },
   };
 }
+
+const NOT_LOGGED: LoggedRun = { attempts: [], isCancelled: false };
 
 interface Found {
   readonly key: string;

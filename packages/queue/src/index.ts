@@ -19,7 +19,7 @@ export { createLossCheck } from './count-losses.ts';
 export { type KnownControls, openKnownControls } from './known-controls.ts';
 export { type Batches, type Gathered, type Lot, type LotHead, openBatches } from './batches.ts';
 export { bodyBytesMax } from './bundle-capacity.ts';
-export { type CampaignLogs, type LoggedWebhook, openCampaignLogs } from './campaign-logs.ts';
+export { type CampaignLogs, type LoggedRun, type LoggedWebhook, openCampaignLogs } from './campaign-logs.ts';
 export { type CampaignReferences, openCampaignReferences } from './campaign-references.ts';
 export {
   CHANNEL_TEST_JOB,
