@@ -9,6 +9,7 @@ import {
 } from '@hookfleet/intake';
 import { addCampaignControlRoutes, addReplayRoutes, type PriorityChanges } from '@hookfleet/operations';
 import type {
+  AnswerInTime,
   CampaignControlsStore,
   CampaignReferences,
   Channels,
@@ -41,6 +42,8 @@ export interface AppOptions {
   readonly tracing?: Tracing | undefined;
   readonly ops: OpsOptions;
   readonly beginWait?: BeginWait | undefined;
+  /** Of calls that bring something in. */
+  readonly answerInTime: AnswerInTime;
   readonly webhooks: WebhooksOut;
   readonly channels: Channels;
   readonly channelTests: ChannelTestsOut;
@@ -65,6 +68,7 @@ export interface AppOptions {
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const {
     webhooks,
+    answerInTime,
     channels,
     channelTests,
     circuits,
@@ -96,8 +100,12 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   metrics.observe(app);
   shedding = addLoadShedding(app, { requestsMax, bodyBytesHeldMax });
   const known = createKnownChannels(channels, now);
+  const webhookIntake = createWebhookIntake({ webhooks, channels: known, now });
   addWebhookRoutes(app, {
-    intake: createWebhookIntake({ webhooks, channels: known, now }),
+    intake: {
+      enqueueOne: (...call) => answerInTime(() => webhookIntake.enqueueOne(...call)),
+      enqueueBulk: (...call) => answerInTime(() => webhookIntake.enqueueBulk(...call)),
+    },
     webhooks,
     onEnqueued: metrics.enqueued,
   });
@@ -106,13 +114,14 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   addCampaignControlRoutes(app, { controls, priorityChanges, events: fleetEvents, now });
   addReplayRoutes(app, deadLetters);
   addEventTypeRoutes(app, { eventTypes, known: knownEventTypes });
+  const eventIntake = createEventIntake({
+    events,
+    eventTypes: knownEventTypes,
+    references: createKnownReferences({ store: references, channels, now }),
+    now,
+  });
   addEventRoutes(app, {
-    intake: createEventIntake({
-      events,
-      eventTypes: knownEventTypes,
-      references: createKnownReferences({ store: references, channels, now }),
-      now,
-    }),
+    intake: { report: (...call) => answerInTime(() => eventIntake.report(...call)) },
     onReceived: metrics.eventsReceived,
     onValues: shedding.charge,
   });

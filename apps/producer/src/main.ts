@@ -5,6 +5,7 @@ import {
   checkRedis,
   checkWrites,
   connectRedis,
+  createAnswerInTime,
   createReplicaWait,
   createSecretBox,
   disconnectRedis,
@@ -120,6 +121,7 @@ await startApplication('producer', async () => {
   const app = await buildApp({
     logger,
     apiKeys: config.apiKeys,
+    answerInTime: createAnswerInTime(connection),
     beginWait: untilReplicated && beginFleetWait(untilReplicated, shardOptions),
     tracing,
     webhooks: tracing === undefined ? webhooks : traceWebhooksOut(webhooks, tracing),

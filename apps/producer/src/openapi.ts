@@ -11,6 +11,7 @@ export function buildAppForDescription(): Promise<FastifyInstance> {
     isDescribed: true,
     logger: createLogger({ app: 'producer', level: 'silent' }),
     apiKeys: [],
+    answerInTime: (work) => work(),
     ops: { registry, healthy: {}, ready: {} },
     webhooks: { enqueue: unused, find: unused, close: unused },
     channels: {

@@ -1,6 +1,7 @@
 /** A producer that listens in this process, as main.ts puts it together, over a Redis of the test's. */
 import {
   connectRedis,
+  createAnswerInTime,
   createSecretBox,
   checkWrites,
   createQueueMonitor,
@@ -97,6 +98,7 @@ export async function setupProducer(
     onError: () => undefined,
   });
   const app = await buildApp({
+    answerInTime: createAnswerInTime(connection),
     logger: createLogger({ app: 'producer', level: 'silent' }),
     apiKeys: options.apiKeys ?? [],
     webhooks,

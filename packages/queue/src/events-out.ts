@@ -5,7 +5,6 @@
 import { distinctTraces, type ReportedEvent, type TraceContext } from '@hookfleet/contract';
 import { createGroupCommit } from './group-commit.ts';
 import { createPositionAllocator } from './positions.ts';
-import { createAnswerInTime } from './answer-in-time.ts';
 import { type ReplicaWait, shardKeys } from './replica-wait.ts';
 import { openResultsOut } from './results-out.ts';
 import type { ShardOptions } from './shard-queues.ts';
@@ -65,18 +64,15 @@ export function openEventsOut(
     return { ...event, mark: { run, position: first } };
   }
 
-  async function report(events: readonly EventToReport[], trace: TraceContext | undefined): Promise<void> {
-    const untilKept = untilReplicated?.begin();
-    const shard = turn++ % shards;
-    const call = { events: events.map(marked), trace };
-    if (events.length > SHARED_EVENTS_MAX) await write(shard, [call]);
-    else await groups[shard]?.add(call);
-    await untilKept?.(shardKeys(options, [shard]));
-  }
-
-  const answerInTime = createAnswerInTime(options.connection);
   return {
-    report: (events, trace) => answerInTime(() => report(events, trace)),
+    async report(events, trace) {
+      const untilKept = untilReplicated?.begin();
+      const shard = turn++ % shards;
+      const call = { events: events.map(marked), trace };
+      if (events.length > SHARED_EVENTS_MAX) await write(shard, [call]);
+      else await groups[shard]?.add(call);
+      await untilKept?.(shardKeys(options, [shard]));
+    },
     async close() {
       await Promise.all(groups.map((group) => group.drain()));
       await results.close();

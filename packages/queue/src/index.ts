@@ -1,4 +1,5 @@
 /** The arrows of the picture: webhooks out and in, results out and in, over Redis. The only home of bullmq. */
+export { type AnswerInTime, createAnswerInTime } from './answer-in-time.ts';
 export { type BundleLog, claimWebhooks, type LoggedAttempt, readBundleLog } from './attempt-log.ts';
 export {
   type CampaignChange,

@@ -30,7 +30,6 @@ import type { KnownControls } from './known-controls.ts';
 import { bundleName, idempotencyDigest, idempotencyKeyName, shardPrefix } from './keys.ts';
 import { type PackedBundle, packInSteps, shardOf, type WebhookToEnqueue } from './pack-bundles.ts';
 import { createPositionAllocator } from './positions.ts';
-import { createAnswerInTime } from './answer-in-time.ts';
 import { type ReplicaWait, shardKeys } from './replica-wait.ts';
 import { openResultsOut } from './results-out.ts';
 import { defineScripts, runScript } from './scripts.ts';
@@ -271,21 +270,18 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
     return ids?.get(call) as string;
   }
 
-  async function enqueue(webhooks: readonly WebhookToEnqueue[]): Promise<string[]> {
-    const untilKept = untilReplicated?.begin();
-    const [single] = webhooks;
-    const ids =
-      single !== undefined && webhooks.length === 1 && single.body.length <= SHARED_BODY_MAX
-        ? [await enqueueSingle(single)]
-        : await enqueueAll(webhooks, () => turn++ % shards);
-    // Also of those that an earlier call has enqueued: it may have failed for want of replicas.
-    await untilKept?.(shardKeys(options, shardsOf(ids)));
-    return ids;
-  }
-
-  const answerInTime = createAnswerInTime(connection);
   return {
-    enqueue: (webhooks) => answerInTime(() => enqueue(webhooks)),
+    async enqueue(webhooks) {
+      const untilKept = untilReplicated?.begin();
+      const [single] = webhooks;
+      const ids =
+        single !== undefined && webhooks.length === 1 && single.body.length <= SHARED_BODY_MAX
+          ? [await enqueueSingle(single)]
+          : await enqueueAll(webhooks, () => turn++ % shards);
+      // Also of those that an earlier call has enqueued: it may have failed for want of replicas.
+      await untilKept?.(shardKeys(options, shardsOf(ids)));
+      return ids;
+    },
 
     find: (id) => findWebhook(connection, prefix, queues, id),
 

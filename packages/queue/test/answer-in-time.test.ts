@@ -1,8 +1,12 @@
 /** A call to a Redis that is away is answered, whatever it still waits for; one that is only slow goes on. Takes about 5 s. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { startTcpProxy, type TcpProxy } from '@hookfleet/testkit';
-import { createAnswerInTime } from '../src/answer-in-time.ts';
-import { disconnectRedis, isRedisUnavailable, type RedisConnection } from '../src/index.ts';
+import {
+  createAnswerInTime,
+  disconnectRedis,
+  isRedisUnavailable,
+  type RedisConnection,
+} from '../src/index.ts';
 import { connect, testServer } from './setup-queue.ts';
 
 const server = testServer();
