@@ -68,7 +68,7 @@ function nodesOf(shard: number) {
   return { node, replica };
 }
 
-/** Resolves when so many more waits have begun on the shard's master, after what was done meanwhile. */
+/** Resolves when that many more waits have begun on the shard's master, after what was done meanwhile. */
 async function afterWaits(shard: number, waits: number, meanwhile: () => void): Promise<void> {
   const admin = new Redis(nodesOf(shard).node.url);
   const begun = async () => {
@@ -128,39 +128,40 @@ test('what stays on its master needs no replica', async () => {
   await batches.gather(lotShard, bundle, bundle.webhooks, BATCHING);
 });
 
-test('a batch goes when the replicas of its webhooks know which batch they are in', async () => {
-  batching = { ...BATCHING, size: 3 };
-  const { bundle, shard, lotShard } = await bundleFromAbroad();
+/** Sends the lot while the replica of its webhooks' shard is held up, and looks; then without, and looks again. */
+async function lookBesideSending(bundle: Bundle, shard: number, look: () => Promise<number>) {
   const lot = await lotOf(bundle);
-  const inQueue = () => queues[lotShard]?.getJobCountByTypes('waiting', 'prioritized');
-  const before = await inQueue();
-  nodesOf(shard).replica.suspend();
+  const { replica } = nodesOf(shard);
+  replica.suspend();
   let sending: Promise<unknown> = Promise.resolve();
-  // With the second one, the first has failed.
+  // With the second wait, the first has failed.
   await afterWaits(shard, 2, () => {
     sending = batches.send(lot);
   });
-  expect(await inQueue()).toBe(before);
-  nodesOf(shard).replica.resume();
+  const heldUp = await look();
+  replica.resume();
   await sending;
-  expect(await inQueue()).toBe((before ?? 0) + 1);
+  return { heldUp, sent: await look() };
+}
+
+test('a batch goes when the replicas of its webhooks know which batch they are in', async () => {
+  batching = { ...BATCHING, size: 3 };
+  const { bundle, shard, lotShard } = await bundleFromAbroad();
+  const inQueue = async () =>
+    (await queues[lotShard]?.getJobCountByTypes('waiting', 'prioritized')) ?? Number.NaN;
+  const before = await inQueue();
+  expect(await lookBesideSending(bundle, shard, inQueue)).toEqual({ heldUp: before, sent: before + 1 });
 });
 
 test('webhooks that leave their lot one by one are gone from it when the replicas of their shards have them', async () => {
   const { bundle, shard, lotShard } = await bundleFromAbroad();
-  const lot = await lotOf(bundle);
   batching = undefined;
   const gathered = async () => Number(await connection.get(gatheredKey(shardPrefix('hookfleet', lotShard))));
   const before = await gathered();
-  nodesOf(shard).replica.suspend();
-  let sending: Promise<unknown> = Promise.resolve();
-  await afterWaits(shard, 2, () => {
-    sending = batches.send(lot);
+  expect(await lookBesideSending(bundle, shard, gathered)).toEqual({
+    heldUp: before,
+    sent: before - bundle.webhooks.length,
   });
-  expect(await gathered()).toBe(before);
-  nodesOf(shard).replica.resume();
-  await sending;
-  expect(await gathered()).toBe(before - bundle.webhooks.length);
 });
 
 test('results are counted when the replica has the attempts that they tell of', async () => {
