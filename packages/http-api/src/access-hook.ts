@@ -60,7 +60,9 @@ export function addAccessHook(app: FastifyInstance, { apiKeys, sessions, now }: 
   }
 
   app.decorateRequest('caller', function () {
-    return callerOf(this);
+    const access = accesses.get(this);
+    if (access === undefined || !('caller' in access)) throw new Error('nobody was let through');
+    return access.caller;
   });
   app.decorateRequest('mayGoOn', async function () {
     return isByKey(this) || (await sessionOf(this)) !== undefined;
@@ -93,12 +95,6 @@ export function addAccessHook(app: FastifyInstance, { apiKeys, sessions, now }: 
     const facts = { by: access.caller.fingerprint, method, route: routeOptions.url, params, statusCode, ip };
     request.log.info(facts, 'operator.acted');
   });
-
-  function callerOf(request: FastifyRequest): Caller {
-    const access = accesses.get(request);
-    if (access === undefined || !('caller' in access)) throw new Error('nobody was let through');
-    return access.caller;
-  }
 }
 
 function tooManyFailures(blockedMs: number): ProblemError {

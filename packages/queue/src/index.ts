@@ -96,7 +96,7 @@ export { checkWrites } from './check-writes.ts';
 export { unreadShards } from './unread-shards.ts';
 export { followShards, type JoinedShards, joinShards } from './fleet-shards.ts';
 
-export { openSessionStore, type SessionStore } from './session-store.ts';
+export { openSessionStore } from './session-store.ts';
 export { beginFleetWait, createHandOverWait, createReplicaWait, type ReplicaWait } from './replica-wait.ts';
 export type { RedisMemory } from './redis-memory.ts';
 export { type ConsumeResultsOptions, consumeResults, type ResultsConsumer } from './results-in.ts';

@@ -42,13 +42,13 @@ export function addStreamRoute(
 ): void {
   const open = new Map<() => void, Caller>();
 
-  function isFull({ fingerprint, roles }: Caller): boolean {
+  function isFullFor(caller: Caller): boolean {
     const callers = [...open.values()];
-    const isViewer = (caller: Caller) => !caller.roles.includes('operate');
+    const ofKey = callers.filter(({ fingerprint }) => fingerprint === caller.fingerprint);
     return (
       callers.length >= STREAMS_MAX ||
-      callers.filter((caller) => caller.fingerprint === fingerprint).length >= STREAMS_OF_KEY_MAX ||
-      (isViewer({ fingerprint, roles }) && callers.filter(isViewer).length >= STREAMS_OF_VIEWERS_MAX)
+      ofKey.length >= STREAMS_OF_KEY_MAX ||
+      (isViewer(caller) && callers.filter(isViewer).length >= STREAMS_OF_VIEWERS_MAX)
     );
   }
 
@@ -80,7 +80,8 @@ export function addStreamRoute(
       const topic = topicOf(request.query);
       if (request.method === 'HEAD') return reply.type(CONTENT_TYPE).send();
       const caller = request.caller();
-      if (isFull(caller)) throw unavailable('Too many streams are open, by this key or at all. Close some.');
+      if (isFullFor(caller))
+        throw unavailable('Too many streams are open, by this key or at all. Close some.');
       reply.hijack();
       const { raw } = reply;
       raw.writeHead(200, {
@@ -111,6 +112,10 @@ export function addStreamRoute(
       return reply;
     },
   );
+}
+
+function isViewer({ roles }: Caller): boolean {
+  return !roles.includes('operate');
 }
 
 function topicOf({ topic, campaign }: Static<typeof Query>): Topic {

@@ -9,7 +9,7 @@ import { API_KEY, CONCURRENCY, type Ending, type Role, SIGNING_SECRET } from './
 import type { Destination } from './receive-load.ts';
 import { type Accounts, type Counted, idsOf, type RecordedWebhook } from './reckon.ts';
 import { CUSTOM_EVENT, type Load, RETRY, type Sent, sendLoad } from './send-load.ts';
-import { untilProcessAnswers, untilRedisAnswers } from './until-answered.ts';
+import { type HttpAnswer, untilProcessAnswers, untilRedisAnswers } from './until-answered.ts';
 import { withQueueMonitor } from './with-queue-monitor.ts';
 
 /** What is asked of a fleet. */
@@ -91,10 +91,7 @@ export async function loadFleet(
   onProgress('drained');
 
   const audited = await auditLoad(CAMPAIGN, async (path) => {
-    const [aggregator] = fleet.members.aggregator;
-    const { status, text } = await untilProcessAnswers(() => `${aggregator?.url()}${path}`, {
-      headers: AUTHORIZED,
-    });
+    const { status, text } = await askAggregator(fleet, path);
     if (status !== 200) throw new Error(`${path}: ${status} ${text}`);
     return text;
   });
@@ -146,11 +143,13 @@ async function untilDrained(fleet: LoadedFleet, monitor: QueueMonitor, sent: Sen
 
 /** Undefined for a campaign that the aggregator does not know (yet). */
 async function countersOf(fleet: LoadedFleet): Promise<Counted | undefined> {
-  const [aggregator] = fleet.members.aggregator;
-  const { status, text } = await untilProcessAnswers(() => `${aggregator?.url()}/v1/campaigns/${CAMPAIGN}`, {
-    headers: AUTHORIZED,
-  });
+  const { status, text } = await askAggregator(fleet, `/v1/campaigns/${CAMPAIGN}`);
   return status === 200 ? (JSON.parse(text) as Counted) : undefined;
+}
+
+function askAggregator(fleet: LoadedFleet, path: string): Promise<HttpAnswer> {
+  const [aggregator] = fleet.members.aggregator;
+  return untilProcessAnswers(() => `${aggregator?.url()}${path}`, { headers: AUTHORIZED });
 }
 
 async function put(fleet: LoadedFleet, path: string, body: unknown): Promise<void> {
