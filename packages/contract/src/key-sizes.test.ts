@@ -25,7 +25,7 @@ const pem = (label: string, der: Buffer) =>
 
 const RSA = sequence(oid('2a864886f70d010101'), element(0x05));
 
-/** As long as a key of so many bits, and none. */
+/** As long as a key of that many bits, and none. */
 function rsaKey(bits: number, publicExponent = exponent): Buffer {
   const halves = Array.from({ length: 5 }, () => integer(bits / 2));
   return sequence(small(0), integer(bits), publicExponent, integer(bits), ...halves);

@@ -23,7 +23,7 @@ export function openCampaignReferences({
 }: {
   readonly connection: RedisConnection;
   readonly prefix: string;
-  /** Asked before `store` returns, where an operator wants it. */
+  /** Asked before `store` returns, if an operator wants it. */
   readonly untilReplicated?: ReplicaWait | undefined;
 }): CampaignReferences {
   return {

@@ -3,8 +3,8 @@
  * takes its place, what that one did not have yet is gone, also what a caller was told is kept. Waiting narrows this to
  * failures of as many replicas more, and to a promotion of one that was not among those that answered.
  *
- * On one master, what is written later is never kept without what was written before. In a cluster it may be: where
- * something leaves one master for another, it must be kept there before it is removed here.
+ * On one master, what is written later is never kept without what was written before. In a cluster it may be: what
+ * leaves one master for another must be kept there before it is removed here.
  */
 import { randomBytes } from 'node:crypto';
 import { Cluster } from 'ioredis';
@@ -28,7 +28,7 @@ export interface ReplicaWait {
   /**
    * To be called before the first write of those to be waited for. What it returns, called after the last, resolves when
    * the replicas of the keys' masters have them. It rejects with NOREPLICAS, as Redis itself does under
-   * min-replicas-to-write, where too few answer in time, or where the connection was lost meanwhile: it may have come to
+   * min-replicas-to-write, if too few answer in time, or if the connection was lost meanwhile: it may have come to
    * another master, whose replicas have all that it has, without it having what the one before was given. The write may be
    * lost. The keys need not exist: they name masters.
    */
@@ -116,7 +116,7 @@ export function createReplicaWait({ connection, replicas, onError }: ReplicaWait
   };
 }
 
-/** For what goes from one master of a cluster to another. Undefined where there is one master, or nothing is waited for. */
+/** For what goes from one master of a cluster to another. Undefined if there is one master, or nothing is waited for. */
 export function createHandOverWait(options: ReplicaWaitOptions): ReplicaWait | undefined {
   const { connection, replicas } = options;
   return connection instanceof Cluster && replicas > 0 ? createReplicaWait(options) : undefined;

@@ -40,7 +40,7 @@ test.each<[string, (answerInTime: ReturnType<typeof createAnswerInTime>) => Prom
       await ready;
     },
   ],
-])('what waits for ever is given up where %s', async (_what, happens) => {
+])('what waits for ever is given up if %s', async (_what, happens) => {
   const answerInTime = createAnswerInTime(connection);
   const waiting = answerInTime(never).catch((error: Error) => error);
   await happens(answerInTime);

@@ -29,7 +29,7 @@ export function fleetVariables(options: {
       default: 0,
       min: 0,
       max: 10,
-      help: 'Replicas of Redis that must have what a call enqueues or changes before it is answered; with fewer it ends in 503. Keeps what was accepted where a master fails and a replica takes over. In a cluster, set it in every process: what leaves one master for another is waited for too.',
+      help: 'Replicas of Redis that must have what a call enqueues or changes before it is answered; with fewer it ends in 503. Keeps what was accepted when a master fails and a replica takes over. In a cluster, set it in every process: what leaves one master for another is waited for too.',
     }),
     shutdownTimeoutMs: durationMs('HOOKFLEET_SHUTDOWN_TIMEOUT', {
       default: '40s',

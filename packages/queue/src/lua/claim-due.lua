@@ -10,7 +10,7 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local takenUntil = math.floor(now) + ARGV[2]
--- With microseconds: what became due a moment ago would else be missed, and nobody may look again for a second.
+-- With microseconds: what became due a moment ago would else be missed until the next look.
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.3f', now), 'LIMIT', 0, ARGV[1])
 for _, member in ipairs(due) do
   redis.call('ZADD', KEYS[1], takenUntil, member)
