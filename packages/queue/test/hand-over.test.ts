@@ -95,7 +95,8 @@ async function bundleFromAbroad(): Promise<{ bundle: Bundle; shard: number; lotS
       channelConfigId: '31',
     });
     const webhooks = bundle.webhooks.map((webhook) => ({ ...webhook, messageId: 'm' }));
-    const [gathered] = await batches.gather(0, bundle, webhooks, BATCHING);
+    // A replica that got no turn for half a second on a busy machine counts as one that lags.
+    const [gathered] = await eventually(() => batches.gather(0, bundle, webhooks, BATCHING));
     if (gathered !== undefined && gathered.lot.shard !== 0)
       return { bundle: { ...bundle, webhooks }, shard: 0, lotShard: gathered.lot.shard };
   }
