@@ -10,6 +10,10 @@ test.each([
   ['{hookfleet:12}:results:active', 'queue: jobs by state'],
   ['{hookfleet:0}:log:run_0', 'attempt log'],
   ['{hookfleet}:waits:origin:http://127.0.0.1:80:state', 'a lane’s pace'],
+  ['{hookfleet}:settings', 'settings of the fleet'],
+  ['{hookfleet}:waiting:retries', 'retries in lanes'],
+  ['{hookfleet}:ready', 'readiness checks'],
+  ['{hookfleet:0}:later', 'webhooks that wait for their time'],
   // A campaign's id is other people's input.
   ['{hookfleet:c:a}:lane:b:state}:totals', 'counters of a campaign'],
   ['{hookfleet:c:line\nbreak}:day:692:of', 'counters of a campaign by time'],
