@@ -8,6 +8,7 @@ import {
   connectRedis,
   consumeResults,
   createHandOverWait,
+  createListWorkers,
   createQueueMonitor,
   createReplicaWait,
   createSecretBox,
@@ -15,7 +16,6 @@ import {
   followShards,
   isRedisUnavailable,
   LaterVersionError,
-  listWorkers,
   openCampaignControls,
   openCampaignJobs,
   openCampaignLogs,
@@ -123,6 +123,7 @@ await startApplication('aggregator', async () => {
     campaignsMax: config.metricsCampaigns,
     retentionMs: config.retentionCampaignsMs,
     now: Date.now,
+    onUnreadable: onError,
   });
   const rolling = startRollingUp({ rollUp: rollUp.rollUp, onError });
   lifecycle.onClose('roll-up', () => rolling.stop());
@@ -224,7 +225,7 @@ await startApplication('aggregator', async () => {
     series,
     directory: createCampaignDirectory({ ...own, retentionMs: config.retentionCampaignsMs, now: Date.now }),
     readFleet: createFleetReader({
-      listWorkers: () => listWorkers(reading, config.keyPrefix),
+      listWorkers: createListWorkers(own),
       channels,
       circuits,
       readWaiting: () => readWaiting(reading, config.keyPrefix),

@@ -14,6 +14,8 @@
   ARGV[5]  "1" in the last call of a roll-up: campaigns may change places
   then for each campaign its id and a JSON object of its events' counts
 
+  Returns what it could not read and has replaced, in pairs: "seen" or "other", and the campaign or the event.
+
   A campaign's score is the binary logarithm of its events, each weighted by 2^(its time in half-lives): scores of
   different times compare without ever being decayed, and outgrow no number.
 ]]
@@ -36,10 +38,44 @@ local function addedScore(score, events)
   return high + log2(1 + 2 ^ (low - high))
 end
 
+local replaced = {}
+local function tell(of, name)
+  replaced[#replaced + 1] = of
+  replaced[#replaced + 1] = name
+end
+
+-- Counts by event; nil for a text that is something else.
+local function readCounts(text)
+  local isJson, counts = pcall(cjson.decode, text)
+  if not isJson or type(counts) ~= 'table' then
+    return nil
+  end
+  for event, count in pairs(counts) do
+    if type(event) ~= 'string' or type(count) ~= 'number' then
+      return nil
+    end
+  end
+  return counts
+end
+
+local function addToOther(event, count)
+  local added = redis.pcall('HINCRBY', other, event, string.format('%.0f', count))
+  if type(added) == 'table' and added.err then
+    call('HSET', other, event, string.format('%.0f', count))
+    tell('other', event)
+  end
+end
+
 -- What the campaign's events have grown by, and what is seen of them from now on.
 local function growthOf(campaign, totals)
   local text = call('HGET', seen, campaign)
-  local known, growth = text and cjson.decode(text) or {}, {}
+  local known, growth = readCounts(text or '{}'), {}
+  if not known then
+    -- What of its events is among the others is not known: from here on.
+    call('HSET', seen, campaign, cjson.encode(totals))
+    tell('seen', campaign)
+    return growth, totals
+  end
   for event, count in pairs(totals) do
     if count > (known[event] or 0) then
       growth[event] = count - (known[event] or 0)
@@ -69,7 +105,7 @@ for at = 6, #ARGV, 2 do
     for event, count in pairs(growth) do
       sum = sum + count
       if not isShown then
-        call('HINCRBY', other, event, string.format('%.0f', count))
+        addToOther(event, count)
       end
     end
     call('HSET', seen, campaign, cjson.encode(known))
@@ -82,7 +118,7 @@ for at = 6, #ARGV, 2 do
 end
 
 if ARGV[5] ~= '1' then
-  return false
+  return replaced
 end
 for _, campaign in ipairs(call('ZRANGEBYSCORE', activity, '-inf', '(' .. ARGV[3], 'LIMIT', 0, 100)) do
   call('HDEL', seen, campaign)
@@ -107,4 +143,4 @@ for at = 1, #candidates, 2 do
     room = room - 1
   end
 end
-return false
+return replaced

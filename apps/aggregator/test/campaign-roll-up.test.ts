@@ -160,6 +160,66 @@ test('only the aggregator whose turn it is rolls up', async () => {
   expect(await other.read()).toContainEqual({ campaignId: 'a', events: { x: 1 } });
 });
 
+const POISON = ['', 'planted-secret', '{"planted-secret":', 'null', '[1]', '1', '{"x":"planted-secret"}'];
+
+test('what cannot be read is passed over or replaced, told of once, and stops no roll-up', async () => {
+  const prefix = `test-${randomUUID()}`;
+  const keyOf = (name: string) => `{${prefix}}:metrics:${name}`;
+  const told: string[] = [];
+  const campaigns = createCampaignRollUp({
+    connection,
+    prefix,
+    campaignsMax: 100,
+    retentionMs: 1e12,
+    now: Date.now,
+    onUnreadable: (error, { field }) => void told.push(`${error.message} ${String(field)}`),
+  });
+  async function rollUp(): Promise<Map<string, CampaignEvents['events']>> {
+    await connection.del(keyOf('turn'));
+    await campaigns.rollUp();
+    return new Map((await campaigns.read()).map(({ campaignId, events }) => [campaignId, events]));
+  }
+  const ids = ['good', ...POISON.map((_, i) => `c${i}`)];
+  for (const id of ids) {
+    await connection.zadd(campaignsKey(prefix), Date.now(), id);
+    await connection.hset(campaignKeys(prefix, id).totals, 'e:x', 5, 'e:y', 'planted-secret');
+  }
+  const all = new Map<string, CampaignEvents['events']>([
+    ...ids.map((id) => [id, { x: 5 }] as const),
+    ['other', {}],
+  ]);
+  expect(await rollUp()).toEqual(all);
+  expect(told.splice(0)).toHaveLength(ids.length);
+
+  for (const [i, text] of POISON.entries()) await connection.hset(keyOf('seen'), `c${i}`, text);
+  const read = new Map((await campaigns.read()).map(({ campaignId, events }) => [campaignId, events]));
+  expect([read.get('good'), read.get('c0')]).toEqual([{ x: 5 }, {}]);
+  expect(await rollUp()).toEqual(all);
+  expect(await rollUp()).toEqual(all);
+  expect(told.splice(0).filter((text) => !text.includes('planted-secret'))).toHaveLength(POISON.length);
+});
+
+test('when the last roll-up was, and how many events others had, is put right where it cannot be read', async () => {
+  const prefix = `test-${randomUUID()}`;
+  const keyOf = (name: string) => `{${prefix}}:metrics:${name}`;
+  const campaigns = createCampaignRollUp({
+    connection,
+    prefix,
+    campaignsMax: 0,
+    retentionMs: 1e12,
+    now: Date.now,
+  });
+  await connection.zadd(campaignsKey(prefix), Date.now(), 'c');
+  for (const [i, rolledAt] of ['planted-secret', '', '1e300', 'inf'].entries()) {
+    await connection.del(keyOf('turn'));
+    await connection.set(keyOf('rolled-at'), rolledAt);
+    await connection.hset(keyOf('other'), 'x', 'planted-secret');
+    await connection.hset(campaignKeys(prefix, 'c').totals, 'e:x', i + 1);
+    await campaigns.rollUp();
+    expect(await campaigns.read()).toEqual([{ campaignId: 'other', events: { x: 1 } }]);
+  }
+});
+
 test('a scrape with 1,000 campaigns reports them all, and the others in one sum', async () => {
   const prefix = `test-${randomUUID()}`;
   const events = ['webhook.delivered', 'webhook.bounced', 'webhook.error', 'whatsapp.read'];

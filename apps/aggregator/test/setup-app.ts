@@ -1,8 +1,8 @@
 /** The aggregator's API over what setup-counting.ts counts, as main.ts puts them together. */
 import {
+  createListWorkers,
   createSecretBox,
   isRedisUnavailable,
-  listWorkers,
   openCampaignControls,
   openChannels,
   openCircuits,
@@ -39,7 +39,7 @@ export function setupApp(
     series,
     directory: createCampaignDirectory({ ...own, retentionMs: RETENTION.campaignMs, now }),
     readFleet: createFleetReader({
-      listWorkers: () => listWorkers(connection, prefix),
+      listWorkers: createListWorkers(own),
       channels,
       circuits,
       readWaiting: () => readWaiting(connection, prefix),

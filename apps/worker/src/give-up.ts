@@ -1,6 +1,6 @@
 /**
- * Ends webhooks that nobody can send: their channel's record is gone, or they took too many workers down with them. They
- * become dead letters that say why, and can be replayed when that is mended. What only this worker cannot do is no reason:
+ * Ends webhooks that nobody can send: their channel's record is gone, nobody can read their destination, or they took too many workers down with them. They
+ * become dead letters that say why, and can be replayed when that is put right. What only this worker cannot do is no reason:
  * such a bundle comes back later, as often as it takes.
  */
 import {

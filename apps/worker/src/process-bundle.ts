@@ -44,7 +44,9 @@ import {
   type LanePair,
   type OutcomeRecorder,
   outcomeFromLog,
+  readObject,
   type SecretBox,
+  SecretKeyMissingError,
   UnreadableBundleError,
 } from '@hookfleet/queue';
 import type { BatchSender } from './batch-sender.ts';
@@ -56,6 +58,10 @@ import { allOrFirstError } from './all-or-first-error.ts';
 import { laneLimits, NO_LIMITS } from './lane-limits.ts';
 import type { LaneScheduler } from './lane-scheduler.ts';
 import type { Sent, SendWebhooks, Work } from './send-webhooks.ts';
+
+class DestinationUnreadableError extends Error {
+  override readonly name = 'DestinationUnreadableError';
+}
 
 export interface ProcessBundleOptions {
   readonly channels: ChannelCache;
@@ -111,8 +117,21 @@ export function createProcessBundle(
     run.settled(webhooks.length);
   }
 
-  function inlineDestination({ destination, sealedDestination = '' }: Bundle): Destination {
-    return destination ?? (JSON.parse(secrets.open(sealedDestination)) as Destination);
+  /** Throws SecretKeyMissingError if another worker may read it, and DestinationUnreadableError if nobody can. */
+  function inlineDestination({ campaignId, destination, sealedDestination = '' }: Bundle): Destination {
+    if (destination !== undefined) return destination;
+    let opened: string;
+    try {
+      opened = secrets.open(sealedDestination, { campaignId });
+    } catch (error) {
+      if (error instanceof SecretKeyMissingError) throw error;
+      throw new DestinationUnreadableError(
+        'its encrypted destination was changed, or belongs to another campaign',
+      );
+    }
+    const read = readObject<Destination>(opened, ({ url }) => typeof url === 'string');
+    if (read === undefined) throw new DestinationUnreadableError('its encrypted destination is none');
+    return read;
   }
 
   async function findChannel(channelConfigId: string): Promise<Channel | 'missing'> {
@@ -229,7 +248,13 @@ export function createProcessBundle(
       return endWithout(run, bundle, sorted, `channel ${channelConfigId} is not stored`);
     if (run.deaths > DEATHS_MAX)
       return endWithout(run, bundle, sorted, `${run.deaths} workers died while they had it`);
-    const destination = destinationOf(bundle);
+    let destination: Work['destination'];
+    try {
+      destination = destinationOf(bundle);
+    } catch (error) {
+      if (error instanceof DestinationUnreadableError) return endWithout(run, bundle, sorted, error.message);
+      throw error;
+    }
     const asFound = channel ?? (await destination()).destination;
     const pair = lanesOf(bundle, asFound.url);
     const held = inHand.add(pair);

@@ -11,6 +11,7 @@ import {
   createCampaignBacklog,
   createHandOverWait,
   createOutcomeRecorder,
+  createTellOnce,
   openBatches,
   openCampaignJobs,
   openChannels,
@@ -176,6 +177,7 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
     retentionMs: config.deadLetterRetentionMs,
     leaseMs: lockDurationMs,
     handOverWait,
+    onUnreadable: onError,
     async settingsOf(head) {
       await controls.untilFresh();
       const isCancelled = await isCancelledNow(controls, head);
@@ -227,6 +229,7 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
     scheduler,
     onRecorded: options.onRecorded,
   });
+  const tellOfAttempt = createTellOnce('an attempt in a log', onError);
   const processBundle = createProcessBundle({
     channels,
     send,
@@ -240,11 +243,20 @@ export async function startDelivering(options: DeliveringOptions): Promise<Webho
     batchSender: sender,
     backlog,
     secrets,
-    readLog({ shard, jobId }, bundle) {
+    async readLog({ shard, jobId }, bundle) {
       const shardTag = shardPrefix(prefix, shard);
-      return bundle.claim
-        ? claimWebhooks(connection, shardTag, bundle, bundle.claimedBy ?? jobId, config.attemptRetentionMs)
-        : readBundleLog(connection, shardTag, bundle);
+      const log = bundle.claim
+        ? await claimWebhooks(
+            connection,
+            shardTag,
+            bundle,
+            bundle.claimedBy ?? jobId,
+            config.attemptRetentionMs,
+          )
+        : await readBundleLog(connection, shardTag, bundle);
+      const { campaignId, run, first } = bundle;
+      for (const field of log.unreadable) tellOfAttempt(`${run}:${first} ${field}`, { campaignId });
+      return log;
     },
     onCancelled: options.onCancelled,
     giveUp: createGiveUp({ recorder, workerId, onRecorded: options.onRecorded, now }),

@@ -3,6 +3,7 @@
  * send waits for another, and both can be cancelled. Takes about 6 s.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import type { Bundle } from '@hookfleet/contract';
 import {
   createSecretBox,
   type DeadLetters,
@@ -138,6 +139,36 @@ test('a webhook whose request cannot be built is a dead letter', async () => {
   await channels().put('31', { url: receiver.url, signingSecrets: ['whsk_AAAA'] });
   await isUnsendable(await send(), /request can't be built/);
 });
+
+test.each([
+  ['was sealed for another campaign', (theirs: string) => theirs, /belongs to another campaign/],
+  ['was changed', (_theirs: string, own: string) => `${own.slice(0, -4)}AAAA`, /was changed/],
+  ['was never sealed', () => JSON.stringify({ url: 1 }), /is none/],
+])(
+  'a webhook whose encrypted destination %s is sent nowhere, and is a dead letter',
+  async (_what, spoil, why) => {
+    const target = { destination: { url: receiver.url } };
+    const id = await send(target);
+    await send({ ...target, campaignId: 'other' });
+    const jobs = await connection.keys(`${shardPrefix(prefix, 0)}:webhooks:????????????_*`);
+    const bundles = await Promise.all(
+      jobs.map(async (job) => ({
+        job,
+        data: JSON.parse((await connection.hget(job, 'data')) ?? '') as Bundle,
+      })),
+    );
+    const sealedOf = (campaignId: string) =>
+      bundles.find(({ data }) => data.campaignId === campaignId)?.data.sealedDestination ?? '';
+    const own = bundles.find(({ data }) => data.campaignId === 'c');
+    if (own === undefined) throw new Error('the webhook has no job');
+    const sealedDestination = spoil(sealedOf('other'), sealedOf('c'));
+    await connection.hset(own.job, 'data', JSON.stringify({ ...own.data, sealedDestination }));
+    const worker = await newWorker();
+    await isUnsendable(id, why);
+    await eventually(() => expect(receiver.ledger).toHaveLength(1));
+    expect(worker.errors).toEqual([]);
+  },
+);
 
 test('a worker without the key uses up no attempt: one with it delivers', async () => {
   const without = await newWorker([]);

@@ -35,6 +35,7 @@ import { isBatch, RESPONSE_EXCERPT_BYTES_MAX, recipientsOf } from '@hookfleet/co
 import type { RedisConnection } from './connection.ts';
 import { dueLaterField, growthOfRetries, retryField } from './due-later.ts';
 import { attemptLogKey, attemptsCounterKey, deadLettersKey, dueLaterKey } from './keys.ts';
+import { parseStored, readObject } from './read-stored.ts';
 import { runScript } from './scripts.ts';
 
 export interface LoggedAttempt {
@@ -63,6 +64,8 @@ export interface BundleLog {
   readonly cancelled: ReadonlySet<number>;
   /** The indexes of webhooks that left in a batch. */
   readonly batched: ReadonlySet<number>;
+  /** The fields of attempts that nobody can read: they are as good as not made. */
+  readonly unreadable: readonly string[];
 }
 
 export interface AttemptRecord {
@@ -97,7 +100,8 @@ export type BundleHead = Pick<
 
 /**
  * Writes the attempts of one shard in one script call. Of those that had a record already, returns what stands: of a
- * worker that lost the bundle and lives, or ours, where the connection lost the reply and asked again.
+ * worker that lost the bundle and lives, or ours, where the connection lost the reply and asked again. A record that nobody
+ * can read is replaced.
  */
 export async function recordAttempts(
   connection: RedisConnection,
@@ -157,14 +161,22 @@ export async function recordAttempts(
     ...args,
   ])) as (number | string)[];
   const standing = new Map<AttemptRecord, LoggedAttempt>();
+  const replaced: AttemptRecord[] = [];
   for (let i = 0; i < reply.length; i += 2) {
     const record = written[Number(reply[i])] as AttemptRecord;
-    standing.set(record, decodeAttempt(record.outcome.attempt, String(reply[i + 1])));
+    const stands = decodeAttempt(record.outcome.attempt, String(reply[i + 1]));
+    if (stands === undefined) replaced.push(record);
+    else standing.set(record, stands);
   }
-  for (const [record, first] of doubles) {
-    const { attempt } = first.outcome;
-    standing.set(record, standing.get(first) ?? decodeAttempt(attempt, encodeAttempt(first)));
+  if (replaced.length > 0) {
+    for (const record of replaced) {
+      const { run, first } = record.bundle;
+      await connection.hdel(attemptLogKey(shardTag, run, first), attemptField(record));
+    }
+    const stand = await recordAttempts(connection, shardTag, replaced, retention);
+    for (const [record, stands] of stand) standing.set(record, stands);
   }
+  for (const [record, first] of doubles) standing.set(record, standing.get(first) ?? toLogged(first));
   return standing;
 }
 
@@ -343,7 +355,7 @@ export function isDeadLetter({ attempts, replay = 0, stopped }: WebhookLog): boo
   return stopped === last.attempt + 1 || (last.final && replay <= last.attempt);
 }
 
-/** One webhook's part of the log, and what the bundle had in common; undefined where nothing was attempted. */
+/** One webhook's part of the log, and what the bundle had in common; undefined if nothing was attempted, or nobody can read it. */
 export async function readWebhookLog(
   connection: RedisConnection,
   key: string,
@@ -355,7 +367,12 @@ export async function readWebhookLog(
   );
   if (fields.length === 0) return undefined;
   const [head, ...values] = await connection.hmget(key, 'bundle', ...fields);
-  if (head === null || head === undefined) return undefined;
+  const bundleHead = readObject<BundleHead>(
+    head ?? '',
+    ({ campaignId, acceptedAt, deliverAt = 0 }) =>
+      typeof campaignId === 'string' && isTime(acceptedAt) && isTime(deliverAt),
+  );
+  if (bundleHead === undefined) return undefined;
   const log = parseLog(Object.fromEntries(fields.map((field, i) => [field, values[i] ?? ''])));
   const attempts = log.attempts.get(index) ?? [];
   const waits = values[fields.indexOf(`${index}.waits`)];
@@ -366,7 +383,7 @@ export async function readWebhookLog(
     return text === null || text === undefined ? undefined : Number(text);
   };
   return {
-    head: JSON.parse(head) as BundleHead,
+    head: bundleHead,
     messageId,
     attempts,
     isCancelled: cancelled !== undefined,
@@ -452,7 +469,10 @@ function encodeAttempt({ outcome, nextAttemptAtMs, phases }: AttemptRecord): str
   return JSON.stringify(encoded);
 }
 
-function decodeAttempt(attempt: number, text: string): LoggedAttempt {
+/** Undefined for a text that encodeAttempt did not write. */
+function decodeAttempt(attempt: number, text: string): LoggedAttempt | undefined {
+  const encoded = parseStored(text);
+  if (!isEncodedAttempt(encoded)) return undefined;
   const [
     event,
     reason,
@@ -465,7 +485,7 @@ function decodeAttempt(attempt: number, text: string): LoggedAttempt {
     messageId,
     responseBody = 0,
     phases,
-  ] = JSON.parse(text) as EncodedAttempt;
+  ] = encoded;
   return {
     attempt,
     event,
@@ -482,12 +502,37 @@ function decodeAttempt(attempt: number, text: string): LoggedAttempt {
   };
 }
 
+function isEncodedAttempt(value: unknown): value is EncodedAttempt {
+  if (!Array.isArray(value)) return false;
+  const [event, reason, status, duration, occurredAt, worker, final, next, message, body, phases] = value;
+  const isText = (one: unknown) => typeof one === 'string';
+  const isNumber = (one: unknown) => typeof one === 'number';
+  return (
+    [event, worker, message].every(isText) &&
+    [status, duration, final].every(isNumber) &&
+    [occurredAt, next].every(isTime) &&
+    (reason === 0 || isText(reason)) &&
+    (body === undefined || body === 0 || isText(body)) &&
+    (phases === undefined || isNumber(phases) || (Array.isArray(phases) && phases.every(isNumber)))
+  );
+}
+
+/** One that Date can show (ECMA-262, time values). */
+function isTime(ms: unknown): boolean {
+  return typeof ms === 'number' && Math.abs(ms) <= 8.64e15;
+}
+
+function toLogged(record: AttemptRecord): LoggedAttempt {
+  return decodeAttempt(record.outcome.attempt, encodeAttempt(record)) as LoggedAttempt;
+}
+
 export function parseLog(fields: Record<string, string>): BundleLog {
   const attempts = new Map<number, LoggedAttempt[]>();
   const claims = new Map<number, string>();
   const waiting = new Set<number>();
   const cancelled = new Set<number>();
   const batched = new Set<number>();
+  const unreadable: string[] = [];
   for (const [field, value] of Object.entries(fields)) {
     const [, index, what] = /^(\d+)\.(\d+|claim|waits|batch|cancelled)$/.exec(field) ?? [];
     if (index === undefined || what === undefined) continue;
@@ -496,11 +541,16 @@ export function parseLog(fields: Record<string, string>): BundleLog {
     else if (what === 'batch') batched.add(Number(index));
     else if (what === 'waits') waiting.add(Number(index));
     else {
+      const entry = decodeAttempt(Number(what), value);
+      if (entry === undefined) {
+        unreadable.push(field);
+        continue;
+      }
       const entries = attempts.get(Number(index)) ?? [];
-      entries.push(decodeAttempt(Number(what), value));
+      entries.push(entry);
       attempts.set(Number(index), entries);
     }
   }
   for (const entries of attempts.values()) entries.sort((a, b) => a.attempt - b.attempt);
-  return { attempts, claims, waiting, cancelled, batched };
+  return { attempts, claims, waiting, cancelled, batched, unreadable };
 }

@@ -15,6 +15,8 @@
  * A webhook is thus in one batch alone: while it is in the lot its data keeps a second one out, and from then on its
  * log does (process-bundle.ts passes over what has a batch).
  *
+ * A webhook that nobody can read is set aside (`aside`, by its id) and told of; the others of its lot go on without it.
+ *
  * In a cluster, the shards of a webhook and of its lot may have different masters, of which one may fail: what goes to the
  * other shard is waited for (`handOverWait`) before it is removed from the one it comes from.
  */
@@ -41,6 +43,7 @@ import { attemptLogKey, bundleName, dueLotsKey, lotKeys, shardPrefix } from './k
 import { onceAvailable } from './once-available.ts';
 import { createPositionAllocator } from './positions.ts';
 import { type ReplicaWait, shardKeys } from './replica-wait.ts';
+import { createReadStored, createTellOnce, type OnUnreadable } from './read-stored.ts';
 import { defineScripts, runScript } from './scripts.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
 
@@ -122,10 +125,24 @@ export function openBatches(
     /** As they are now. */
     readonly settingsOf: (head: LotHead) => Promise<LotSettings>;
     readonly handOverWait?: ReplicaWait | undefined;
+    readonly onUnreadable?: OnUnreadable | undefined;
   },
 ): Batches {
-  const { connection, prefix, shards, retentionMs, leaseMs, settingsOf, handOverWait } = options;
+  const { connection, prefix, shards, retentionMs, leaseMs, settingsOf, handOverWait, onUnreadable } =
+    options;
   defineScripts(connection);
+  const readGathered = createReadStored<GatheredWebhook>(
+    'a webhook that waits for its batch',
+    onUnreadable,
+    ({ body, acceptedAt }) => typeof body === 'string' && Number.isFinite(acceptedAt),
+  );
+  const readHead = createReadStored<LotHead>(
+    'what the webhooks of a lot have in common',
+    onUnreadable,
+    ({ campaignId, messageId, channelConfigId }) =>
+      [campaignId, messageId, channelConfigId].every((id) => typeof id === 'string'),
+  );
+  const tellOfEntries = createTellOnce('an entry of a lot', onUnreadable);
   const queues = openShardQueues(WEBHOOKS_QUEUE, options);
   const positions = createPositionAllocator();
 
@@ -172,27 +189,34 @@ export function openBatches(
 
   /** One batch, if there is one: cut, noted, added, settled. */
   async function sendOne(lot: Lot, { batching, isCancelled, controlsVersion }: LotSettings) {
-    const { due, order, data, state, cut, leases, gathered } = keysOf(lot);
+    const { due, order, data, state, cut, leases, gathered, aside } = keysOf(lot);
     const proposed = proposeId(lot);
     const { size, maxWaitMs = BATCH_WAIT_DEFAULT_MS } = batching ?? { size: BATCH_SIZE_MAX, maxWaitMs: 0 };
-    const [nextInMs, headText, batchId, ...flat] = (await runScript(
+    const [nextInMs, headText, unreadable, batchId, ...flat] = (await runScript(
       connection,
       'cutBatch',
       [due, order, data, state, cut, leases],
       [lot.name, proposed, BATCH_BYTES_MAX, leaseMs, isCancelled ? '1' : '0', size, maxWaitMs],
-    )) as [number, string, string | undefined, ...string[]];
+    )) as [number, string, number, string | undefined, ...string[]];
+    if (unreadable > 0) tellOfEntries(lot.name);
     if (batchId === undefined) return { isSent: false, nextInMs };
-    const members = Array.from({ length: flat.length / 2 }, (_, i) => ({
-      id: flat[2 * i] as string,
-      location: parseWebhookId(flat[2 * i] as string) as WebhookLocation,
-      webhook: JSON.parse(flat[2 * i + 1] as string) as GatheredWebhook,
-    }));
-    const head = { ...(JSON.parse(headText) as LotHead), controlsVersion };
+    const read = readHead(lot.name, headText);
+    if (read === undefined) return { isSent: false, nextInMs: -1 };
+    const head = { ...read, controlsVersion };
+    const members: Member[] = [];
+    for (let i = 0; i < flat.length; i += 2) {
+      const [id, text] = flat.slice(i, i + 2) as [string, string];
+      const location = parseWebhookId(id);
+      const webhook = readGathered(id, text);
+      if (location !== undefined && webhook !== undefined) members.push({ id, location, webhook });
+      else await connection.hset(aside, id, text);
+    }
     // One whose maker died may stand in its webhooks' logs already: it stays a batch.
     const isBatch = batching !== undefined || batchId !== proposed;
-    await onceAvailable(() =>
-      isBatch ? addBatch(lot, batchId, head, members) : addSingles(lot, head, members),
-    );
+    await onceAvailable(async () => {
+      if (members.length === 0) return;
+      await (isBatch ? addBatch(lot, batchId, head, members) : addSingles(lot, head, members));
+    });
     await runScript(
       connection,
       'settleBatch',
@@ -287,9 +311,11 @@ export function openBatches(
     },
     async send(lot) {
       for (;;) {
-        const head = await connection.hget(keysOf(lot).state, 'head');
-        if (head === null) return undefined;
-        const { isSent, nextInMs } = await sendOne(lot, await settingsOf(JSON.parse(head) as LotHead));
+        const text = await connection.hget(keysOf(lot).state, 'head');
+        // The next webhook that comes into it writes it anew.
+        const head = text === null ? undefined : readHead(lot.name, text);
+        if (head === undefined) return undefined;
+        const { isSent, nextInMs } = await sendOne(lot, await settingsOf(head));
         if (!isSent) return nextInMs === -1 ? undefined : nextInMs;
       }
     },

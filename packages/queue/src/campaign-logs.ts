@@ -7,6 +7,7 @@
 import { parseWebhookId } from '@hookfleet/contract';
 import { type LoggedAttempt, parseLog } from './attempt-log.ts';
 import { attemptLogKey, shardPrefix } from './keys.ts';
+import { readObject } from './read-stored.ts';
 import { defineScripts, runScript } from './scripts.ts';
 import type { ShardOptions } from './shard-queues.ts';
 
@@ -76,7 +77,7 @@ export function openCampaignLogs(options: ShardOptions): CampaignLogs {
   async function readLog({ key, first }: Found): Promise<LoggedWebhook[]> {
     const texts = await readFields(key, /^(?:\d+\.(?:\d+|batch|cancelled|waits)|bundle)$/);
     const { attempts, cancelled, batched, waiting } = parseLog(texts);
-    const { recipients } = JSON.parse(texts['bundle'] ?? '{}') as { recipients?: number };
+    const { recipients } = readObject<{ recipients?: number }>(texts['bundle'] ?? '', hasCount) ?? {};
     const batchOf = (index: number) => texts[`${index}.batch`] ?? '';
     const batches = await readBatches([...batched].map(batchOf));
     const indexes = new Set([...attempts.keys(), ...cancelled, ...batched, ...waiting]);
@@ -102,6 +103,10 @@ export function openCampaignLogs(options: ShardOptions): CampaignLogs {
       return logged.filter(({ position }) => position >= from && position < from + count);
     },
   };
+}
+
+function hasCount({ recipients = 1 }: { recipients?: number }): boolean {
+  return Number.isInteger(recipients);
 }
 
 const NOT_LOGGED: LoggedRun = { attempts: [], isCancelled: false };

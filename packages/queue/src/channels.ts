@@ -65,7 +65,7 @@ export function openChannels({
   function parse(id: string, text: string): StoredChannel | typeof UNREADABLE | undefined {
     let opened: string;
     try {
-      opened = secrets.open(text);
+      opened = secrets.open(text, { channelConfigId: id });
     } catch {
       return UNREADABLE;
     }
@@ -87,7 +87,7 @@ export function openChannels({
       connection,
       'putChannel',
       [key, version, changes, dueLanes],
-      [id, secrets.seal(JSON.stringify(stored)), laneOf(id, '')],
+      [id, secrets.seal(JSON.stringify(stored), { channelConfigId: id }), laneOf(id, '')],
     );
   }
 

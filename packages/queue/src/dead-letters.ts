@@ -18,6 +18,7 @@ import { type BundleHead, isDeadLetter, noteReplay, readWebhookLog, type Webhook
 import type { KnownControls } from './known-controls.ts';
 import { attemptLogKey, deadLettersKey, retryJobId, shardPrefix } from './keys.ts';
 import { queuePriority } from './queue-priority.ts';
+import { readObject } from './read-stored.ts';
 import { readSortedSet, type SortedMember } from './read-sorted-set.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
 
@@ -202,7 +203,9 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
   ): Promise<boolean> {
     const { shard, run, first, index } = location;
     const text = await connection.hget(logKey(location), `${index}.webhook`);
-    if (text === null) return false;
+    const webhook =
+      text === null ? undefined : readObject<BundledWebhook>(text, ({ body }) => typeof body === 'string');
+    if (webhook === undefined) return false;
     const attemptsBefore = (log.attempts.at(-1) as { attempt: number }).attempt;
     const attempt = attemptsBefore + 1;
     const { generation } = controls.of(log.head.campaignId);
@@ -219,7 +222,7 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
       controlsVersion: controls.version(),
       ...(generation !== undefined && { generation }),
       recheck: true,
-      webhooks: [JSON.parse(text) as BundledWebhook],
+      webhooks: [webhook],
     };
     await queues.of(shard).add(data.campaignId, data, {
       jobId: retryJobId(run, first, index, attempt),

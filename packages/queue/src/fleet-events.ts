@@ -5,6 +5,7 @@
 import type { FleetEvent } from '@hookfleet/contract';
 import type { RedisConnection } from './connection.ts';
 import { fleetEventsKey } from './keys.ts';
+import { createReadStored, type OnUnreadable } from './read-stored.ts';
 
 /** About 250 bytes each. */
 export const FLEET_EVENTS_KEPT = 10_000;
@@ -17,18 +18,26 @@ export interface FleetEventPage {
 
 export interface FleetEvents {
   add(event: FleetEvent): Promise<void>;
-  /** The latest first. `before`: a cursor of the page before. */
+  /** The latest first; fewer than the limit if some can't be read. `before`: a cursor of the page before. */
   list(limit: number, before?: string): Promise<FleetEventPage>;
 }
 
 export function openFleetEvents({
   connection,
   prefix,
+  onError,
 }: {
   connection: RedisConnection;
   prefix: string;
+  /** Told of events that can't be read. */
+  onError?: OnUnreadable;
 }): FleetEvents {
   const key = fleetEventsKey(prefix);
+  const read = createReadStored<FleetEvent>(
+    'a fleet event',
+    onError,
+    ({ event, occurredAt }) => typeof event === 'string' && typeof occurredAt === 'string',
+  );
   return {
     async add(event) {
       await connection.xadd(key, 'MAXLEN', '~', FLEET_EVENTS_KEPT, '*', 'event', JSON.stringify(event));
@@ -41,8 +50,11 @@ export function openFleetEvents({
         'COUNT',
         limit,
       );
-      const events = entries.map(([id, [, text = '']]) => ({ id, ...(JSON.parse(text) as FleetEvent) }));
-      return { events, cursor: events.length < limit ? undefined : events.at(-1)?.id };
+      const events = entries.flatMap(([id, [, text = '']]) => {
+        const event = read(id, text);
+        return event === undefined ? [] : [{ ...event, id }];
+      });
+      return { events, cursor: entries.length < limit ? undefined : entries.at(-1)?.[0] };
     },
   };
 }

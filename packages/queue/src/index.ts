@@ -33,6 +33,7 @@ export { type Channels, ChannelUnreadableError, openChannels, UNREADABLE } from 
 export { channelOfLane, type Circuit, type Circuits, laneOf, openCircuits } from './circuits.ts';
 export { checkRedis, RedisUnfitError, RedisUnreachableError } from './check-redis.ts';
 export { parseRedisUrl } from './redis-url.ts';
+export { createTellOnce, type OnUnreadable, readObject } from './read-stored.ts';
 export {
   type ConnectOptions,
   connectRedis,
@@ -102,7 +103,12 @@ export type { RedisMemory } from './redis-memory.ts';
 export { type ConsumeResultsOptions, consumeResults, type ResultsConsumer } from './results-in.ts';
 export { openResultsOut, type ResultsOut } from './results-out.ts';
 export { defineScripts } from './scripts.ts';
-export { createSecretBox, parseEncryptionKey, type SecretBox } from './secret-box.ts';
+export {
+  createSecretBox,
+  parseEncryptionKey,
+  type SecretBox,
+  SecretKeyMissingError,
+} from './secret-box.ts';
 export { checkFormats, STORED_FORMATS } from './stored-formats.ts';
 export type { ShardOptions } from './shard-queues.ts';
 export {
@@ -114,8 +120,8 @@ export {
   type WebhooksConsumer,
 } from './webhooks-in.ts';
 export {
-  listWorkers,
   CLOCK_WRONG_MS,
+  createListWorkers,
   startWorkerHeartbeat,
   type WorkerHeartbeat,
   type WorkerHeartbeatOptions,

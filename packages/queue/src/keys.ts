@@ -92,6 +92,7 @@ export function lotKeys(shardTag: string, lot: string) {
     state: `${own}:state`,
     cut: `${own}:cut`,
     leases: `${own}:leases`,
+    aside: `${own}:aside`,
   };
 }
 

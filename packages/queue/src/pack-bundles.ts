@@ -138,7 +138,7 @@ function toBundle(
     ...(generation !== undefined && { generation }),
     ...(head.idempotencyKey !== undefined && { claim: true }),
     ...(head.channelConfigId !== undefined && { channelConfigId: head.channelConfigId }),
-    ...(head.destination !== undefined && destinationOf(head.destination, options.secrets)),
+    ...(head.destination !== undefined && destinationOf(head.destination, head, options.secrets)),
     ...(sharesTrace && head.trace !== undefined && { trace: head.trace }),
     webhooks: members.map((member, index) =>
       toBundledWebhook(webhooks[member] as WebhookToEnqueue, index, sharesTrace),
@@ -147,8 +147,14 @@ function toBundle(
 }
 
 /** Closed where there is a key: it may hold secrets, and lies in Redis as long as its webhooks. */
-function destinationOf(destination: Destination, secrets: SecretBox): Partial<Bundle> {
-  return secrets.hasKey ? { sealedDestination: secrets.seal(JSON.stringify(destination)) } : { destination };
+function destinationOf(
+  destination: Destination,
+  { campaignId }: WebhookToEnqueue,
+  secrets: SecretBox,
+): Partial<Bundle> {
+  return secrets.hasKey
+    ? { sealedDestination: secrets.seal(JSON.stringify(destination), { campaignId }) }
+    : { destination };
 }
 
 function toBundledWebhook(

@@ -11,23 +11,41 @@ export type ReadStored<T> = (field: string, text: string) => T | undefined;
 // Entries that were told of: beyond so many they are told of again.
 const TOLD_MAX = 1_000;
 
+/** For who has nobody to tell. As below. */
+export function readObject<T extends object>(
+  text: string,
+  fits: (value: Partial<T>) => boolean = () => true,
+): T | undefined {
+  const value = parseStored(text);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  return fits(value as Partial<T>) ? (value as T) : undefined;
+}
+
 /** `fits` looks no deeper than what would throw where it is missing. */
 export function createReadStored<T extends object>(
   what: string,
   onUnreadable: OnUnreadable | undefined,
   fits: (value: Partial<T>) => boolean = () => true,
 ): ReadStored<T> {
-  const told = new Set<string>();
+  const tell = createTellOnce(what, onUnreadable);
   return (field, text) => {
-    const value = parsed(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value) && fits(value as Partial<T>))
-      return value as T;
-    if (!told.has(field)) {
-      if (told.size >= TOLD_MAX) told.clear();
-      told.add(field);
-      onUnreadable?.(new Error(`${what} in Redis can't be read, and is passed over`), { field });
-    }
-    return undefined;
+    const value = readObject(text, fits);
+    if (value === undefined) tell(field);
+    return value;
+  };
+}
+
+/** Once a field, for what can't be read as an object. */
+export function createTellOnce(
+  what: string,
+  onUnreadable: OnUnreadable | undefined,
+): (field: string, context?: Record<string, unknown>) => void {
+  const told = new Set<string>();
+  return (field, context) => {
+    if (told.has(field)) return;
+    if (told.size >= TOLD_MAX) told.clear();
+    told.add(field);
+    onUnreadable?.(new Error(`${what} in Redis can't be read, and is passed over`), { field, ...context });
   };
 }
 
@@ -41,7 +59,8 @@ export function readAll<T>(texts: Readonly<Record<string, string>>, read: ReadSt
   );
 }
 
-function parsed(text: string): unknown {
+/** Undefined for a text that is no JSON. */
+export function parseStored(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

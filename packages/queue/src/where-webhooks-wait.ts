@@ -127,7 +127,7 @@ async function readLots(connection: RedisConnection, shardTag: string): Promise<
   ]);
   // An entry begins with the time of its arrival.
   const first = await Promise.all(lots.map((lot) => connection.lindex(lotKeys(shardTag, lot).order, 0)));
-  const since = first.filter((entry) => entry !== null).map((entry) => Number.parseInt(entry, 10));
+  const since = first.map((entry) => Number.parseInt(entry ?? '', 10)).filter(Number.isFinite);
   return {
     webhooks: Number(gathered ?? 0),
     sinceMs: since.length === 0 ? undefined : Math.min(...since),

@@ -5,6 +5,7 @@
 import type { RedisConnection } from './connection.ts';
 import { clockAheadOf } from './inspect-redis.ts';
 import { workerKey, workersKey } from './keys.ts';
+import { createReadStored, type OnUnreadable } from './read-stored.ts';
 
 export interface WorkerReport {
   readonly workerId: string;
@@ -103,15 +104,34 @@ export function startWorkerHeartbeat(options: WorkerHeartbeatOptions): WorkerHea
   };
 }
 
-/** The workers that reported of late, by their ids. */
-export async function listWorkers(connection: RedisConnection, prefix: string): Promise<WorkerReport[]> {
-  const ids = await connection.smembers(workersKey(prefix));
-  if (ids.length === 0) return [];
-  const texts = await connection.mget(ids.map((id) => workerKey(prefix, id)));
-  const gone = ids.filter((_, i) => texts[i] === null);
-  if (gone.length > 0) await connection.srem(workersKey(prefix), ...gone);
-  return texts
-    .filter((text) => text !== null)
-    .map((text) => JSON.parse(text) as WorkerReport)
-    .sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
+/** What it makes resolves to the workers that reported of late, by their ids. */
+export function createListWorkers({
+  connection,
+  prefix,
+  onError,
+}: {
+  connection: RedisConnection;
+  prefix: string;
+  /** Told of reports that can't be read. */
+  onError?: OnUnreadable;
+}): () => Promise<WorkerReport[]> {
+  const read = createReadStored<WorkerReport>(
+    "a worker's report",
+    onError,
+    ({ workerId, startedAt, concurrency, inFlight, attemptsPerSecond, clockAheadMs = 0 }) =>
+      typeof workerId === 'string' &&
+      typeof startedAt === 'string' &&
+      [concurrency, inFlight, attemptsPerSecond, clockAheadMs].every(Number.isFinite),
+  );
+  return async () => {
+    const ids = await connection.smembers(workersKey(prefix));
+    if (ids.length === 0) return [];
+    const texts = await connection.mget(ids.map((id) => workerKey(prefix, id)));
+    const gone = ids.filter((_, i) => texts[i] === null);
+    if (gone.length > 0) await connection.srem(workersKey(prefix), ...gone);
+    return ids
+      .map((id, i) => (texts[i] == null ? undefined : read(id, texts[i])))
+      .filter((report) => report !== undefined)
+      .sort((a, b) => (a.workerId < b.workerId ? -1 : 1));
+  };
 }

@@ -3,18 +3,25 @@
  * Takes under a second.
  */
 import { beforeEach, expect, test } from '@jest/globals';
+import { type BatchBody, type Bundle, formatWebhookId } from '@hookfleet/contract';
 import { Queue } from 'bullmq';
 import {
+  createListWorkers,
   createSecretBox,
+  openBatches,
   openCampaignControls,
   openChannels,
   openCircuits,
   openEventTypes,
+  openFleetEvents,
   drainFormerLanes,
+  readBundleLog,
   type RedisConnection,
   openKnownControls,
 } from '../src/index.ts';
-import { bundleOf, testServer } from './setup-queue.ts';
+import { readWebhookLog, recordAttempts } from '../src/attempt-log.ts';
+import { attemptLogKey, fleetEventsKey, lotKeys, shardPrefix, workerKey, workersKey } from '../src/keys.ts';
+import { bundleOf, outcomeOf, testServer } from './setup-queue.ts';
 
 const POISON = ['', 'planted-secret', '{"planted-secret":', 'null', '[]', '1', '"text"', '{"channel":null}'];
 
@@ -120,4 +127,135 @@ test('what an earlier version parked is back in the queue; a piece that cannot b
   expect(await connection.exists(data, `{${prefix}}:parked`, `{${prefix}}:lanes`)).toBe(0);
   expect(await drainFormerLanes({ connection, prefix, shards: 1, onError })).toBe(0);
   await queue.close();
+});
+
+const LOT_POISON: readonly [string, (keys: ReturnType<typeof lotKeys>, ids: string[]) => Promise<unknown>][] =
+  [
+    ...POISON.map((text): (typeof LOT_POISON)[number] => [
+      `the webhook ${JSON.stringify(text)}`,
+      ({ data }, [, second = '']) => connection.hset(data, second, text),
+    ]),
+    ['an entry in the order', ({ order }) => connection.lset(order, 1, 'planted-secret')],
+    ['the size in bytes', ({ state }) => connection.hset(state, 'bytes', 'planted-secret')],
+    [
+      'a batch that was cut',
+      async ({ cut, leases }) => {
+        await connection.hset(cut, 'wh_0_1', '{"planted-secret":');
+        await connection.zadd(leases, 0, 'wh_0_1');
+      },
+    ],
+  ];
+
+test.each(LOT_POISON)('a lot goes out without what cannot be read: %s', async (_what, spoil) => {
+  const batching = { size: 50, maxWaitMs: 0 };
+  const batches = openBatches({
+    connection,
+    prefix,
+    shards: 1,
+    retentionMs: 60_000,
+    leaseMs: 60_000,
+    settingsOf: () => Promise.resolve({ batching, isCancelled: false, controlsVersion: 0 }),
+    onUnreadable: onError,
+  });
+  const bundle = { ...bundleOf(3), channelConfigId: '31' };
+  const webhooks = bundle.webhooks.map((webhook) => ({ ...webhook, messageId: 'm' }));
+  const [gathered] = await batches.gather(0, bundle, webhooks, batching);
+  if (gathered === undefined) throw new Error('nothing was gathered');
+  const { run, first } = bundle;
+  const ids = webhooks.map(({ index }) => formatWebhookId({ shard: 0, run, first, index }));
+  await spoil(lotKeys(shardPrefix(prefix, 0), gathered.lot.name), ids);
+  expect(await batches.send(gathered.lot)).toBeUndefined();
+  expect(await batches.send(gathered.lot)).toBeUndefined();
+
+  const queue = new Queue('webhooks', { connection, prefix: shardPrefix(prefix, 0) });
+  const sent = (await queue.getJobs(['waiting', 'prioritized'])).flatMap(({ data }) => {
+    const body = JSON.parse((data as Bundle).webhooks[0]?.body ?? '') as BatchBody;
+    return body.messages.map(({ id }) => id);
+  });
+  const [firstId, second, third] = ids;
+  expect(sent.filter((id) => id !== second).sort()).toEqual([firstId, third].sort());
+  expect(told).toHaveLength(1);
+  expect(`${told[0]?.error.message}`).not.toContain('planted-secret');
+  await Promise.all([queue.close(), batches.close()]);
+});
+
+test('a lot of which nobody can read what its webhooks have in common goes out when another one comes', async () => {
+  const batching = { size: 50, maxWaitMs: 0 };
+  const batches = openBatches({
+    connection,
+    prefix,
+    shards: 1,
+    retentionMs: 60_000,
+    leaseMs: 60_000,
+    settingsOf: () => Promise.resolve({ batching, isCancelled: false, controlsVersion: 0 }),
+    onUnreadable: onError,
+  });
+  const bundle = { ...bundleOf(2), channelConfigId: '31' };
+  const [one, other] = bundle.webhooks.map((webhook) => ({ ...webhook, messageId: 'm' }));
+  if (one === undefined || other === undefined) throw new Error('a bundle of two has two');
+  const [gathered] = await batches.gather(0, bundle, [one], batching);
+  if (gathered === undefined) throw new Error('nothing was gathered');
+  const { state } = lotKeys(shardPrefix(prefix, 0), gathered.lot.name);
+  for (const text of POISON) {
+    await connection.hset(state, 'head', text);
+    expect(await batches.send(gathered.lot)).toBeUndefined();
+  }
+  expectTold([gathered.lot.name]);
+  await batches.gather(0, bundle, [other], batching);
+  await batches.send(gathered.lot);
+  const queue = new Queue('webhooks', { connection, prefix: shardPrefix(prefix, 0) });
+  const [job] = await queue.getJobs(['waiting', 'prioritized']);
+  expect((JSON.parse((job?.data as Bundle).webhooks[0]?.body ?? '') as BatchBody).messages).toHaveLength(2);
+  await Promise.all([queue.close(), batches.close()]);
+});
+
+test('an attempt that cannot be read is as good as not made, and is written anew', async () => {
+  const bundle = bundleOf(1);
+  const [webhook] = bundle.webhooks;
+  if (webhook === undefined) throw new Error('a bundle has a webhook');
+  const tag = shardPrefix(prefix, 0);
+  const key = attemptLogKey(tag, bundle.run, bundle.first);
+  const record = { bundle, webhook, outcome: outcomeOf(bundle, webhook), nextAttemptAtMs: undefined };
+  const retention = { attemptsMs: 60_000, deadLettersMs: 60_000 };
+  const spoilt = [...POISON, '["webhook.delivered",0,200,1,1e300,"w",1,0,"m"]', '["webhook.delivered"]'];
+  for (const text of spoilt) {
+    await connection.hset(key, '0.1', text);
+    const log = await readBundleLog(connection, tag, { ...bundle, webhooks: [webhook, webhook] });
+    expect([log.attempts.size, log.unreadable]).toEqual([0, ['0.1']]);
+    expect((await recordAttempts(connection, tag, [record], retention)).size).toBe(0);
+    expect((await readWebhookLog(connection, key, 0))?.attempts).toHaveLength(1);
+  }
+  for (const text of POISON) {
+    await connection.hset(key, 'bundle', text);
+    expect(await readWebhookLog(connection, key, 0)).toBeUndefined();
+  }
+});
+
+test("a worker's report and a fleet event that cannot be read are left out", async () => {
+  const fleetEvents = openFleetEvents({ connection, prefix, onError });
+  const listWorkers = createListWorkers({ connection, prefix, onError });
+  const event = { event: 'campaign.paused', occurredAt: new Date(0).toISOString() } as const;
+  const eventIds: string[] = [];
+  for (const text of POISON)
+    eventIds.push((await connection.xadd(fleetEventsKey(prefix), '*', 'event', text)) ?? '');
+  await fleetEvents.add(event);
+  const report = {
+    workerId: 'good',
+    startedAt: new Date(0).toISOString(),
+    concurrency: 1,
+    inFlight: 0,
+    attemptsPerSecond: 0,
+  };
+  const texts = [JSON.stringify(report), ...POISON];
+  const workerIds = texts.map((_, i) => `w-${i}`);
+  for (const [i, id] of workerIds.entries()) await connection.set(workerKey(prefix, id), texts[i] as string);
+  await connection.sadd(workersKey(prefix), ...workerIds);
+  for (let i = 0; i < 2; i += 1) {
+    expect((await fleetEvents.list(100)).events).toEqual([expect.objectContaining(event)]);
+    expect(await listWorkers()).toEqual([report]);
+  }
+  // Pages end by what was looked at.
+  const page = await fleetEvents.list(POISON.length);
+  expect(page.cursor).toBe(eventIds[1]);
+  expectTold([...eventIds, ...workerIds.slice(1)]);
 });

@@ -18,7 +18,8 @@
   ARGV[6]  webhooks in a batch at most, by the channel as it is now
   ARGV[7]  milliseconds that the first of a batch waits at most
 
-  Returns { milliseconds until the lot is to be looked at again, or -1 where nothing is left in it, head }
+  Returns { milliseconds until the lot is to be looked at again, or -1 where nothing is left in it, head, how many entries
+  nobody can read, which are gone }
   and, where a batch was cut, behind it: its id, then for each webhook its id and the webhook.
 ]]
 local lot, bytesMax, stale = ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -26,6 +27,11 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local state = redis.call('HMGET', KEYS[4], 'head', 'bytes')
 local size, maxWait, bytes = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(state[2] or '0')
+local unreadable = 0
+if state[2] and not string.match(state[2], '^-?%d+$') then
+  redis.call('HSET', KEYS[4], 'bytes', 0)
+  bytes, unreadable = 0, 1
+end
 
 -- The webhooks of the batch, and as many as fit: ids and data in turn.
 local function withData(ids)
@@ -43,23 +49,60 @@ local function withData(ids)
   return flat, sum
 end
 
-local function firstDueIn()
-  local first = redis.call('LINDEX', KEYS[2], 0)
-  return first and math.max(0, tonumber(string.match(first, '^%d+')) + maxWait - now)
+-- The time of its arrival, and the webhook's id; nil for what is no entry.
+local function readEntry(entry)
+  local arrival, id = string.match(entry, '^(%d+) (wh_.+)$')
+  return tonumber(arrival), id
 end
 
-local reply, batch = { 0, state[1] or '' }, nil
+local function firstDueIn()
+  local first = redis.call('LINDEX', KEYS[2], 0)
+  while first and not readEntry(first) do
+    redis.call('LPOP', KEYS[2])
+    unreadable = unreadable + 1
+    first = redis.call('LINDEX', KEYS[2], 0)
+  end
+  return first and math.max(0, readEntry(first) + maxWait - now)
+end
+
+-- The ids of a batch that was cut; nil if nobody can read them.
+local function readCut(id)
+  local isJson, ids = pcall(cjson.decode, redis.call('HGET', KEYS[5], id) or '')
+  if not isJson or type(ids) ~= 'table' or #ids == 0 then
+    return nil
+  end
+  for _, one in ipairs(ids) do
+    if type(one) ~= 'string' then
+      return nil
+    end
+  end
+  return ids
+end
+
+local reply, batch = { 0, state[1] or '', 0 }, nil
 local lost = redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', now - stale, 'LIMIT', 0, 1)[1]
-if lost then
-  batch = withData(cjson.decode(redis.call('HGET', KEYS[5], lost)))
+local lostIds = lost and readCut(lost)
+if lost and not lostIds then
+  redis.call('ZREM', KEYS[6], lost)
+  redis.call('HDEL', KEYS[5], lost)
+  unreadable = unreadable + 1
+end
+if lostIds then
+  batch = withData(lostIds)
   redis.call('ZADD', KEYS[6], now, lost)
-  reply[3] = lost
+  reply[4] = lost
 else
-  local waiting, dueIn = redis.call('LLEN', KEYS[2]), firstDueIn()
+  local dueIn = firstDueIn()
+  local waiting = redis.call('LLEN', KEYS[2])
   if waiting > 0 and (waiting >= size or bytes >= bytesMax or dueIn == 0 or ARGV[5] == '1') then
     local ids = {}
     for i, entry in ipairs(redis.call('LRANGE', KEYS[2], 0, size - 1)) do
-      ids[i] = string.match(entry, ' (.*)$')
+      local _, id = readEntry(entry)
+      -- It is looked at again when it is the first.
+      if not id then
+        break
+      end
+      ids[i] = id
     end
     local taken
     batch, taken = withData(ids)
@@ -72,7 +115,7 @@ else
     end
     redis.call('HSET', KEYS[5], ARGV[2], cjson.encode(members))
     redis.call('ZADD', KEYS[6], now, ARGV[2])
-    reply[3] = ARGV[2]
+    reply[4] = ARGV[2]
   end
 end
 
@@ -89,7 +132,7 @@ else
   redis.call('ZREM', KEYS[1], lot)
   redis.call('DEL', KEYS[4])
 end
-reply[1] = nextIn
+reply[1], reply[3] = nextIn, unreadable
 for _, part in ipairs(batch or {}) do
   reply[#reply + 1] = part
 end

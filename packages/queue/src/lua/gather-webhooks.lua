@@ -38,15 +38,19 @@ if isFirstCall then
 end
 if fresh > 0 then
   redis.call('HSET', KEYS[4], 'head', ARGV[2])
+  if not string.match(redis.call('HGET', KEYS[4], 'bytes') or '0', '^-?%d+$') then
+    redis.call('HSET', KEYS[4], 'bytes', 0)
+  end
   bytes = redis.call('HINCRBY', KEYS[4], 'bytes', bytes)
   redis.call('INCRBY', KEYS[5], fresh)
 else
-  bytes = tonumber(redis.call('HGET', KEYS[4], 'bytes') or '0')
+  bytes = tonumber(redis.call('HGET', KEYS[4], 'bytes') or '0') or 0
 end
 local waiting = redis.call('LLEN', KEYS[2])
 local dueIn = 0
 if waiting > 0 then
-  local arrival = tonumber(string.match(redis.call('LINDEX', KEYS[2], 0), '^%d+'))
+  -- What is no entry is taken out when the lot is looked at: at once.
+  local arrival = tonumber(string.match(redis.call('LINDEX', KEYS[2], 0), '^%d+') or '0')
   dueIn = math.max(0, arrival + ARGV[3] - now)
   redis.call('ZADD', KEYS[1], 'LT', now + dueIn, ARGV[1])
 end

@@ -18,7 +18,9 @@ local members = redis.call('HGET', KEYS[5], ARGV[2])
 if not members then
   return 0
 end
-local count = redis.call('HDEL', KEYS[3], unpack(cjson.decode(members)))
+local isJson, ids = pcall(cjson.decode, members)
+-- What nobody can read any more was cut, and is not known.
+local count = isJson and type(ids) == 'table' and #ids > 0 and redis.call('HDEL', KEYS[3], unpack(ids)) or 0
 redis.call('HDEL', KEYS[5], ARGV[2])
 redis.call('ZREM', KEYS[6], ARGV[2])
 redis.call('DECRBY', KEYS[7], count)
