@@ -2,10 +2,10 @@
  * An HTTP API of ours before its routes: ajv of the contract as validator, problem details for errors, API keys on
  * /v1, OpenAPI 3.1 at /openapi.json with a page at /docs, health and metrics, limits on time and size.
  */
-import { type RequestListener, STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
+import type { RequestListener } from 'node:http';
 import {
   addOpsRoutes,
+  answerClientError,
   createBoundedServer,
   type Logger,
   type OpsOptions,
@@ -118,26 +118,4 @@ export async function createApi(options: ApiOptions): Promise<FastifyInstance> {
 
 function addMissing(reply: FastifyReply, headers: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(headers)) if (!reply.hasHeader(name)) reply.header(name, value);
-}
-
-/** What isn't even HTTP: answered by hand, for no request exists. */
-function answerClientError(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) return void socket.destroy();
-  const status =
-    error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
-  const body = JSON.stringify(
-    toProblem(
-      status,
-      status === 400 ? 'The request is no valid HTTP/1.1.' : 'The request was too slow or too large.',
-    ),
-  );
-  const headers = {
-    connection: 'close',
-    'content-type': PROBLEM_CONTENT_TYPE,
-    'content-length': Buffer.byteLength(body),
-    ...SECURITY_HEADERS,
-    ...PRIVATE_HEADERS,
-  };
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, '', body].join('\r\n'));
 }

@@ -11,6 +11,7 @@ export {
   ROLES,
   type Role,
 } from './api-keys.ts';
+export { answerClientError } from './answer-client-error.ts';
 export { createBoundedServer } from './bounded-server.ts';
 export { variableRows } from './describe-variables.ts';
 export { createLifecycle, type Lifecycle, startApplication } from './lifecycle.ts';

@@ -3,6 +3,7 @@
  * framework, whose loading would be a tenth of such a process's start.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { answerClientError } from './answer-client-error.ts';
 import { createBoundedServer } from './bounded-server.ts';
 import { type OpsOptions, opsAnswers } from './ops-answers.ts';
 import type { Listener } from './listen.ts';
@@ -33,6 +34,7 @@ export function createOpsServer(options: OpsOptions): OpsServer {
     },
   );
   server.setTimeout(IDLE_TIMEOUT_MS);
+  server.on('clientError', answerClientError);
 
   async function answer({ method = '', url = '' }: IncomingMessage, response: ServerResponse): Promise<void> {
     const [path = ''] = url.split('?', 1);
