@@ -9,8 +9,8 @@ export interface Identity {
 export interface Authority {
   /** PEM: what a client or server trusts that is to know the authority's identities. */
   readonly certificate: string;
-  /** For a server at 127.0.0.1 and under `name`, or a client called so. */
-  issue(name: string): Promise<Identity>;
+  /** For a server at 127.0.0.1 and under `name`, or a client called so. With an RSA key of so many bits, where that is said. */
+  issue(name: string, rsaBits?: number): Promise<Identity>;
 }
 
 const DAY_MS = 86_400_000;
@@ -28,9 +28,9 @@ export async function createAuthority(name: string, keyType: 'ec' | 'rsa' = 'ec'
   });
   return {
     certificate: own.cert,
-    async issue(subject) {
+    async issue(subject, rsaBits) {
       const issued = await generate(named(subject), {
-        ...common(keyType),
+        ...(rsaBits === undefined ? common(keyType) : { ...common('rsa'), keySize: rsaBits }),
         ca: { cert: own.cert, key: own.private },
         extensions: [
           {

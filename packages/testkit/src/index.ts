@@ -19,6 +19,7 @@ export {
   startPrometheus,
   type TestPrometheus,
 } from './start-prometheus.ts';
+export { createLoopHeld, LOOP_METER } from './loop-meter.ts';
 export { END_WITH_PARENT, type StartedProcess, startProcess } from './start-process.ts';
 export { processEnvironment } from './process-environment.ts';
 export { type ProxiedConnection, startTcpProxy, type TcpProxy } from './tcp-proxy.ts';

@@ -5,7 +5,13 @@
  */
 import { resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { type StartedProcess, startProcess, startTestRedis } from '@hookfleet/testkit';
+import {
+  createLoopHeld,
+  LOOP_METER,
+  type StartedProcess,
+  startProcess,
+  startTestRedis,
+} from '@hookfleet/testkit';
 import { WORST_REQUESTS, type WorstRequest } from '../worst-requests.ts';
 import { openMemoryCgroup, type MemoryCgroup } from './memory-cgroup.ts';
 
@@ -14,28 +20,10 @@ const LOOP_HELD_LONG_MAX_MS = 150;
 // compose.yaml and kubernetes/base/producer.yaml.
 const CONTAINER_BYTES = 1024 ** 3;
 
-/**
- * In the producer: the most CPU time that its thread spent between two turns of the event loop. Not the time that passed:
- * on a busy machine that is others'. SIGUSR2 asks for it, and begins anew.
- */
-const LOOP_METER = `data:text/javascript,${encodeURIComponent(`
-  let most = 0;
-  let before = process.threadCpuUsage();
-  setInterval(() => {
-    const now = process.threadCpuUsage();
-    most = Math.max(most, now.user + now.system - before.user - before.system);
-    before = now;
-  }, 1).unref();
-  let asked = 0;
-  process.on('SIGUSR2', () => {
-    console.log(JSON.stringify({ msg: 'loop', asked: asked++, ms: Math.round(most / 1000) }));
-    most = 0;
-  });`)}`;
-
 let redis: Awaited<ReturnType<typeof startTestRedis>>;
 let producer: StartedProcess;
 let url: string;
-let asked = 0;
+let loopHeldMs: () => Promise<number>;
 let cgroup: MemoryCgroup | undefined;
 
 beforeAll(async () => {
@@ -43,16 +31,16 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
-  asked = 0;
   cgroup = await openMemoryCgroup(CONTAINER_BYTES);
   await cgroup?.join();
   producer = startProcess(resolve(import.meta.dirname, '../../src/main.ts'), {
     REDIS_URL: redis.url,
     PORT: '0',
     // As Node.js chooses it in a container of 1 GiB, where there is no cgroup to tell it.
-    NODE_OPTIONS: `--max-old-space-size=512 --import ${LOOP_METER}`,
+    NODE_OPTIONS: `--max-old-space-size=512 ${LOOP_METER}`,
   });
   await cgroup?.leave();
+  loopHeldMs = createLoopHeld(producer);
   url = String((await producer.waitForLog(({ msg }) => msg === 'producer.started'))['url']);
   await fetch(`${url}/v1/event-types/worst.event`, {
     method: 'PUT',
@@ -72,14 +60,6 @@ async function send({ method, path, contentType }: WorstRequest, body: Buffer): 
   const response = await fetch(url + path, { method, headers: { 'content-type': contentType }, body });
   await response.text();
   return response.status;
-}
-
-/** The longest that the loop was held since it was last asked. */
-async function loopHeldMs(): Promise<number> {
-  const wanted = asked;
-  asked += 1;
-  producer.signal('SIGUSR2');
-  return Number((await producer.waitForLog(({ msg, asked: at }) => msg === 'loop' && at === wanted))['ms']);
 }
 
 test.each(WORST_REQUESTS.map((request) => [request.name, request] as const))(
