@@ -146,7 +146,8 @@ const LOT_POISON: readonly [string, (keys: ReturnType<typeof lotKeys>, ids: stri
     ],
   ];
 
-test.each(LOT_POISON)('a lot goes out without what cannot be read: %s', async (_what, spoil) => {
+/** A lot of webhooks of a bundle, one of which may come later. */
+async function openLot(webhooksCount: number) {
   const batching = { size: 50, maxWaitMs: 0 };
   const batches = openBatches({
     connection,
@@ -157,56 +158,56 @@ test.each(LOT_POISON)('a lot goes out without what cannot be read: %s', async (_
     settingsOf: () => Promise.resolve({ batching, isCancelled: false, controlsVersion: 0 }),
     onUnreadable: onError,
   });
-  const bundle = { ...bundleOf(3), channelConfigId: '31' };
+  const bundle = { ...bundleOf(webhooksCount), channelConfigId: '31' };
   const webhooks = bundle.webhooks.map((webhook) => ({ ...webhook, messageId: 'm' }));
-  const [gathered] = await batches.gather(0, bundle, webhooks, batching);
-  if (gathered === undefined) throw new Error('nothing was gathered');
+  const gather = async (from: number, to: number) => {
+    const [gathered] = await batches.gather(0, bundle, webhooks.slice(from, to), batching);
+    if (gathered === undefined) throw new Error('nothing was gathered');
+    return gathered.lot;
+  };
   const { run, first } = bundle;
-  const ids = webhooks.map(({ index }) => formatWebhookId({ shard: 0, run, first, index }));
-  await spoil(lotKeys(shardPrefix(prefix, 0), gathered.lot.name), ids);
-  expect(await batches.send(gathered.lot)).toBeUndefined();
-  expect(await batches.send(gathered.lot)).toBeUndefined();
-
   const queue = new Queue('webhooks', { connection, prefix: shardPrefix(prefix, 0) });
-  const sent = (await queue.getJobs(['waiting', 'prioritized'])).flatMap(({ data }) => {
-    const body = JSON.parse((data as Bundle).webhooks[0]?.body ?? '') as BatchBody;
-    return body.messages.map(({ id }) => id);
-  });
-  const [firstId, second, third] = ids;
-  expect(sent.filter((id) => id !== second).sort()).toEqual([firstId, third].sort());
+  return {
+    ids: webhooks.map(({ index }) => formatWebhookId({ shard: 0, run, first, index })),
+    gather,
+    send: batches.send,
+    async sent(): Promise<string[]> {
+      const jobs = await queue.getJobs(['waiting', 'prioritized']);
+      return jobs.flatMap(({ data }) => {
+        const body = JSON.parse((data as Bundle).webhooks[0]?.body ?? '') as BatchBody;
+        return body.messages.map(({ id }) => id);
+      });
+    },
+    close: () => Promise.all([queue.close(), batches.close()]),
+  };
+}
+
+test.each(LOT_POISON)('a lot goes out without what cannot be read: %s', async (_what, spoil) => {
+  const { ids, gather, send, sent, close } = await openLot(3);
+  const lot = await gather(0, 3);
+  await spoil(lotKeys(shardPrefix(prefix, 0), lot.name), ids);
+  expect(await send(lot)).toBeUndefined();
+  expect(await send(lot)).toBeUndefined();
+  const [first, second, third] = ids;
+  expect((await sent()).filter((id) => id !== second).sort()).toEqual([first, third].sort());
   expect(told).toHaveLength(1);
   expect(`${told[0]?.error.message}`).not.toContain('planted-secret');
-  await Promise.all([queue.close(), batches.close()]);
+  await close();
 });
 
 test('a lot of which nobody can read what its webhooks have in common goes out when another one comes', async () => {
-  const batching = { size: 50, maxWaitMs: 0 };
-  const batches = openBatches({
-    connection,
-    prefix,
-    shards: 1,
-    retentionMs: 60_000,
-    leaseMs: 60_000,
-    settingsOf: () => Promise.resolve({ batching, isCancelled: false, controlsVersion: 0 }),
-    onUnreadable: onError,
-  });
-  const bundle = { ...bundleOf(2), channelConfigId: '31' };
-  const [one, other] = bundle.webhooks.map((webhook) => ({ ...webhook, messageId: 'm' }));
-  if (one === undefined || other === undefined) throw new Error('a bundle of two has two');
-  const [gathered] = await batches.gather(0, bundle, [one], batching);
-  if (gathered === undefined) throw new Error('nothing was gathered');
-  const { state } = lotKeys(shardPrefix(prefix, 0), gathered.lot.name);
+  const { ids, gather, send, sent, close } = await openLot(2);
+  const lot = await gather(0, 1);
+  const { state } = lotKeys(shardPrefix(prefix, 0), lot.name);
   for (const text of POISON) {
     await connection.hset(state, 'head', text);
-    expect(await batches.send(gathered.lot)).toBeUndefined();
+    expect(await send(lot)).toBeUndefined();
   }
-  expectTold([gathered.lot.name]);
-  await batches.gather(0, bundle, [other], batching);
-  await batches.send(gathered.lot);
-  const queue = new Queue('webhooks', { connection, prefix: shardPrefix(prefix, 0) });
-  const [job] = await queue.getJobs(['waiting', 'prioritized']);
-  expect((JSON.parse((job?.data as Bundle).webhooks[0]?.body ?? '') as BatchBody).messages).toHaveLength(2);
-  await Promise.all([queue.close(), batches.close()]);
+  expectTold([lot.name]);
+  await gather(1, 2);
+  await send(lot);
+  expect((await sent()).sort()).toEqual([...ids].sort());
+  await close();
 });
 
 test('an attempt that cannot be read is as good as not made, and is written anew', async () => {
