@@ -227,14 +227,33 @@ export async function noteWaiting(
   );
 }
 
-/** Notes in the log at `key`, which a note of waiting began, that webhooks left in a batch. May be repeated. */
+/**
+ * Notes that webhooks of the bundle left in a batch. May be repeated. A note of waiting has begun their log; where it was
+ * lost with a master that failed, it is begun again by what their lot knows of them.
+ */
 export async function noteBatch(
   connection: RedisConnection,
-  key: string,
+  shardTag: string,
+  { run, first }: Pick<Bundle, 'run' | 'first'>,
+  head: BundleHead,
   indexes: readonly number[],
-  batchId: string,
+  { lot, messageId, batchId }: { readonly lot: string; readonly messageId: string; readonly batchId: string },
+  lifetimeMs: number,
 ): Promise<void> {
-  await connection.hset(key, Object.fromEntries(indexes.map((index) => [`${index}.batch`, batchId])));
+  await runScript(
+    connection,
+    'noteWebhooks',
+    [attemptLogKey(shardTag, run, first), dueLaterKey(shardTag)],
+    [
+      lifetimeMs,
+      JSON.stringify(head),
+      '',
+      ...indexes.flatMap((index) => [
+        ...[`${index}.waits`, `batch ${lot} ${messageId}`, 1],
+        ...[`${index}.batch`, batchId, 1],
+      ]),
+    ],
+  );
 }
 
 /** Notes that webhooks of the bundle are cancelled. */

@@ -233,7 +233,7 @@ export function openBatches(
     members: readonly Member[],
   ): Promise<void> {
     const untilKept = keptBeside(lot.shard);
-    await noteMembers(batchId, members);
+    await noteMembers(lot, batchId, head, members);
     await untilKept(members.map(({ location }) => location.shard));
     const bundle = toBatch(batchId, head, members);
     const job = { jobId: bundleName(bundle.run, bundle.first), removeOnComplete: true, attempts: 1 };
@@ -268,21 +268,27 @@ export function openBatches(
   }
 
   async function noteMembers(
+    lot: Lot,
     batchId: string,
-    members: readonly { location: WebhookLocation }[],
+    { campaignId, messageId, channelConfigId }: LotHead,
+    members: readonly Member[],
   ): Promise<void> {
     const byLog = Map.groupBy(members, ({ location: { shard, run, first } }) =>
       attemptLogKey(shardPrefix(prefix, shard), run, first),
     );
     await Promise.all(
-      [...byLog].map(([key, ofLog]) =>
-        noteBatch(
+      [...byLog.values()].map((ofLog) => {
+        const [{ location, webhook }] = ofLog as [Member];
+        return noteBatch(
           connection,
-          key,
-          ofLog.map(({ location }) => location.index),
-          batchId,
-        ),
-      ),
+          shardPrefix(prefix, location.shard),
+          location,
+          { campaignId, channelConfigId, acceptedAt: webhook.acceptedAt },
+          ofLog.map((member) => member.location.index),
+          { lot: lot.name, messageId, batchId },
+          retentionMs,
+        );
+      }),
     );
   }
 

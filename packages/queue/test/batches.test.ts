@@ -10,7 +10,8 @@ import {
   readBundleLog,
   type RedisConnection,
 } from '../src/index.ts';
-import { lotKeys } from '../src/keys.ts';
+import { readWebhookLog } from '../src/attempt-log.ts';
+import { attemptLogKey, lotKeys } from '../src/keys.ts';
 import { defineScripts, runScript } from '../src/scripts.ts';
 import { bundleOf, connect, testServer } from './setup-queue.ts';
 
@@ -111,6 +112,21 @@ test("webhooks' logs name their batch before it can be attempted", async () => {
   await batches.send(lot);
   const log = await readBundleLog(connection, `{${prefix}:0}`, bundle);
   expect([...log.batched].sort((a, b) => a - b)).toEqual(bundle.webhooks.map(({ index }) => index));
+});
+
+test('webhooks whose log was lost with a master are known by their batch, for as long as others', async () => {
+  const bundle = newBundle(50);
+  const { lot } = await gather(bundle);
+  const key = attemptLogKey(`{${prefix}:0}`, bundle.run, bundle.first);
+  await connection.del(key);
+  await batches.send(lot);
+  const { campaignId, acceptedAt } = bundle;
+  expect(await readWebhookLog(connection, key, 7)).toMatchObject({
+    head: { campaignId, acceptedAt, channelConfigId: '31' },
+    messageId: 'm',
+    batchId: (await queued())[0]?.batchId,
+  });
+  expect(await connection.pttl(key)).toBeGreaterThan(0);
 });
 
 test('a batch whose maker died is sent by another, under the same id, with the same webhooks', async () => {
