@@ -96,7 +96,8 @@ export async function loadFleet(
     return text;
   });
   const ledger = destination.ledger(await fleet.readConnections());
-  const ids = idsOf({ accepted: sent.accepted, ledger });
+  // A webhook tells of its last batch alone; after a failover it may have left in two.
+  const ids = new Set([...idsOf({ accepted: sent.accepted, ledger }), ...ledger.map(({ id }) => id)]);
   const { secretsShown, endings, uncleanEnds } = fleet;
   const howMany = (signal: Ending) => [...endings.values()].filter((how) => how === signal).length;
   return {

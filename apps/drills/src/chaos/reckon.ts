@@ -56,7 +56,7 @@ export interface Accounts {
   /** Numbers of those that may have been accepted. */
   readonly unanswered: ReadonlySet<number>;
   readonly ledger: readonly LedgerRequest[];
-  /** By id, of all that `idsOf` tells. */
+  /** By id, of all that `idsOf` tells, and the batches that have arrived. */
   readonly webhooks: ReadonlyMap<string, RecordedWebhook>;
   readonly counted: Counted;
   /** By type: how many were accepted. */
