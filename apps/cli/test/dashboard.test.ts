@@ -266,3 +266,19 @@ test('the page weighs under 150 kB, comes compressed, and runs nothing that is n
   for (const size of bytes) expect(size).toBeGreaterThan(0);
   await context.close();
 });
+
+test('the page of the API works by the same policy, and loads nothing that is not its own', async () => {
+  const { context, page, faults } = await visit();
+  const policyOf = async (path: string) =>
+    (await page.goto(`${dashboardUrl()}${path}`))?.headers()['content-security-policy'];
+  const policy = await policyOf('/');
+  expect(await policyOf('/docs/')).toBe(policy);
+  // A call with a choice in it.
+  await page.getByText('/v1/campaigns', { exact: true }).first().click();
+  await page.getByRole('button', { name: 'Try it out' }).click();
+  await page.locator('.opblock select').first().waitFor();
+  await page.getByRole('button', { name: 'Execute' }).click();
+  await page.locator('.live-responses-table').waitFor();
+  expect(faults).toEqual([]);
+  await context.close();
+});

@@ -1,19 +1,7 @@
 /** The dashboard at /, and what it is made of at /assets. Needs no key: there is nothing in it but code. */
-import { ProblemError, unavailable } from '@hookfleet/http-api';
+import { PAGE_CONTENT_SECURITY_POLICY, ProblemError, unavailable } from '@hookfleet/http-api';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { DashboardFile, LoadDashboard } from '../dashboard-files.ts';
-
-// Nothing but our own files, no code in the page itself, and nobody frames it.
-const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
 
 const hidden = { schema: { hide: true } as object };
 
@@ -31,7 +19,7 @@ export function addDashboardRoutes(app: FastifyInstance, load: LoadDashboard): v
   app.get('/', hidden, async (request, reply) => {
     reply.headers({
       'cache-control': 'no-cache',
-      'content-security-policy': CONTENT_SECURITY_POLICY,
+      'content-security-policy': PAGE_CONTENT_SECURITY_POLICY,
       'referrer-policy': 'no-referrer',
       'cross-origin-opener-policy': 'same-origin',
     });
