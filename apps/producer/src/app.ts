@@ -100,12 +100,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   metrics.observe(app);
   shedding = addLoadShedding(app, { requestsMax, bodyBytesHeldMax });
   const known = createKnownChannels(channels, now);
-  const webhookIntake = createWebhookIntake({ webhooks, channels: known, now });
   addWebhookRoutes(app, {
-    intake: {
-      enqueueOne: (...call) => answerInTime(() => webhookIntake.enqueueOne(...call)),
-      enqueueBulk: (...call) => answerInTime(() => webhookIntake.enqueueBulk(...call)),
-    },
+    intake: createWebhookIntake({ webhooks, channels: known, answerInTime, now }),
     webhooks,
     onEnqueued: metrics.enqueued,
   });
@@ -118,10 +114,11 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     events,
     eventTypes: knownEventTypes,
     references: createKnownReferences({ store: references, channels, now }),
+    answerInTime,
     now,
   });
   addEventRoutes(app, {
-    intake: { report: (...call) => answerInTime(() => eventIntake.report(...call)) },
+    intake: eventIntake,
     onReceived: metrics.eventsReceived,
     onValues: shedding.charge,
   });

@@ -1,6 +1,6 @@
 /** Custom events on their way to the results queue: all of a call are checked and taken, or none. */
 import { BULK_EVENTS_MAX, type FieldError, type TraceContext } from '@hookfleet/contract';
-import type { EventsOut, EventToReport } from '@hookfleet/queue';
+import type { AnswerInTime, EventsOut, EventToReport } from '@hookfleet/queue';
 import type { KnownEventTypes } from './known-event-types.ts';
 import type { KnownReferences } from './known-references.ts';
 import { type OnValues, readEventBody } from './read-event-body.ts';
@@ -8,6 +8,8 @@ import { type CheckedEvent, checkEvent, resolveReferences } from './to-report.ts
 
 // Beyond so many faults, a call is not read any further. Properties that are left out are named up to as many.
 const NAMED_MAX = 100;
+// More may take a second by themselves on a machine that is busy.
+const SMALL_EVENTS_MAX = 1_000;
 
 export type Reported =
   | {
@@ -26,10 +28,14 @@ export interface EventIntakeOptions {
   readonly events: Pick<EventsOut, 'report'>;
   readonly eventTypes: Pick<KnownEventTypes, 'of' | 'refresh'>;
   readonly references: KnownReferences;
+  /** Bounds what is asked of Redis, where a caller waits for the answer. */
+  readonly answerInTime?: AnswerInTime | undefined;
   readonly now: () => number;
 }
 
-export function createEventIntake({ events, eventTypes, references, now }: EventIntakeOptions): EventIntake {
+export function createEventIntake(options: EventIntakeOptions): EventIntake {
+  const { events, eventTypes, references, answerInTime = (work) => work(), now } = options;
+
   async function check(items: readonly Item[]): Promise<AllChecked> {
     const context = { typeOf: eventTypes.of, nowMs: now() };
     const first = checkAll(items, context);
@@ -68,7 +74,11 @@ export function createEventIntake({ events, eventTypes, references, now }: Event
     return { events: resolved.flatMap((one) => ('event' in one ? one.event : [])) };
   }
 
-  async function reportAll(items: readonly Item[], trace: TraceContext | undefined): Promise<Reported> {
+  function reportAll(items: readonly Item[], trace: TraceContext | undefined): Promise<Reported> {
+    return answerInTime(() => checkAndReport(items, trace), items.length > SMALL_EVENTS_MAX);
+  }
+
+  async function checkAndReport(items: readonly Item[], trace: TraceContext | undefined): Promise<Reported> {
     const checked = await check(items);
     if ('errors' in checked) return checked;
     const resolved = await resolve(checked.placed);

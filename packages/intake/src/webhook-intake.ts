@@ -1,7 +1,7 @@
 /** Webhooks on their way to the queue: all of a call are checked, then all of them are enqueued, or none. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BULK_WEBHOOKS_MAX, type FieldError, type TraceContext } from '@hookfleet/contract';
-import type { WebhooksOut, WebhookToEnqueue } from '@hookfleet/queue';
+import type { AnswerInTime, WebhooksOut, WebhookToEnqueue } from '@hookfleet/queue';
 import type { KnownChannels } from './known-channels.ts';
 import { toEnqueue } from './to-enqueue.ts';
 import { type CallFaults, readWebhook, type WebhookText } from './webhook-text.ts';
@@ -27,11 +27,23 @@ export interface WebhookIntake {
 export interface WebhookIntakeOptions {
   readonly webhooks: Pick<WebhooksOut, 'enqueue'>;
   readonly channels: Pick<KnownChannels, 'check'>;
+  /** Bounds what is asked of Redis, where a caller waits for the answer. */
+  readonly answerInTime?: AnswerInTime | undefined;
   readonly now: () => number;
 }
 
-export function createWebhookIntake({ webhooks, channels, now }: WebhookIntakeOptions): WebhookIntake {
-  async function enqueue(
+// What is more may take a second by itself on a machine that is busy.
+const SMALL_WEBHOOKS_MAX = 1_000;
+const SMALL_CHARACTERS_MAX = 1024 * 1024;
+
+export function createWebhookIntake(options: WebhookIntakeOptions): WebhookIntake {
+  const { webhooks, channels, answerInTime = (work) => work(), now } = options;
+
+  function enqueue(...call: Parameters<typeof enqueueChecked>): Promise<Enqueued> {
+    return answerInTime(() => enqueueChecked(...call), isLarge(call[0]));
+  }
+
+  async function enqueueChecked(
     checked: readonly WebhookToEnqueue[],
     trace: TraceContext | undefined,
     pathOf: (at: number) => string,
@@ -53,6 +65,13 @@ export function createWebhookIntake({ webhooks, channels, now }: WebhookIntakeOp
       return enqueue(checked.webhooks, trace, (at) => `webhooks[${at}].channelConfigId`);
     },
   };
+}
+
+function isLarge(webhooks: readonly WebhookToEnqueue[]): boolean {
+  return (
+    webhooks.length > SMALL_WEBHOOKS_MAX ||
+    webhooks.reduce((sum, { body }) => sum + body.length, 0) > SMALL_CHARACTERS_MAX
+  );
 }
 
 /** Everything in order, or all that is at fault. */

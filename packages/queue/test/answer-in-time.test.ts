@@ -1,4 +1,4 @@
-/** A call to a Redis that is away is answered, whatever it still waits for; one that is only slow goes on. Takes about 5 s. */
+/** A call to a Redis that is away is answered, whatever it still waits for; one that is large goes on. Takes about 7 s. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { startTcpProxy, type TcpProxy } from '@hookfleet/testkit';
 import {
@@ -30,7 +30,7 @@ test.each<[string, (answerInTime: ReturnType<typeof createAnswerInTime>) => Prom
   [
     'another call fails',
     (answerInTime) =>
-      answerInTime(() => Promise.reject(new Error('Connection is closed.'))).catch(() => undefined),
+      answerInTime(() => Promise.reject(new Error('Connection is closed.')), false).catch(() => undefined),
   ],
   [
     'the connection is lost',
@@ -40,23 +40,41 @@ test.each<[string, (answerInTime: ReturnType<typeof createAnswerInTime>) => Prom
       await ready;
     },
   ],
-])('what waits for ever is given up if %s', async (_what, happens) => {
+])('what is large and waits for ever is given up if %s', async (_what, happens) => {
   const answerInTime = createAnswerInTime(connection);
-  const waiting = answerInTime(never).catch((error: Error) => error);
+  const waiting = answerInTime(never, true).catch((error: Error) => error);
   await happens(answerInTime);
   const error = (await waiting) as Error;
   expect(isRedisUnavailable(error)).toBe(true);
 });
 
-test('what is slow goes on, also beside a call that is refused for its own fault', async () => {
+test('what is large goes on, also beside a call that is refused for its own fault', async () => {
   const answerInTime = createAnswerInTime(server.connection);
   const { promise, resolve } = Promise.withResolvers<string>();
-  const slow = answerInTime(() => promise);
-  await answerInTime(() => Promise.reject(new Error('no such campaign'))).catch(() => undefined);
+  const slow = answerInTime(() => promise, true);
+  await answerInTime(() => Promise.reject(new Error('no such campaign')), true).catch(() => undefined);
   // Of another Redis, as it were: given up when the slow one has been looked at.
-  const beside = createAnswerInTime(connection)(never).catch(() => 'given up');
+  const beside = createAnswerInTime(connection)(never, true).catch(() => 'given up');
   proxy.cut();
   expect(await beside).toBe('given up');
   resolve('done');
   expect(await slow).toBe('done');
+});
+
+test('what is small and waits for ever is given up, though nothing tells that Redis is away', async () => {
+  const error = (await createAnswerInTime(connection)(never, false).catch(
+    (caught: Error) => caught,
+  )) as Error;
+  expect(isRedisUnavailable(error)).toBe(true);
+});
+
+test('what Redis has answered while we were late is an answer', async () => {
+  const answer = createAnswerInTime(connection)(async () => {
+    const read = connection.ping();
+    // Until after the call would be given up.
+    const until = performance.now() + 2_500;
+    while (performance.now() < until);
+    return read;
+  }, false);
+  expect(await answer).toBe('PONG');
 });
