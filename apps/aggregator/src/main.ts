@@ -214,8 +214,7 @@ await startApplication('aggregator', async () => {
     logs: openCampaignLogs({ ...shardOptions, connection: reading }),
     totals: reader.totals,
   });
-  const changesWait =
-    replicas > 0 ? createReplicaWait({ connection: reading, replicas, onError }) : undefined;
+  const changesWait = createReplicaWait({ connection: reading, replicas, onError });
   lifecycle.onClose('replica wait', () => changesWait?.close());
   const app = await buildApp({
     logger,

@@ -78,8 +78,7 @@ await startApplication('producer', async () => {
   const shardOptions = { connection, prefix: config.keyPrefix, shards, onError };
 
   const knownControls = openKnownControls(shardOptions);
-  const replicas = config.waitReplicas;
-  const untilReplicated = replicas > 0 ? createReplicaWait({ connection, replicas, onError }) : undefined;
+  const untilReplicated = createReplicaWait({ connection, replicas: config.waitReplicas, onError });
   lifecycle.onClose('replica wait', () => untilReplicated?.close());
   const webhooks = openWebhooksOut({
     ...shardOptions,

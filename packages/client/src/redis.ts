@@ -98,8 +98,7 @@ export async function connectRedis(options: RedisOptions): Promise<Client> {
     });
     closers.push(() => joined.stop());
     const redis = { connection, prefix, shards: joined.shards, onError };
-    const untilReplicated =
-      waitReplicas > 0 ? createReplicaWait({ connection, replicas: waitReplicas, onError }) : undefined;
+    const untilReplicated = createReplicaWait({ connection, replicas: waitReplicas, onError });
     closers.push(() => untilReplicated?.close());
     const webhooks = openWebhooksOut({
       ...redis,

@@ -18,7 +18,7 @@ import type { ShardOptions } from './shard-queues.ts';
 export interface ReplicaWaitOptions {
   /** Over which is written what is waited for. */
   readonly connection: RedisConnection;
-  /** That must have it. */
+  /** That must have it. 0: nothing is waited for. */
   readonly replicas: number;
   /** Of the connection on which is waited: it keeps trying. */
   readonly onError: (error: Error) => void;
@@ -43,7 +43,13 @@ const KEYS_MAX = 1_000;
 // Far longer than a wait takes.
 const TOKEN_KEPT_MS = 60_000;
 
-export function createReplicaWait({ connection, replicas, onError }: ReplicaWaitOptions): ReplicaWait {
+/** Undefined if nothing is waited for. */
+export function createReplicaWait({
+  connection,
+  replicas,
+  onError,
+}: ReplicaWaitOptions): ReplicaWait | undefined {
+  if (replicas === 0) return undefined;
   const losses = lossesOf(connection);
   // A connection that waits does nothing else, so there is one for it. WAIT is for all that its master was given before the
   // last write of this connection, whoever wrote it.
@@ -118,8 +124,7 @@ export function createReplicaWait({ connection, replicas, onError }: ReplicaWait
 
 /** For what goes from one master of a cluster to another. Undefined if there is one master, or nothing is waited for. */
 export function createHandOverWait(options: ReplicaWaitOptions): ReplicaWait | undefined {
-  const { connection, replicas } = options;
-  return connection instanceof Cluster && replicas > 0 ? createReplicaWait(options) : undefined;
+  return options.connection instanceof Cluster ? createReplicaWait(options) : undefined;
 }
 
 /** A key of each shard, as a wait takes them. */

@@ -69,6 +69,7 @@ async function connected(url: string, temper: 'failFast' | 'patient' = 'failFast
 
 function waitOver(connection: RedisConnection, replicas: number): ReplicaWait {
   const wait = createReplicaWait({ connection, replicas, onError: () => undefined });
+  if (wait === undefined) throw new Error('nothing is waited for');
   waits.push(wait);
   return wait;
 }
@@ -85,7 +86,7 @@ async function openOut(url: string, replicas: number): Promise<WebhooksOut> {
     ...options,
     bundleSize: 5,
     idempotencyRetentionMs: 60_000,
-    untilReplicated: waitOver(connection, replicas),
+    untilReplicated: replicas === 0 ? undefined : waitOver(connection, replicas),
     secrets: createSecretBox([]),
     controls: openKnownControls({ ...options, onError: () => undefined }),
     onError: () => undefined,
