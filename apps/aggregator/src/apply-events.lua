@@ -25,7 +25,7 @@
     sums     for each its field of the totals
   ARGV[2…] digests: the first one is of the first event, and so on; the other events have a bit
 
-  Returns {events counted, events that were counted before}.
+  Returns {events counted, events that were counted before, counters that held no number and begin anew: key and field}.
 ]]
 local LIMB = 1e15
 -- Lifetimes are prolonged when they are shorter by this much, not at each call: a prolongation is a write.
@@ -114,21 +114,36 @@ for i, event in ipairs(plan.events) do
   end
 end
 if counted == 0 then
-  return { 0, #plan.events }
+  return { 0, #plan.events, {} }
 end
 
+local replaced = {}
+-- Count, two limbs, least and most; nil for a text that is something else.
+local function readSum(text)
+  local parts = {}
+  for part in string.gmatch(text, '%S+') do
+    parts[#parts + 1] = tonumber(part)
+  end
+  if #parts == 5 then
+    return unpack(parts)
+  end
+end
 local bounds = call('HMGET', totals, 'first', 'last')
 local sumWrites = { 'HSET', totals }
 if #summed > 0 then
   for i, text in ipairs(call('HMGET', totals, unpack(summed))) do
     local sum = sums[summed[i]]
     if text then
-      local count, high, low, min, max = string.match(text, '(%S+) (%S+) (%S+) (%S+) (%S+)')
-      sum.count, sum.high, sum.low = sum.count + count, sum.high + high, sum.low + low
-      if sum.low >= LIMB then
-        sum.high, sum.low = sum.high + 1, sum.low - LIMB
+      local count, high, low, min, max = readSum(text)
+      if count then
+        sum.count, sum.high, sum.low = sum.count + count, sum.high + high, sum.low + low
+        if sum.low >= LIMB then
+          sum.high, sum.low = sum.high + 1, sum.low - LIMB
+        end
+        sum.min, sum.max = math.min(sum.min, min), math.max(sum.max, max)
+      else
+        replaced[#replaced + 1] = totals .. ' ' .. summed[i]
       end
-      sum.min, sum.max = math.min(sum.min, min), math.max(sum.max, max)
     end
     sumWrites[#sumWrites + 1] = summed[i]
     sumWrites[#sumWrites + 1] =
@@ -161,16 +176,25 @@ for _, command in ipairs(bitWrites) do
   prolong(command[2], plan.marksKeepMs)
 end
 
+-- A counter that holds no number, as somebody else wrote it, begins anew: an error here would lose what the marks stand for.
+local function grow(key, field, count)
+  local grown = redis.pcall('HINCRBY', key, field, count)
+  if type(grown) == 'table' and grown.err then
+    call('HSET', key, field, string.format('%.0f', count))
+    replaced[#replaced + 1] = key .. ' ' .. field
+  end
+end
+
 for field, count in pairs(fieldCounts) do
-  call('HINCRBY', KEYS[plan.fields[field][1]], plan.fields[field][2], count)
+  grow(KEYS[plan.fields[field][1]], plan.fields[field][2], count)
 end
 if #sumWrites > 2 then
   call(unpack(sumWrites))
 end
-if first and (not bounds[1] or first < tonumber(bounds[1])) then
+if first and first < (tonumber(bounds[1] or nil) or math.huge) then
   call('HSET', totals, 'first', string.format('%.0f', first))
 end
-if last and (not bounds[2] or last > tonumber(bounds[2])) then
+if last and last > (tonumber(bounds[2] or nil) or 0) then
   call('HSET', totals, 'last', string.format('%.0f', last))
 end
 prolong(totals, plan.keepMs)
@@ -179,4 +203,4 @@ for _, chunk in ipairs(plan.chunks) do
     call('PEXPIREAT', KEYS[chunk[1]], string.format('%.0f', chunk[2]))
   end
 end
-return { counted, #plan.events - counted }
+return { counted, #plan.events - counted, replaced }

@@ -41,7 +41,8 @@
     fields   for each its index in KEYS, and the field of that hash
     chunks   for each its index in KEYS, and when it expires in milliseconds since 1970
 
-  Returns {outcomes counted, outcomes that were counted before, messages newly accepted, messages pending}.
+  Returns {outcomes counted, outcomes that were counted before, messages newly accepted, messages pending, counters that
+  held no number and begin anew: key and field}.
 ]]
 local ACCEPTED, DELIVERED, FAILED, CANCELLED = 1, 2, 4, 8
 local FIRST_ATTEMPT_BIT, ATTEMPT_BITS = 16, 12
@@ -259,10 +260,12 @@ for _, kind in ipairs(plan.kinds) do
   end
 end
 local known = call('HMGET', totals, 'first', 'last', 'm:accepted', 'm:delivered', 'm:failed', 'm:cancelled')
-local pending = tonumber(known[3] or 0) - tonumber(known[4] or 0) - tonumber(known[5] or 0) - tonumber(known[6] or 0)
-  + accepted - delivered - failed - cancelled
+local function numberAt(i)
+  return tonumber(known[i] or 0) or 0
+end
+local pending = numberAt(3) - numberAt(4) - numberAt(5) - numberAt(6) + accepted - delivered - failed - cancelled
 if #writes == 0 and #lateMembers == 0 then
-  return { 0, repeated, 0, pending }
+  return { 0, repeated, 0, pending, {} }
 end
 
 local fieldCounts = {}
@@ -283,11 +286,21 @@ if #lateMembers > 0 then
   kept[late] = true
 end
 
+-- A counter that holds no number, as somebody else wrote it, begins anew: an error here would lose what the marks stand for.
+local replaced = {}
+local function grow(key, field, count)
+  local grown = redis.pcall('HINCRBY', key, field, count)
+  if type(grown) == 'table' and grown.err then
+    call('HSET', key, field, string.format('%.0f', count))
+    replaced[#replaced + 1] = key .. ' ' .. field
+  end
+end
+
 for field, count in pairs(fieldCounts) do
-  call('HINCRBY', KEYS[plan.fields[field][1]], plan.fields[field][2], count)
+  grow(KEYS[plan.fields[field][1]], plan.fields[field][2], count)
 end
 for bucket, count in pairs(latencyCounts) do
-  call('HINCRBY', latency, bucket, count)
+  grow(latency, bucket, count)
   kept[latency] = true
 end
 for name, count in pairs({
@@ -297,14 +310,14 @@ for name, count in pairs({
   ['m:cancelled'] = cancelled,
 }) do
   if count ~= 0 then
-    call('HINCRBY', totals, name, count)
+    grow(totals, name, count)
   end
 end
 -- The times of outcomes that were counted before were in then.
-if plan.first > 0 and (not known[1] or plan.first < tonumber(known[1])) then
+if plan.first > 0 and plan.first < (tonumber(known[1] or nil) or math.huge) then
   call('HSET', totals, 'first', string.format('%.0f', plan.first))
 end
-if plan.last > 0 and (not known[2] or plan.last > tonumber(known[2])) then
+if plan.last > 0 and plan.last > numberAt(2) then
   call('HSET', totals, 'last', string.format('%.0f', plan.last))
 end
 
@@ -319,4 +332,4 @@ for _, chunk in ipairs(plan.chunks) do
     call('PEXPIREAT', KEYS[chunk[1]], string.format('%.0f', chunk[2]))
   end
 end
-return { counted, repeated, accepted, pending }
+return { counted, repeated, accepted, pending, replaced }

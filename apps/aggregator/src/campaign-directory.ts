@@ -5,7 +5,7 @@
  *
  * Cost, measured for 100,000 campaigns: 3 s to fill, 20 MB; then 6 to 10 ms a question, 50 ms for page 200.
  */
-import { type RedisConnection, readSortedSet, type SortedMember } from '@hookfleet/queue';
+import { type RedisConnection, readCount, readSortedSet, type SortedMember } from '@hookfleet/queue';
 import { campaignKeys, campaignsKey } from './campaign-keys.ts';
 
 export const CAMPAIGN_SORTS = ['lastEvent', 'id', 'delivered', 'bounced', 'error', 'accepted'] as const;
@@ -55,7 +55,7 @@ export function createCampaignDirectory(options: CampaignDirectoryOptions): Camp
   async function readRow(campaignId: string, activeAtMs: number): Promise<void> {
     const names = Object.values(FIELDS);
     const values = await connection.hmget(campaignKeys(prefix, campaignId).totals, ...names);
-    const counts = Object.fromEntries(Object.keys(FIELDS).map((name, i) => [name, Number(values[i] ?? 0)]));
+    const counts = Object.fromEntries(Object.keys(FIELDS).map((name, i) => [name, readCount(values[i])]));
     rows.set(campaignId, { campaignId, activeAtMs, counts: counts as Record<Count, number> });
   }
 

@@ -4,9 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 import type { ReportedEvent } from '@hookfleet/contract';
-import type { RedisConnection } from '@hookfleet/queue';
+import type { OnUnreadable, RedisConnection } from '@hookfleet/queue';
 import type { CampaignIndex } from './campaign-index.ts';
 import type { CountingRetention } from './plan-counting.ts';
+import { createTellOfCounters } from './tell-of-counters.ts';
 import { type EventsCall, planEvents } from './plan-events.ts';
 
 export interface CountedEvents {
@@ -23,6 +24,7 @@ export interface CountEventsOptions {
   /** An event's id is recognized for so long after it was counted. */
   readonly eventIdsMs: number;
   readonly index: Pick<CampaignIndex, 'touch'>;
+  readonly onUnreadable?: OnUnreadable | undefined;
   readonly now: () => number;
 }
 
@@ -31,15 +33,24 @@ export type CountEvents = (events: readonly ReportedEvent[]) => Promise<CountedE
 const SCRIPT = { lua: readFileSync(new URL('apply-events.lua', import.meta.url), 'utf8') };
 
 export function createCountEvents(options: CountEventsOptions): CountEvents {
-  const { connection, prefix, retention, eventIdsMs, index, now } = options;
+  const { connection, prefix, retention, eventIdsMs, index, onUnreadable, now } = options;
   connection.defineCommand('applyEvents', SCRIPT);
   const { applyEvents } = connection as unknown as {
-    applyEvents(keysCount: number, ...keysAndPlan: (string | Buffer)[]): Promise<[number, number]>;
+    applyEvents(keysCount: number, ...keysAndPlan: (string | Buffer)[]): Promise<[number, number, string[]]>;
   };
+  const tellOfCounters = createTellOfCounters(onUnreadable);
 
   async function count({ campaignId, keys, digests, plan }: EventsCall): Promise<[number, number]> {
     await index.touch(campaignId);
-    return applyEvents.call(connection, keys.length, ...keys, JSON.stringify(plan), ...digests);
+    const [fresh, repeated, replaced] = await applyEvents.call(
+      connection,
+      keys.length,
+      ...keys,
+      JSON.stringify(plan),
+      ...digests,
+    );
+    tellOfCounters(replaced, { campaignId });
+    return [fresh, repeated];
   }
 
   return async (events) => {

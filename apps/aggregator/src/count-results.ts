@@ -12,11 +12,12 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Acceptance, Cancellation, Outcome, Results } from '@hookfleet/contract';
-import type { RedisConnection } from '@hookfleet/queue';
+import type { OnUnreadable, RedisConnection } from '@hookfleet/queue';
 import type { CampaignIndex } from './campaign-index.ts';
 import { openCampaignsKey } from './campaign-keys.ts';
 import { createCampaignRuns } from './campaign-runs.ts';
 import { createGroupNames } from './group-names.ts';
+import { createTellOfCounters } from './tell-of-counters.ts';
 import { type CountingCall, type CountingRetention, planCounting } from './plan-counting.ts';
 
 export interface Counted {
@@ -49,6 +50,7 @@ export interface CountResultsOptions {
   readonly index: Pick<CampaignIndex, 'touch'>;
   /** No message of the campaign is pending now. */
   readonly onNonePending: (campaignId: string) => void;
+  readonly onUnreadable?: OnUnreadable | undefined;
   readonly now: () => number;
 }
 
@@ -62,13 +64,18 @@ export function createCountResults({
   retention,
   index,
   onNonePending,
+  onUnreadable,
   now,
 }: CountResultsOptions): CountResults {
   connection.defineCommand('applyResults', SCRIPT);
   const { applyResults } = connection as unknown as {
-    applyResults(keysCount: number, ...keysAndPlan: string[]): Promise<[number, number, number, number]>;
+    applyResults(
+      keysCount: number,
+      ...keysAndPlan: string[]
+    ): Promise<[number, number, number, number, string[]]>;
   };
 
+  const tellOfCounters = createTellOfCounters(onUnreadable);
   const runs = createCampaignRuns({ connection, prefix, retentionMs: retention.campaignMs, now });
 
   async function count({ campaignId, keys, plan }: CountingCall): Promise<Counted> {
@@ -80,7 +87,8 @@ export function createCountResults({
       ),
     ]);
     const reply = await applyResults.call(connection, keys.length, ...keys, JSON.stringify(plan));
-    const [outcomes, repeats, accepted, pending] = reply;
+    const [outcomes, repeats, accepted, pending, replaced] = reply;
+    tellOfCounters(replaced, { campaignId });
     // A call that found everything counted repeats one that may have died before this.
     const mayHaveOpened = accepted > 0 || outcomes === 0;
     // The reader takes campaigns out again: here it would cost a command with each call. One that was accepted and

@@ -156,6 +156,7 @@ await startApplication('aggregator', async () => {
       retentionMs: config.retentionCampaignsMs,
       now: Date.now,
     }),
+    onUnreadable: onError,
     now: Date.now,
   };
   const completions = startCompletionWatch({ close: reader.closeUnlessPending, onError });

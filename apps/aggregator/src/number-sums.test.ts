@@ -1,7 +1,7 @@
 /** Sums of numbers are exact to a millionth. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { LIMB, parseSummary, rounded, toLimbs } from './number-sums.ts';
+import { LIMB, type NumbersSummary, parseSummary, rounded, toLimbs } from './number-sums.ts';
 
 const accepted = fc.oneof(
   fc.double({
@@ -14,7 +14,8 @@ const accepted = fc.oneof(
   fc.integer({ min: -1_000_000, max: 1_000_000 }).map((cents) => cents / 100),
 );
 
-const summaryOf = ({ high, low }: { high: number; low: number }) => parseSummary(`1 ${high} ${low} 0 0`);
+const summaryOf = ({ high, low }: { high: number; low: number }) =>
+  parseSummary(`1 ${high} ${low} 0 0`) as NumbersSummary;
 
 test('a number in limbs is the number to the nearest millionth', () => {
   fc.assert(

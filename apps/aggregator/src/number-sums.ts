@@ -38,11 +38,17 @@ export function rounded(value: number): number {
   return fromMillionths(toMillionths(value));
 }
 
-export function parseSummary(text: string): NumbersSummary {
-  const [count = '0', high = '0', low = '0', min = '0', max = '0'] = text.split(' ');
+/** Undefined for a text that is none. */
+export function parseSummary(text: string): NumbersSummary | undefined {
+  const [, count, high = '', low = '', minText, maxText] = SUMMARY.exec(text) ?? [];
+  const [min, max] = [Number(minText), Number(maxText)];
+  if (count === undefined || !Number.isFinite(min) || !Number.isFinite(max)) return undefined;
   const sum = fromMillionths(BigInt(high) * LIMB_BIG + BigInt(low));
-  return { count: Number(count), sum, average: sum / Number(count), min: Number(min), max: Number(max) };
+  return { count: Number(count), sum, average: sum / Number(count), min, max };
 }
+
+// Of many: what anybody has written may be long.
+const SUMMARY = /^(\d{1,15}) (-?\d{1,30}) (-?\d{1,30}) (\S{1,30}) (\S{1,30})$/;
 
 function toMillionths(value: number): bigint {
   // Apart: of a large number multiplied by a million the fraction would be lost.

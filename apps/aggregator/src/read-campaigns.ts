@@ -1,7 +1,7 @@
 /** Reads campaigns' totals as apply-results.lua and apply-events.lua have counted them. Counts over time: read-series.ts. */
 import { readFileSync } from 'node:fs';
 import type { CampaignTotals, FleetEvent } from '@hookfleet/contract';
-import { FLEET_EVENTS_KEPT, fleetEventsKey, type RedisConnection } from '@hookfleet/queue';
+import { FLEET_EVENTS_KEPT, fleetEventsKey, readCount, type RedisConnection } from '@hookfleet/queue';
 import { campaignKeys, campaignsKey, openCampaignsKey } from './campaign-keys.ts';
 import { percentile } from './latency-histogram.ts';
 import { parseSummary } from './number-sums.ts';
@@ -49,7 +49,7 @@ export function createCampaignReader(
   async function pendingOf(campaignId: string): Promise<number> {
     const fields = ['m:accepted', 'm:delivered', 'm:failed', 'm:cancelled'];
     const counts = await connection.hmget(campaignKeys(prefix, campaignId).totals, ...fields);
-    const [accepted = 0, ...ended] = counts.map(Number);
+    const [accepted = 0, ...ended] = counts.map(readCount);
     return ended.reduce((pending, count) => pending - count, accepted);
   }
 
@@ -106,9 +106,13 @@ type Fields = Readonly<Record<string, string>>;
 
 function toTotals(campaignId: string, fields: Fields, latency: Fields): CampaignTotals {
   const { accepted = 0, delivered = 0, failed = 0, cancelled = 0 } = countsNamed('m:', fields);
-  const attempts = new Map(Object.entries(latency).map(([bucket, count]) => [Number(bucket), Number(count)]));
-  const timeOf = (field: string) =>
-    fields[field] === undefined ? undefined : new Date(Number(fields[field])).toISOString();
+  const attempts = new Map(
+    Object.entries(latency).map(([bucket, count]) => [readCount(bucket), readCount(count)]),
+  );
+  const timeOf = (field: string) => {
+    const ms = readCount(fields[field]);
+    return ms > 0 ? new Date(ms).toISOString() : undefined;
+  };
   const [firstEventAt, lastEventAt] = [timeOf('first'), timeOf('last')];
   return {
     campaignId,
@@ -131,9 +135,10 @@ function propertiesOf(fields: Fields): Pick<CampaignTotals, 'properties'> {
   const named = Object.entries(fields)
     .filter(([field]) => field.startsWith('p:'))
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([field, text]) => {
+    .flatMap(([field, text]) => {
       const [, event = '', property = ''] = field.split(':');
-      return { event, property, summary: parseSummary(text) };
+      const summary = parseSummary(text);
+      return summary === undefined ? [] : [{ event, property, summary }];
     });
   if (named.length === 0) return {};
   const byEvent = [...Map.groupBy(named, ({ event }) => event)].map(([event, ofEvent]) => [
@@ -147,6 +152,6 @@ function propertiesOf(fields: Fields): Pick<CampaignTotals, 'properties'> {
 function countsNamed(start: string, fields: Fields): Record<string, number> {
   const named = Object.entries(fields)
     .filter(([field]) => field.startsWith(start))
-    .map(([field, count]): [string, number] => [field.slice(start.length), Number(count)]);
+    .map(([field, count]): [string, number] => [field.slice(start.length), readCount(count)]);
   return Object.fromEntries(named.sort(([a], [b]) => (a < b ? -1 : 1)));
 }

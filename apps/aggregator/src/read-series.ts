@@ -1,6 +1,6 @@
 /** Reads a campaign's counts over time, as apply-results.lua keeps them, and puts them together as they were asked for. */
 import { OUTCOME_EVENTS, type OutcomeEvent } from '@hookfleet/contract';
-import type { RedisConnection } from '@hookfleet/queue';
+import { type RedisConnection, readCount } from '@hookfleet/queue';
 import { campaignKeys } from './campaign-keys.ts';
 import { planSeries, type SeriesPlan, type SeriesReading, stepOf } from './plan-series.ts';
 import { type Rates, ratesOf } from './rates.ts';
@@ -107,7 +107,7 @@ export function createSeriesReader({
             const colon = field.indexOf(':');
             const index = chunk * STEPS_PER_CHUNK[step] + Number(field.slice(0, colon));
             const atMs = index * STEP_MS[step];
-            if (atMs >= fromMs && atMs < toMs) visit(step, atMs, field.slice(colon + 1), Number(count));
+            if (atMs >= fromMs && atMs < toMs) visit(step, atMs, field.slice(colon + 1), readCount(count));
           }
         });
       }),

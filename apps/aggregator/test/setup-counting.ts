@@ -1,6 +1,12 @@
 /** What counts and what reads, over one Redis, as main.ts puts them together. */
 import { randomUUID } from 'node:crypto';
-import { connectRedis, disconnectRedis, openCampaignLogs, type RedisConnection } from '@hookfleet/queue';
+import {
+  connectRedis,
+  disconnectRedis,
+  type OnUnreadable,
+  openCampaignLogs,
+  type RedisConnection,
+} from '@hookfleet/queue';
 import { type CampaignAudit, createCampaignAudit } from '../src/audit-campaign.ts';
 import { createCampaignIndex } from '../src/campaign-index.ts';
 import { createCampaignRuns } from '../src/campaign-runs.ts';
@@ -43,12 +49,14 @@ export function setupCounting(
     eventIdsMs = 7 * DAY_MS,
     now = Date.now,
     temper = 'patient',
+    onUnreadable,
   }: {
     prefix?: string;
     retention?: CountingRetention;
     eventIdsMs?: number;
     now?: () => number;
     temper?: 'patient' | 'failFast';
+    onUnreadable?: OnUnreadable;
   } = {},
 ): CountingSetup {
   const connection = connectRedis({ url, name: 'test', temper, onError: () => undefined });
@@ -64,9 +72,18 @@ export function setupCounting(
       retention: kept,
       index,
       onNonePending: () => undefined,
+      onUnreadable,
       now,
     }),
-    countEvents: createCountEvents({ connection, prefix, retention: kept, eventIdsMs, index, now }),
+    countEvents: createCountEvents({
+      connection,
+      prefix,
+      retention: kept,
+      eventIdsMs,
+      index,
+      onUnreadable,
+      now,
+    }),
     reader,
     series: createSeriesReader({ connection, prefix, retention: retention.series, now }),
     audit: createCampaignAudit({

@@ -35,7 +35,7 @@ import { isBatch, RESPONSE_EXCERPT_BYTES_MAX, recipientsOf } from '@hookfleet/co
 import type { RedisConnection } from './connection.ts';
 import { dueLaterField, growthOfRetries, retryField } from './due-later.ts';
 import { attemptLogKey, attemptsCounterKey, deadLettersKey, dueLaterKey } from './keys.ts';
-import { parseStored, readObject } from './read-stored.ts';
+import { isTime, parseStored, readObject } from './read-stored.ts';
 import { runScript } from './scripts.ts';
 
 export interface LoggedAttempt {
@@ -534,11 +534,6 @@ function isEncodedAttempt(value: unknown): value is EncodedAttempt {
     (body === undefined || body === 0 || isText(body)) &&
     (phases === undefined || isNumber(phases) || (Array.isArray(phases) && phases.every(isNumber)))
   );
-}
-
-/** One that Date can show (ECMA-262, time values). */
-function isTime(ms: unknown): boolean {
-  return typeof ms === 'number' && Math.abs(ms) <= 8.64e15;
 }
 
 function toLogged(record: AttemptRecord): LoggedAttempt {

@@ -7,7 +7,7 @@ import type { CampaignControls, CampaignPriority } from '@hookfleet/contract';
 import { type Circuit, parseCircuit } from './circuits.ts';
 import type { RedisConnection } from './connection.ts';
 import { controlsKeys } from './keys.ts';
-import { createReadStored, type OnUnreadable, type ReadStored } from './read-stored.ts';
+import { createReadStored, isTime, type OnUnreadable, type ReadStored } from './read-stored.ts';
 import { defineScripts, runScript } from './scripts.ts';
 
 export interface StoredControls extends CampaignControls {
@@ -107,7 +107,9 @@ export function openCampaignControls({
 
 /** Reads stored controls; undefined for an entry that cannot be read. */
 export function readControls(onError: OnUnreadable | undefined): ReadStored<StoredControls> {
-  return createReadStored<StoredControls>("a campaign's controls", onError);
+  return createReadStored<StoredControls>("a campaign's controls", onError, ({ cancelledAtMs = 0 }) =>
+    isTime(cancelledAtMs),
+  );
 }
 
 /** Where the webhooks of a campaign wait that is paused, or has a rate. */

@@ -4,7 +4,7 @@
  */
 import type { RedisConnection } from './connection.ts';
 import { controlsKeys } from './keys.ts';
-import { createReadStored, type OnUnreadable, readAll, type ReadStored } from './read-stored.ts';
+import { createReadStored, isTime, type OnUnreadable, readAll, type ReadStored } from './read-stored.ts';
 import { defineScripts, runScript } from './scripts.ts';
 
 export type Circuit =
@@ -72,7 +72,7 @@ export function openCircuits({
 
 /** Reads a stored circuit; undefined for an entry that cannot be read. */
 export function parseCircuit(onError: OnUnreadable | undefined): ReadStored<Circuit> {
-  return createReadStored<Circuit>('a circuit', onError, ({ sinceMs }) => Number.isFinite(sinceMs));
+  return createReadStored<Circuit>('a circuit', onError, ({ sinceMs }) => isTime(sinceMs));
 }
 
 function toText(circuit: Circuit | undefined): string {

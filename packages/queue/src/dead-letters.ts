@@ -18,7 +18,7 @@ import { type BundleHead, isDeadLetter, noteReplay, readWebhookLog, type Webhook
 import type { KnownControls } from './known-controls.ts';
 import { attemptLogKey, deadLettersKey, retryJobId, shardPrefix } from './keys.ts';
 import { queuePriority } from './queue-priority.ts';
-import { readObject } from './read-stored.ts';
+import { isTime, readObject } from './read-stored.ts';
 import { readSortedSet, type SortedMember } from './read-sorted-set.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
 
@@ -155,7 +155,7 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
       if (latest === undefined) return;
       const { member, score } = latest.next.value as SortedMember;
       latest.next = await latest.letters.next();
-      yield { webhookId: member, endedAtMs: score };
+      if (isTime(score)) yield { webhookId: member, endedAtMs: score };
     }
   }
 

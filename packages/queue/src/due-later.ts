@@ -15,6 +15,7 @@
 import { type Bundle, type BundledWebhook, isBatch, recipientsOf } from '@hookfleet/contract';
 import type { RedisConnection } from './connection.ts';
 import { dueLaterKey } from './keys.ts';
+import { readCount } from './read-stored.ts';
 
 const MINUTE_MS = 60_000;
 // Names in one command.
@@ -88,12 +89,12 @@ export async function readDueLater(
   for (const [field, value] of Object.entries(fields)) {
     const [kind, minute, part] = field.split(' ');
     const minuteMs = Number(minute) * MINUTE_MS;
-    if (kind === 'retry') retry = sumOfCounts([retry, { webhooks: Number(value), sinceMs: minuteMs }]);
+    if (kind === 'retry') retry = sumOfCounts([retry, { webhooks: readCount(value), sinceMs: minuteMs }]);
     else if (minuteMs <= nowMs) passed.push(field);
     else if (part === undefined) {
       const since = fields[`${field} since`];
       const sinceMs = since === undefined ? undefined : Number(since);
-      scheduled = sumOfCounts([scheduled, { webhooks: Number(value), sinceMs }]);
+      scheduled = sumOfCounts([scheduled, { webhooks: readCount(value), sinceMs }]);
     }
   }
   for (let i = 0; i < passed.length; i += FIELDS_AT_ONCE)

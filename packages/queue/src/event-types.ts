@@ -3,7 +3,7 @@
  * reads the hash when it has changed, so that checking an event asks Redis for nothing.
  */
 import { EVENT_TYPES_MAX, type EventType } from '@hookfleet/contract';
-import { createReadStored, type OnUnreadable } from './read-stored.ts';
+import { createReadStored, isTime, type OnUnreadable } from './read-stored.ts';
 import type { RedisConnection } from './connection.ts';
 import { eventTypesKey, eventTypesVersionKey } from './keys.ts';
 
@@ -40,7 +40,7 @@ export function openEventTypes({
   onError?: OnUnreadable;
 }): EventTypes {
   const read = createReadStored<StoredEventType>('an event type', onError, ({ activatedAtMs }) =>
-    Number.isFinite(activatedAtMs),
+    isTime(activatedAtMs),
   );
   const key = eventTypesKey(prefix);
   const versionKey = eventTypesVersionKey(prefix);

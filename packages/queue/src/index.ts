@@ -33,7 +33,12 @@ export { type Channels, ChannelUnreadableError, openChannels, UNREADABLE } from 
 export { channelOfLane, type Circuit, type Circuits, laneOf, openCircuits } from './circuits.ts';
 export { checkRedis, RedisUnfitError, RedisUnreachableError } from './check-redis.ts';
 export { parseRedisUrl } from './redis-url.ts';
-export { createTellOnce, type OnUnreadable, readObject } from './read-stored.ts';
+export {
+  createTellOnce,
+  type OnUnreadable,
+  readCount,
+  readObject,
+} from './read-stored.ts';
 export {
   type ConnectOptions,
   connectRedis,

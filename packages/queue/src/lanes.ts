@@ -24,6 +24,7 @@ import { campaignFlow } from './campaign-flows.ts';
 import type { RedisConnection } from './connection.ts';
 import { controlsKeys, laneKeys, waitingKey, waitingRetriesKey, waitReasonsKey } from './keys.ts';
 import { emptyJob, unlessGone } from './move-job.ts';
+import { readCount } from './read-stored.ts';
 import { defineScripts, runScript } from './scripts.ts';
 import { openShardQueues, type ShardOptions } from './shard-queues.ts';
 
@@ -289,14 +290,14 @@ export async function readWaiting(
   return new Map(
     Object.entries(counts).map(([lane, count]) => [
       lane,
-      { webhooks: Number(count), reason: (reasons[lane] ?? 'busy') as WaitReason },
+      { webhooks: readCount(count), reason: (reasons[lane] ?? 'busy') as WaitReason },
     ]),
   );
 }
 
 /** How many of all that wait in lanes are retries, in recipients. */
 export async function readWaitingRetries(connection: RedisConnection, prefix: string): Promise<number> {
-  return Number((await connection.get(waitingRetriesKey(prefix))) ?? 0);
+  return readCount(await connection.get(waitingRetriesKey(prefix)));
 }
 
 // A lane has a flow for each campaign whose webhooks wait in it, and one for their retries.

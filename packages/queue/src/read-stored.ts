@@ -59,6 +59,16 @@ export function readAll<T>(texts: Readonly<Record<string, string>>, read: ReadSt
   );
 }
 
+/** 0 for what is none. */
+export function readCount(text: string | null | undefined): number {
+  return text != null && /^-?\d{1,15}$/.test(text) ? Number(text) : 0;
+}
+
+/** Milliseconds since 1970 that Date can show (ECMA-262, time values). */
+export function isTime(ms: unknown): ms is number {
+  return typeof ms === 'number' && Math.abs(ms) <= 8.64e15;
+}
+
 /** Undefined for a text that is no JSON. */
 export function parseStored(text: string): unknown {
   try {

@@ -16,6 +16,7 @@ import {
   WAIT_REASONS,
   type WaitingLane,
 } from './lanes.ts';
+import { readCount } from './read-stored.ts';
 
 /**
  * `scheduled`: for `deliverAt`. `retry`: the first attempt failed, and the next is not due, or is in the queue. Then why
@@ -129,7 +130,7 @@ async function readLots(connection: RedisConnection, shardTag: string): Promise<
   const first = await Promise.all(lots.map((lot) => connection.lindex(lotKeys(shardTag, lot).order, 0)));
   const since = first.map((entry) => Number.parseInt(entry ?? '', 10)).filter(Number.isFinite);
   return {
-    webhooks: Number(gathered ?? 0),
+    webhooks: readCount(gathered),
     sinceMs: since.length === 0 ? undefined : Math.min(...since),
   };
 }
