@@ -8,6 +8,7 @@ import {
   type Destination,
   formatWebhookId,
   type Outcome,
+  parseRetryAfterMs,
   traceOf,
 } from '@hookfleet/contract';
 import { eventIdOf, type RecordedAttempt, recipientsAndMembers } from '@hookfleet/queue';
@@ -15,7 +16,7 @@ import { type Classification, classify } from './classify.ts';
 import { maskEchoesOf } from './mask-echoes.ts';
 import type { RequestedWebhook, RequestWebhook } from './request-webhook.ts';
 import { excerptOf } from './response-excerpt.ts';
-import { parseRetryAfterMs, retryDelayMs } from './retry-policy.ts';
+import { retryDelayMs } from './retry-policy.ts';
 
 export interface AttemptOptions {
   readonly request: RequestWebhook;

@@ -52,15 +52,18 @@ export const WORKER_VARIABLES = {
   }),
   httpsProxy: optional('HTTPS_PROXY', {
     secret: true,
-    help: 'http or https URL of the proxy that https destinations are reached through, by CONNECT. It resolves names: HOOKFLEET_EGRESS_ALLOW then holds for literal addresses alone.',
+    lowerCaseToo: true,
+    help: 'http or https URL of the proxy that https destinations are reached through, by CONNECT; also read in lower case, as are the next two. It resolves names: HOOKFLEET_EGRESS_ALLOW then holds for literal addresses alone.',
     check: parseProxyUrl,
   }),
   httpProxy: optional('HTTP_PROXY', {
     secret: true,
+    lowerCaseToo: true,
     help: 'The same for http destinations, in absolute form.',
     check: parseProxyUrl,
   }),
   noProxy: list('NO_PROXY', {
+    lowerCaseToo: true,
     help: 'Names (and what is below them), addresses, CIDR ranges or * that are reached directly, as loopback addresses always are.',
     check: parseNoProxy,
   }),

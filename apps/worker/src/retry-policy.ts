@@ -2,7 +2,7 @@
  * When a webhook is tried again: one pure function of five visible steps (base, jitter, Retry-After, clamp, total time).
  * The attempt's number picks the delay; there is no state.
  */
-import type { RetryPolicy } from '@hookfleet/contract';
+import { parseRetryAfterMs, type RetryPolicy } from '@hookfleet/contract';
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
@@ -52,14 +52,4 @@ export function retryDelayMs(input: RetryInput): number | undefined {
   const asked = Math.min(parseRetryAfterMs(retryAfter, nowMs) ?? 0, RETRY_AFTER_MAX_MS);
   const delayMs = Math.round(Math.max(jittered, asked));
   return nowMs + delayMs - dueAtMs > totalMs ? undefined : delayMs;
-}
-
-/** RFC 9110, 10.2.3: seconds or an HTTP date. Undefined where it is neither, or lies in the past. */
-export function parseRetryAfterMs(text: string | undefined, nowMs: number): number | undefined {
-  if (text === undefined) return undefined;
-  const trimmed = text.trim();
-  if (/^\d+$/.test(trimmed)) return Number(trimmed) * SECOND_MS;
-  // Date.parse takes much more than an HTTP date; all three of HTTP's forms begin with a day's name.
-  const atMs = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(trimmed) ? Date.parse(trimmed) : Number.NaN;
-  return atMs > nowMs ? atMs - nowMs : undefined;
 }

@@ -4,8 +4,8 @@
  */
 
 /**
- * An id chosen by the upstream system: 1 to 128 printable characters without spaces, or a whole
- * number.
+ * An id chosen by the upstream system: 1 to 128 printable characters without spaces, but for . and
+ * .., or a whole number.
  */
 export type Identifier = string | number;
 
@@ -148,14 +148,14 @@ export interface CustomEvent {
    * Names the campaign where campaignId is absent. An event with both tells which campaign the
    * reference stands for from then on.
    */
-  readonly campaignExternalReferenceId?: Identifier | undefined;
+  readonly campaignExternalReferenceId?: string | number | undefined;
   readonly messageId?: Identifier | undefined;
   readonly channelConfigId?: Identifier | undefined;
   /**
    * Names the channel with this externalReferenceId where channelConfigId is absent; channelConfigId
    * counts where both are there.
    */
-  readonly channelConfigExternalReferenceId?: Identifier | undefined;
+  readonly channelConfigExternalReferenceId?: string | number | undefined;
   /** Activated by PUT /v1/event-types/{name}. */
   readonly event: string;
   readonly properties?: object | undefined;

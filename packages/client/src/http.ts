@@ -1,4 +1,5 @@
 /** The client over HTTP, by a producer: with fetch, and no dependency. */
+import { parseRetryAfterMs } from '@hookfleet/contract/retry-after';
 import type { Client, ClientOptions } from './client.ts';
 import type { Problem, WebhookStatus } from './contract-types.ts';
 import { createClient } from './create-client.ts';
@@ -52,7 +53,9 @@ export function connectHttp(options: HttpOptions): Client {
     if (method === 'GET' && response.status === 404 && told !== undefined) return undefined;
     const problem = problemOf(response, told);
     if (!mayWorkLater(response.status)) throw new RefusedError(problem);
-    throw new UnavailableError(problem.detail ?? problem.title, { retryAfterMs: retryAfterMs(response) });
+    throw new UnavailableError(problem.detail ?? problem.title, {
+      retryAfterMs: parseRetryAfterMs(response.headers.get('retry-after'), Date.now()),
+    });
   }
 
   async function post<T>(path: string, body: string, signal: AbortSignal): Promise<T> {
@@ -125,12 +128,4 @@ function problemOf({ status, statusText }: Response, told: unknown): Problem {
 /** Overload, and faults of the other side or of what stands before it: with keys, repeating is safe. */
 function mayWorkLater(status: number): boolean {
   return status === 408 || status === 425 || status === 429 || status >= 500;
-}
-
-/** Seconds, or a date (RFC 9110, 10.2.3). */
-function retryAfterMs({ headers }: Response): number | undefined {
-  const value = headers.get('retry-after');
-  if (value === null) return undefined;
-  const ms = /^\d+$/.test(value) ? Number(value) * 1_000 : Date.parse(value) - Date.now();
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }

@@ -23,6 +23,7 @@ export * from './outcome.ts';
 export * from './problem.ts';
 export * from './queue-names.ts';
 export * from './results.ts';
+export { parseRetryAfterMs } from './retry-after.ts';
 export * from './signing-secrets.ts';
 export * from './timings.ts';
 export * from './trace-context.ts';

@@ -89,6 +89,14 @@ test.each([
   expect(fields(webhook({ ...minimal, destination }))).not.toEqual([]);
 });
 
+test.each(['.', '..'])('an id of %j, which no URL can hold, is refused', (id) => {
+  const minimal = { campaignId: 'c', messageId: 'm', channelConfigId: '1', payload: 1 };
+  expect(fields(webhook(minimal))).toEqual([]);
+  for (const name of ['campaignId', 'messageId', 'channelConfigId', 'userId'])
+    expect(fields(webhook({ ...minimal, [name]: id }))).toEqual([`${name} INVALID_VALUE`]);
+  expect(fields(webhook({ ...minimal, campaignId: `${id}a`, messageId: `a${id}` }))).toEqual([]);
+});
+
 test('each field at fault is named once, by its path, with what is wrong', () => {
   expect(
     fields(

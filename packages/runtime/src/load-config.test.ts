@@ -8,6 +8,7 @@ import {
   integer,
   list,
   loadConfig,
+  optional,
   parseDurationMs,
   required,
   text,
@@ -37,6 +38,16 @@ test('what is unset, or empty, has its default; what is set is parsed', () => {
     keys: ['abc', 'def'],
     name: 'fleet',
   });
+});
+
+test('what other programs name in lower case is read so too, where it is not set otherwise', () => {
+  const spec = {
+    proxy: optional('HTTPS_PROXY', { help: 'proxy', lowerCaseToo: true }),
+    not: optional('NAME', { help: 'name' }),
+  };
+  expect(loadConfig(spec, { https_proxy: 'lower', name: 'x' })).toEqual({ proxy: 'lower', not: undefined });
+  expect(loadConfig(spec, { HTTPS_PROXY: ' ', https_proxy: 'lower' }).proxy).toBe('lower');
+  expect(loadConfig(spec, { HTTPS_PROXY: 'upper', https_proxy: 'lower' }).proxy).toBe('upper');
 });
 
 test('all problems are told at once, a line each, and never with a secret', () => {

@@ -12,6 +12,8 @@ export interface Variable<T> {
   /** What it does, in one sentence. */
   readonly help: string;
   readonly secret: boolean;
+  /** Read by its name in lower case too, if it is unset: as other programs name it. */
+  readonly lowerCaseToo?: boolean;
   /** Throws a TypeError that says what was expected. `text` is undefined where the variable is unset or empty. */
   readonly parse: (text: string | undefined) => T;
 }
@@ -36,7 +38,7 @@ export function loadConfig<Spec extends ConfigSpec>(
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
   for (const [key, variable] of Object.entries(spec)) {
-    const text = environment[variable.name]?.trim();
+    const text = textOf(variable, environment);
     try {
       values[key] = variable.parse(text === '' ? undefined : text);
     } catch (error) {
@@ -52,6 +54,15 @@ export function loadConfig<Spec extends ConfigSpec>(
   const conflicts = check(config);
   if (conflicts.length > 0) throw new ConfigError(conflicts.join('\n'));
   return config;
+}
+
+function textOf(
+  { name, lowerCaseToo }: Variable<unknown>,
+  environment: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  const text = environment[name]?.trim();
+  const isUnset = text === undefined || text === '';
+  return isUnset && lowerCaseToo ? environment[name.toLowerCase()]?.trim() : text;
 }
 
 /** The configuration as it may be logged: secrets masked, passwords in URLs too. */
@@ -114,16 +125,24 @@ export function required(
   };
 }
 
+interface OptionalOptions {
+  readonly help: string;
+  readonly check?: (text: string) => unknown;
+  readonly secret?: boolean;
+  readonly lowerCaseToo?: boolean;
+}
+
 /** A text that may be left out. `check` throws a TypeError for a value that won't do. */
 export function optional(
   name: string,
-  { help, check, secret = false }: { help: string; check?: (text: string) => unknown; secret?: boolean },
+  { help, check, secret = false, lowerCaseToo = false }: OptionalOptions,
 ): Variable<string | undefined> {
   return {
     name,
     help,
     type: 'text',
     secret,
+    lowerCaseToo,
     defaultText: undefined,
     parse(given) {
       if (given !== undefined) check?.(given);
@@ -176,13 +195,14 @@ export function choice<T extends string>(
 /** A comma-separated list. `check` throws a TypeError for an item that won't do. */
 export function list(
   name: string,
-  { help, check, secret = false }: { help: string; check?: (item: string) => unknown; secret?: boolean },
+  { help, check, secret = false, lowerCaseToo = false }: OptionalOptions,
 ): Variable<readonly string[]> {
   return {
     name,
     help,
     type: 'list, by commas',
     secret,
+    lowerCaseToo,
     defaultText: undefined,
     parse(given) {
       const items = (given ?? '')
