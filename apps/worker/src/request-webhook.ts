@@ -114,12 +114,13 @@ function buildRequest(
 ): AttemptRequest {
   const destination = members === undefined ? given : asBatchDestination(given);
   const { body, contentType, query } = requestContent(webhook, destination);
+  const isPayload = webhook.contentType === undefined;
   const { url, authorization } = splitUrl(destination.url, query);
   return {
     url,
     method: destination.method ?? 'POST',
     headers: {
-      ...requestHeaders(destination, contentType, authorization),
+      ...requestHeaders(destination, contentType, isPayload, authorization),
       ...signatureHeaders({ webhookId, nowMs, body, secrets: destination.signingSecrets }),
       ...(destination.traceContext && trace !== undefined && traceHeaders(trace)),
     },
@@ -146,17 +147,18 @@ function splitUrl(text: string, query: string | undefined): { url: string; autho
   return { url: url.href, authorization: basicOf(decoded(username), decoded(password)) };
 }
 
-/** The destination's own headers first: ours can't be replaced by them. */
+/** The destination's own headers first: ours can't be replaced by them, but for the name of a payload's form. */
 function requestHeaders(
   { headers: own = {}, auth }: Destination,
   contentType: string | undefined,
+  isPayload: boolean,
   fromUrl: string | undefined,
 ): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(own)) headers[name.toLowerCase()] = value;
   headers['user-agent'] ??= USER_AGENT;
   if (contentType === undefined) delete headers['content-type'];
-  else headers['content-type'] = contentType;
+  else if (!isPayload || headers['content-type'] === undefined) headers['content-type'] = contentType;
   const authorization = authorizationOf(auth) ?? fromUrl;
   if (authorization !== undefined) headers['authorization'] = authorization;
   if (auth?.type === 'header') headers[auth.name.toLowerCase()] = auth.value;

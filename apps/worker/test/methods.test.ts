@@ -64,6 +64,20 @@ describe.each(CLIENTS)('with %s', (client) => {
     verify(request, '');
   });
 
+  test("a payload is named as the destination's content-type names it, and a body as its own does", async () => {
+    const destination = { url: receiver.url, headers: { 'Content-Type': 'application/vnd.acme+json' } };
+    const named = async (
+      webhook: { body: string; contentType?: string },
+      method: 'POST' | 'GET' = 'POST',
+    ) => {
+      expect(cameBack(await requests.send({ ...destination, method }, webhook))).toBe(200);
+      return receiver.ledger.at(-1)?.request.headers['content-type'];
+    };
+    expect(await named({ body: '{"a":1}' })).toBe('application/vnd.acme+json');
+    expect(await named({ body: '<a/>', contentType: 'text/xml' })).toBe('text/xml');
+    expect(await named({ body: '{"a":1}' }, 'GET')).toBeUndefined();
+  });
+
   test.each(['GET', 'DELETE'] as const)(
     '%s with neither payload nor body is sent with nothing',
     async (method) => {

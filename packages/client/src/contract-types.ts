@@ -84,7 +84,10 @@ export interface Destination {
    * inline destination's is refused).
    */
   readonly contentType?: 'application/json' | 'application/x-www-form-urlencoded' | 'text/plain' | 'application/xml' | undefined;
-  /** Headers added to each request. */
+  /**
+   * Headers added to each request, each name once in whatever spelling. A content-type replaces the one
+   * that a payload is sent with; a body's own stands.
+   */
   readonly headers?: { readonly [name: string]: string } | undefined;
   readonly auth?: Authentication | undefined;
   /** For requests to the destination; not for those to a token endpoint. */

@@ -98,9 +98,12 @@ export const Destination = Type.Object(
 export type RetryPolicy = Static<typeof RetryPolicy>;
 export type Destination = Static<typeof Destination>;
 
+// An earlier version took what they refuse.
+const NOT_OF_STORED = new Set(['unmasked', 'distinctNames']);
+
 /** As it may stand in Redis: one that was accepted before *** was refused as a secret is delivered as it is. */
 export const StoredDestination = Type.Unsafe<Destination>(
   JSON.parse(JSON.stringify(Destination), (keyword, value: unknown) =>
-    keyword === 'unmasked' ? undefined : value,
+    NOT_OF_STORED.has(keyword) ? undefined : value,
   ) as object,
 );

@@ -14,7 +14,13 @@ export const HEADER_VALUE = '^[\\t\\u0020-\\u007e\\u0080-\\u00ff]*$';
 export const Headers = Type.Record(
   Type.String({ pattern: HEADER_NAME }),
   Type.String({ maxLength: 4096, pattern: HEADER_VALUE, unmasked: true }),
-  { maxProperties: 50, additionalProperties: false, description: 'Headers added to each request.' },
+  {
+    maxProperties: 50,
+    additionalProperties: false,
+    distinctNames: true,
+    description:
+      "Headers added to each request, each name once in whatever spelling. A content-type replaces the one that a payload is sent with; a body's own stands.",
+  },
 );
 
 /** JSON Schema patterns have no flags: spells each letter in both cases. */

@@ -1,6 +1,7 @@
 /** A valid webhook passes, and each invalid field is reported once, by its path. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import { Channel } from './channel.ts';
+import { StoredDestination } from './destination.ts';
 import { Outcome } from './outcome.ts';
 import * as contract from './index.ts';
 import { compileValidator, createAjv, type Validator } from './validation.ts';
@@ -95,6 +96,14 @@ test.each(['.', '..'])('an id of %j, which no URL can hold, is refused', (id) =>
   for (const name of ['campaignId', 'messageId', 'channelConfigId', 'userId'])
     expect(fields(webhook({ ...minimal, [name]: id }))).toEqual([`${name} INVALID_VALUE`]);
   expect(fields(webhook({ ...minimal, campaignId: `${id}a`, messageId: `a${id}` }))).toEqual([]);
+});
+
+test('a header that is named twice, in two spellings, is refused; stored, it is delivered as before', () => {
+  const destination = { url: 'https://example.com/', headers: { 'X-Tenant': 'a', 'x-tenant': 'b' } };
+  expect(fields(webhook({ campaignId: 'c', messageId: 'm', payload: 1, destination }))).toEqual([
+    'destination.headers INVALID_VALUE',
+  ]);
+  expect(compileValidator(StoredDestination)(destination)).toEqual({ value: destination });
 });
 
 test('each field at fault is named once, by its path, with what is wrong', () => {

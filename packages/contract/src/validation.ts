@@ -55,6 +55,13 @@ export function createAjv({ checkSchemas = false, allErrors = true } = {}): Ajv2
   ajv.addKeyword({ keyword: 'keyOfCertificate', type: 'object', schemaType: 'boolean', validate: keysMatch });
   // A channel that was read and is written back must not store the mask as its secret.
   ajv.addKeyword({ keyword: 'unmasked', type: 'string', schemaType: 'boolean', validate: isUnmasked });
+  // Names of header fields are the same in any spelling (RFC 9110, 5.1): of two, one would be lost.
+  ajv.addKeyword({
+    keyword: 'distinctNames',
+    type: 'object',
+    schemaType: 'boolean',
+    validate: areDistinct,
+  });
   // Where a combination of fields is wrong, the schema says which field to name and how (webhook.ts).
   ajv.addKeyword({ keyword: 'errorField', schemaType: 'string' });
   ajv.addKeyword({ keyword: 'errorDetail', schemaType: 'string' });
@@ -230,6 +237,8 @@ function toFieldError(error: ErrorObject): FieldError | undefined {
         type: 'INVALID_VALUE',
         detail: `holds ${MASK}, which stands for a secret that is not shown: write the secret itself`,
       };
+    case 'distinctNames':
+      return { field: path, type: 'INVALID_VALUE', detail: 'must not hold a name in two spellings' };
     case 'keyOfCertificate':
       return { field: join(path, 'key'), type: 'INVALID_VALUE', detail: "is not the certificate's key" };
     case 'additionalProperties':
@@ -309,6 +318,11 @@ function isUnmasked(_wanted: boolean, text: string): boolean {
   if (!isWebhookUrl(text)) return true;
   const { username, password, searchParams } = new URL(text);
   return ![username, password, ...searchParams.values()].includes(MASK);
+}
+
+function areDistinct(_wanted: boolean, headers: object): boolean {
+  const names = Object.keys(headers);
+  return new Set(names.map((name) => name.toLowerCase())).size === names.length;
 }
 
 /** Each by itself is judged by its format. */
