@@ -36,6 +36,7 @@ import {
   describeConfig,
   listen,
   startApplication,
+  VERSION,
 } from '@hookfleet/runtime';
 import { loadTracingConfig, startTracing, TRACING_VARIABLES } from '@hookfleet/tracing';
 import { buildApp } from './app.ts';
@@ -72,7 +73,7 @@ await startApplication('aggregator', async () => {
     ...describeConfig(AGGREGATOR_VARIABLES, config),
     ...(tracingConfig !== undefined && describeConfig(TRACING_VARIABLES, tracingConfig)),
   };
-  logger.info({ config: settings, node: process.version }, 'aggregator.starting');
+  logger.info({ config: settings, version: VERSION, node: process.version }, 'aggregator.starting');
   const tracing = await startTracing(tracingConfig, {
     app: 'aggregator',
     shutdownTimeoutMs: config.shutdownTimeoutMs,

@@ -1,4 +1,5 @@
 /** `hookfleet`: the command line. Commands that talk to a fleet are in commands/, one a file. */
+import { VERSION } from '@hookfleet/runtime/version';
 import { Command, CommanderError } from 'commander';
 import type { CommandContext } from './command-context.ts';
 import { addCampaign } from './commands/campaign.ts';
@@ -26,6 +27,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 const program = new Command('hookfleet')
   .description('Delivers campaign webhooks, and keeps their numbers right')
+  .version(VERSION)
   .exitOverride();
 
 program

@@ -2,9 +2,12 @@
  * Each process: SIGTERM drains and exits 0, a second signal leaves at once, a wrong configuration stops the start.
  * Takes about 7 s.
  */
+import { execFile } from 'node:child_process';
 import { connect } from 'node:net';
 import { once } from 'node:events';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { VERSION } from '@hookfleet/runtime';
 import { eventually, startProcess, startReceiver, startTestRedis } from '@hookfleet/testkit';
 import { fileURLToPath } from 'node:url';
 import { accepted, enqueue, startApplication, webhooksTo } from './fleet-under-test.ts';
@@ -21,20 +24,31 @@ afterAll(() => redis.stop());
 
 const began = ({ msg }: Record<string, unknown>) => msg === 'shutdown.began';
 
+const entryOf = (application: string) =>
+  fileURLToPath(new URL(`../../${application}/src/main.ts`, import.meta.url));
+
 describe.each(['producer', 'worker', 'aggregator'] as const)('%s', (application) => {
   test('is healthy and ready, and exits 0 on SIGTERM', async () => {
     const started = await startApplication(application, redis.url);
     // A check that Redis did not answer in time says no: on a busy machine the next one says yes.
     for (const path of ['/healthz', '/readyz'])
-      await eventually(async () => expect((await fetch(started.url + path)).status).toBe(200));
+      await eventually(async () => {
+        const answer = await fetch(started.url + path);
+        expect(answer.status).toBe(200);
+        expect(await answer.json()).toMatchObject({ version: VERSION });
+      });
     expect(await started.stop()).toEqual({ code: 0, signal: null });
     expect(started.lines).toEqual([]);
     expect(started.logs.filter(({ level }) => level !== 'info')).toEqual([]);
   });
 
+  test('tells its version, also where nothing is configured', async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [entryOf(application), '--version']);
+    expect(stdout).toBe(`${VERSION}\n`);
+  });
+
   test('tells a wrong configuration in one line that names the variable, and exits 1', async () => {
-    const entry = fileURLToPath(new URL(`../../${application}/src/main.ts`, import.meta.url));
-    const started = startProcess(entry, { REDIS_URL: redis.url, HOOKFLEET_SHARDS: 'many' });
+    const started = startProcess(entryOf(application), { REDIS_URL: redis.url, HOOKFLEET_SHARDS: 'many' });
     expect(await started.exited).toEqual({ code: 1, signal: null });
     expect(started.lines).toEqual([expect.stringMatching(/HOOKFLEET_SHARDS: .*1 to 1024.*"many"/)]);
     expect(started.logs).toEqual([]);

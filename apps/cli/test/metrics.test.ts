@@ -4,6 +4,7 @@
  */
 import { totalmem } from 'node:os';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { VERSION } from '@hookfleet/runtime';
 import { eventually, parsePrometheus, type Receiver, sampleValue, startReceiver } from '@hookfleet/testkit';
 import {
   accepted,
@@ -52,6 +53,11 @@ async function metricsOf({ url }: ProcessUnderTest) {
   expect(response.headers.get('content-type')).toContain('text/plain; version=0.0.4');
   return parsePrometheus(await response.text());
 }
+
+test('each process tells which version runs', async () => {
+  for (const one of [fleet.producer, fleet.worker, fleet.aggregator])
+    expect(sampleValue(await metricsOf(one), 'hookfleet_build_info', { version: VERSION })).toBe(1);
+});
 
 test('a producer tells what it accepted', async () => {
   const families = await metricsOf(fleet.producer);

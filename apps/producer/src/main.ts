@@ -34,6 +34,7 @@ import {
   describeConfig,
   listen,
   startApplication,
+  VERSION,
 } from '@hookfleet/runtime';
 import { loadTracingConfig, startTracing, TRACING_VARIABLES } from '@hookfleet/tracing';
 import { buildApp } from './app.ts';
@@ -52,7 +53,7 @@ await startApplication('producer', async () => {
     ...describeConfig(PRODUCER_VARIABLES, config),
     ...(tracingConfig !== undefined && describeConfig(TRACING_VARIABLES, tracingConfig)),
   };
-  logger.info({ config: settings, node: process.version }, 'producer.starting');
+  logger.info({ config: settings, version: VERSION, node: process.version }, 'producer.starting');
   const tracing = await startTracing(tracingConfig, {
     app: 'producer',
     shutdownTimeoutMs: config.shutdownTimeoutMs,

@@ -22,6 +22,7 @@ import {
   describeConfig,
   listen,
   startApplication,
+  VERSION,
 } from '@hookfleet/runtime';
 import { loadTracingConfig, startTracing, TRACING_VARIABLES } from '@hookfleet/tracing';
 import { createAttemptSlots } from './attempt-slots.ts';
@@ -47,7 +48,7 @@ await startApplication('worker', async () => {
     ...describeConfig(WORKER_VARIABLES, config),
     ...(tracingConfig !== undefined && describeConfig(TRACING_VARIABLES, tracingConfig)),
   };
-  logger.info({ config: settings, node: process.version }, 'worker.starting');
+  logger.info({ config: settings, version: VERSION, node: process.version }, 'worker.starting');
   const tracing = await startTracing(tracingConfig, {
     app: 'worker',
     shutdownTimeoutMs: config.shutdownTimeoutMs,

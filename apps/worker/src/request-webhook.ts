@@ -6,6 +6,7 @@
  * more with a fresh one. That is still one attempt, within one deadline, with one outcome.
  */
 import type { BundledWebhook, Destination, TraceContext } from '@hookfleet/contract';
+import { VERSION } from '@hookfleet/runtime/version';
 import type { Answer, AttemptRequest, Deliver } from './deliver.ts';
 import type { OAuthTokens } from './oauth-tokens.ts';
 import { requestContent } from './request-content.ts';
@@ -34,7 +35,7 @@ export type RequestWebhook = (
   trace?: TraceContext,
 ) => Promise<RequestedWebhook>;
 
-const USER_AGENT = 'hookfleet/0.1';
+const USER_AGENT = `hookfleet/${VERSION}`;
 // With less of the deadline left, a second request could only time out.
 const REQUEST_TIMEOUT_MIN_MS = 50;
 

@@ -6,6 +6,7 @@
  */
 import type { Logger } from './logger.ts';
 import { maskUrlsIn } from './mask-passwords.ts';
+import { VERSION } from './version.ts';
 
 type Closer = () => unknown;
 
@@ -88,8 +89,12 @@ export function createLifecycle({
   };
 }
 
-/** Runs an application's main. What stops the start is told in one line per problem, and the status is 1. */
+/**
+ * Runs an application's main. What stops the start is told in one line per problem, and the status is 1. With --version,
+ * only that is told.
+ */
 export async function startApplication(app: string, main: () => Promise<void>): Promise<void> {
+  if (process.argv.includes('--version')) return void process.stdout.write(`${VERSION}\n`);
   try {
     await main();
   } catch (error) {

@@ -3,6 +3,7 @@
  * fails) and /metrics. Checks are named, bounded in time, and say why they fail.
  */
 import type { Registry } from 'prom-client';
+import { VERSION } from './version.ts';
 
 /** Undefined if all is well, else why not. */
 export type Check = () => string | undefined | Promise<string | undefined>;
@@ -47,7 +48,7 @@ async function answerChecks(checks: OpsOptions['healthy']): Promise<OpsAnswer> {
   return {
     status: isOk ? 200 : 503,
     headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' },
-    body: JSON.stringify({ status: isOk ? 'ok' : 'unavailable', checks: results }),
+    body: JSON.stringify({ status: isOk ? 'ok' : 'unavailable', version: VERSION, checks: results }),
   };
 }
 
