@@ -5,11 +5,16 @@
  * A token that was fetched before may have been revoked since: where it is answered with 401, the request is made once
  * more with a fresh one. That is still one attempt, within one deadline, with one outcome.
  */
-import type { BundledWebhook, Destination, TraceContext } from '@hookfleet/contract';
+import {
+  type BundledWebhook,
+  type Destination,
+  requestContent,
+  type TraceContext,
+  withQuery,
+} from '@hookfleet/contract';
 import { VERSION } from '@hookfleet/runtime/version';
 import type { Answer, AttemptRequest, Deliver } from './deliver.ts';
 import type { OAuthTokens } from './oauth-tokens.ts';
-import { requestContent } from './request-content.ts';
 import { signatureHeaders } from './sign.ts';
 
 export interface RequestOptions {
@@ -140,12 +145,10 @@ function splitUrl(text: string, query: string | undefined): { url: string; autho
   // Most URLs have neither and aren't parsed.
   if (query === undefined && !text.includes('@')) return { url: text };
   const url = new URL(text);
-  if (query !== undefined) url.search = url.search === '' ? query : `${url.search.slice(1)}&${query}`;
   const { username, password } = url;
-  if (username === '' && password === '') return { url: url.href };
-  url.username = '';
-  url.password = '';
-  return { url: url.href, authorization: basicOf(decoded(username), decoded(password)) };
+  const whole = withQuery(url, query);
+  if (username === '' && password === '') return { url: whole };
+  return { url: whole, authorization: basicOf(decoded(username), decoded(password)) };
 }
 
 /** The destination's own headers first: ours can't be replaced by them, but for the name of a payload's form. */

@@ -22,6 +22,7 @@ export * from './mask-secrets.ts';
 export * from './outcome.ts';
 export * from './problem.ts';
 export * from './queue-names.ts';
+export { requestContent, withQuery } from './request-content.ts';
 export * from './results.ts';
 export { parseRetryAfterMs } from './retry-after.ts';
 export * from './signing-secrets.ts';

@@ -1,6 +1,6 @@
 /** A webhook is stored as it was written, within its limits in bytes. Takes under a second. */
 import { expect, test } from '@jest/globals';
-import { toEnqueue, WEBHOOK_BYTES_MAX } from './to-enqueue.ts';
+import { toEnqueue, URL_BYTES_MAX, WEBHOOK_BYTES_MAX } from './to-enqueue.ts';
 import { readWebhook } from './webhook-text.ts';
 
 const NOW_MS = Date.parse('2026-11-23T10:00:00Z');
@@ -21,6 +21,36 @@ test.each([
 ])('a %s is measured in bytes, not characters', (field, part) => {
   expect(checked(part, 'webhooks[2]')).toEqual({
     errors: [{ field: `webhooks[2].${field}`, type: 'TOO_LONG', detail: 'must not exceed 1 MiB' }],
+  });
+});
+
+const FORM = 'application/x-www-form-urlencoded';
+const HOOK = 'https://example.com/hook';
+
+test.each([
+  ['a GET', { method: 'GET' }, URL_BYTES_MAX - `${HOOK}?a=`.length, 'payload', 'x'],
+  ['a GET of another alphabet', { method: 'GET' }, Math.floor((URL_BYTES_MAX - 30) / 6), 'payload', 'ż'],
+  ['a form', { contentType: FORM }, WEBHOOK_BYTES_MAX - 'a='.length - 9, 'payload', 'x'],
+  [
+    'a form of spaces and signs',
+    { contentType: FORM },
+    Math.floor((WEBHOOK_BYTES_MAX - 2) / 3),
+    'payload',
+    '&',
+  ],
+])('what %s is sent as is measured, and not what it was given as', (_what, how, fits, field, letter) => {
+  const destination = { url: HOOK, ...how };
+  const sent = (length: number) =>
+    checked({ channelConfigId: undefined, destination, payload: { a: letter.repeat(length) } });
+  expect(sent(fits)).toHaveProperty('webhook');
+  expect(sent(fits + 10)).toMatchObject({ errors: [{ field, type: 'TOO_LONG' }] });
+});
+
+test('of a GET whose URL is too long by itself, the URL is named', () => {
+  // Its characters are fewer than a URL may have, and six bytes each.
+  const destination = { url: `${HOOK}?${'ż'.repeat(2_000)}`, method: 'GET' };
+  expect(checked({ channelConfigId: undefined, destination })).toMatchObject({
+    errors: [{ field: 'destination.url', type: 'TOO_LONG' }],
   });
 });
 

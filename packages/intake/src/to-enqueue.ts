@@ -1,10 +1,22 @@
 /** From a webhook as a caller writes it to one as the queue takes it, or the fields at fault. Pure. */
-import { compileValidator, type FieldError, type Identifier, Webhook } from '@hookfleet/contract';
+import {
+  type BundledWebhook,
+  compileValidator,
+  type Destination,
+  type FieldError,
+  type Identifier,
+  requestContent,
+  Webhook,
+  withQuery,
+} from '@hookfleet/contract';
 import type { WebhookToEnqueue } from '@hookfleet/queue';
 import type { WebhookText } from './webhook-text.ts';
 
 /** Of one webhook's body as it will be sent. */
 export const WEBHOOK_BYTES_MAX = 1024 * 1024;
+
+/** Of the URL of a GET, with what is put into its query. Servers and proxies take 8,000 (RFC 9110, 4.1). */
+export const URL_BYTES_MAX = 8_000;
 
 const DELIVER_AT_AHEAD_MAX_MS = 366 * 86_400_000;
 
@@ -45,7 +57,8 @@ export function toEnqueue({ value, payload, faults }: WebhookText, path: string,
       type: 'TOO_LONG',
       detail: 'must not exceed 1 MiB',
     });
-  }
+  } else if (rest.destination !== undefined)
+    errors.push(...below(path, formFaults({ ...rest, body: sent }, rest.destination)));
   if (rest.destination?.contentType === 'application/xml' && body === undefined && !isText(payload)) {
     errors.push({
       field: joined(path, 'payload'),
@@ -70,6 +83,27 @@ export function toEnqueue({ value, payload, faults }: WebhookText, path: string,
       userId: optionalText(userId),
     },
   };
+}
+
+/** What is written in another form than it was given is measured in that. */
+function formFaults(
+  webhook: Pick<BundledWebhook, 'body' | 'contentType'>,
+  destination: Destination,
+): FieldError[] {
+  const { method, contentType, url } = destination;
+  const given = webhook.contentType === undefined ? 'payload' : 'body';
+  if (method === 'GET') {
+    const { query } = requestContent(webhook, destination);
+    if (Buffer.byteLength(withQuery(new URL(url), query)) <= URL_BYTES_MAX) return [];
+    const detail = `must not make the URL of a GET longer than ${URL_BYTES_MAX} bytes`;
+    return [{ field: query === undefined ? 'destination.url' : given, type: 'TOO_LONG', detail }];
+  }
+  const isForm = contentType === 'application/x-www-form-urlencoded' && given === 'payload';
+  // A byte is three at most, as in %20.
+  if (!isForm || Buffer.byteLength(webhook.body) * 3 <= WEBHOOK_BYTES_MAX) return [];
+  const { body } = requestContent(webhook, destination);
+  if (Buffer.byteLength(body) <= WEBHOOK_BYTES_MAX) return [];
+  return [{ field: given, type: 'TOO_LONG', detail: 'must not exceed 1 MiB, as a form' }];
 }
 
 /** Nothing at all is no fault of the payload's. */

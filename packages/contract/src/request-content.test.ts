@@ -1,7 +1,7 @@
 /** A payload becomes the request that its destination asks for: JSON, form, text, XML or query. Takes under a second. */
 import { expect, test } from '@jest/globals';
-import type { Destination } from '@hookfleet/contract';
 import fc from 'fast-check';
+import type { Destination } from './destination.ts';
 import { requestContent } from './request-content.ts';
 
 const FORM = 'application/x-www-form-urlencoded';

@@ -7,13 +7,9 @@
  * their order, and what has members itself its bytes. A text that UTF-8 has no bytes for (half of a surrogate pair)
  * stays as JSON writes it.
  */
-import {
-  type BundledWebhook,
-  type Destination,
-  JSON_BYTES,
-  JsonReader,
-  JsonTextError,
-} from '@hookfleet/contract';
+import type { BundledWebhook } from './bundle.ts';
+import type { Destination } from './destination.ts';
+import { JSON_BYTES, JsonReader, JsonTextError } from './json-text.ts';
 
 const JSON_TYPE = 'application/json';
 const FORM_TYPE = 'application/x-www-form-urlencoded';
@@ -51,6 +47,15 @@ export function requestContent(
       return text === undefined ? { body, contentType: JSON_TYPE } : { body: text, contentType: wanted };
     }
   }
+}
+
+/** With the query behind the URL's own, and without user and password. */
+export function withQuery(url: URL, query: string | undefined): string {
+  const whole = new URL(url);
+  if (query !== undefined) whole.search = whole.search === '' ? query : `${whole.search.slice(1)}&${query}`;
+  whole.username = '';
+  whole.password = '';
+  return whole.href;
 }
 
 /** The text that a payload is, if it is one. */
