@@ -45,6 +45,13 @@ export function stepTime(iso: string, step: string, timeZone: string): string {
   return new Intl.DateTimeFormat('en-GB', { ...options, timeZone }).format(new Date(iso));
 }
 
+/** As spreadsheets read it: 2026-11-24 13:00. */
+export function sheetTime(iso: string, timeZone: string): string {
+  return new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'short', timeZone }).format(
+    new Date(iso),
+  );
+}
+
 export function ago(iso: string, nowMs: number): string {
   const seconds = Math.max(0, (nowMs - Date.parse(iso)) / 1_000);
   return seconds < 5 ? 'just now' : `${duration(seconds)} ago`;

@@ -1,8 +1,8 @@
 /** The table behind the graph, and its download. */
 import { countOf, namesOf } from './chart-data.ts';
-import { toCsv } from './csv-text.ts';
+import { csvName, toCsv } from './csv-text.ts';
 import { download } from './download.ts';
-import { number, share, stepTime } from './format.ts';
+import { number, share, sheetTime, stepTime } from './format.ts';
 import type { Series } from './types.ts';
 import { EVENT_WORDS, labelOf, REASON_WORDS } from './words.ts';
 
@@ -18,10 +18,13 @@ export function SeriesTable({ campaignId, series }: { campaignId: string; series
   const rows = filled.toReversed().slice(0, ROWS_MAX);
 
   function save(): void {
-    const header = ['from', ...names];
-    const body = series.points.map(({ at, counts }) => [at, ...names.map((name) => countOf(counts, name))]);
-    const safe = campaignId.replaceAll(/[^\w.-]+/g, '_').slice(0, 60);
-    download(`${safe}-${series.step}-${series.groupBy}.csv`, toCsv([header, ...body]));
+    const header = ['from', `from (${series.tz})`, ...names];
+    const body = series.points.map(({ at, counts }) => [
+      at,
+      sheetTime(at, series.tz),
+      ...names.map((name) => countOf(counts, name)),
+    ]);
+    download(csvName([campaignId, series.step, series.groupBy]), toCsv([header, ...body]));
   }
 
   return (

@@ -3,11 +3,11 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { drawCounts, drawRates } from '../page/chart-data.ts';
 import { colourVariable } from '../page/colours.ts';
-import { toCsv } from '../page/csv-text.ts';
+import { csvName, toCsv } from '../page/csv-text.ts';
 import { rangeNameFor, rangeOf, stepFor, stepsFor } from '../page/ranges.ts';
 import { campaignLink, campaignsLink, parseRoute } from '../page/routes.ts';
 import type { Series } from '../page/types.ts';
-import { share } from '../page/format.ts';
+import { share, sheetTime } from '../page/format.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -89,7 +89,20 @@ test('a name that a spreadsheet would take for a formula is disarmed, and quotes
       ['from', '=cmd()', '+1', '-1', '@a', 'a,"b"', 'line\nbreak'],
       ['2026', 1, 2, -3],
     ]),
-  ).toBe(`from,'=cmd(),'+1,'-1,'@a,"a,""b""","line\nbreak"\r\n2026,1,2,-3\r\n`);
+  ).toBe(`\ufefffrom,'=cmd(),'+1,'-1,'@a,"a,""b""","line\nbreak"\r\n2026,1,2,-3\r\n`);
+});
+
+test.each([
+  ['Frühjahrs-Aktion', 'Frühjahrs-Aktion-day-event.csv'],
+  ['../a/b:c?', '__a_b_c_-day-event.csv'],
+  ['🎄'.repeat(61), `${'🎄'.repeat(60)}-day-event.csv`],
+])('a file of campaign %j has a name that every system takes', (campaignId, name) => {
+  expect(csvName([campaignId, 'day', 'event'])).toBe(name);
+});
+
+test('a time is one that a spreadsheet reads, of the time zone that the graph shows', () => {
+  expect(sheetTime('2026-11-24T12:00:00Z', 'Europe/Berlin')).toBe('2026-11-24 13:00');
+  expect(sheetTime('2026-11-24T12:00:00Z', 'UTC')).toBe('2026-11-24 12:00');
 });
 
 test('an id of any letters comes back from its link', () => {
