@@ -364,6 +364,17 @@ test.each<[string, number, string, string, Record<string, string>]>([
   ['an empty JSON body', 400, '/v1/webhooks', '', { 'content-type': 'application/json' }],
   ['a form', 415, '/v1/webhooks', 'a=b', { 'content-type': 'application/x-www-form-urlencoded' }],
   ['XML', 415, '/v1/webhooks/bulk', '<a/>', { 'content-type': 'application/xml' }],
+  ...['/v1/webhooks', '/v1/webhooks/bulk', '/v1/events', '/v1/campaigns/c/replay'].flatMap((path) =>
+    [{ 'content-encoding': 'gzip' }, { 'content-type': 'application/json; charset=iso-8859-1' }].map(
+      (changes): [string, number, string, string, Record<string, string>] => [
+        `${JSON.stringify(changes)} to ${path}`,
+        415,
+        path,
+        '{}',
+        { 'content-type': 'application/json', ...changes },
+      ],
+    ),
+  ),
   ['NDJSON for a single call', 415, '/v1/webhooks', '{}', { 'content-type': 'application/x-ndjson' }],
 ])('%s gets %d as problem+json', async (_, status, path, body, headers) => {
   const answer = await producer.call('POST', path, body, headers);

@@ -5,9 +5,11 @@
  * is bounded in bytes alone can be 40 times as large in memory, and hold the event loop for as long as it takes to build.
  * Bytes that are no UTF-8 are refused: a decoder would put other characters in their place.
  *
- * A body without bytes is none, whatever content type its request names: many clients always name one.
+ * A body without bytes is none, whatever content type its request names: many clients always name one. One that is compressed,
+ * or in another charset, is refused by what its headers say (RFC 9110, 15.5.16): by its bytes it would be no JSON.
  */
 import { isUtf8 } from 'node:buffer';
+import type { IncomingHttpHeaders } from 'node:http';
 import { JSON_VALUES_MAX, JsonReader, JsonTextError, PAYLOAD_DEPTH_MAX } from '@hookfleet/contract';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isBelowV1 } from './below-v1.ts';
@@ -31,7 +33,9 @@ export function addJsonBodies(app: FastifyInstance, onJsonValues: OnJsonValues =
     const isEmpty =
       headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
     // fastify would look for a parser, and find none or one that refuses nothing at all.
-    if (isEmpty && isBelowV1(request)) delete headers['content-type'];
+    if (!isBelowV1(request)) return;
+    if (isEmpty) delete headers['content-type'];
+    else refuseOtherForms(headers);
   });
 
   app.removeContentTypeParser('application/json');
@@ -47,6 +51,19 @@ export function addJsonBodies(app: FastifyInstance, onJsonValues: OnJsonValues =
       done(error as Error);
     }
   });
+}
+
+const CHARSET = /;\s*charset\s*=\s*"?([^";\s]+)/i;
+const UTF_8 = new Set(['utf-8', 'utf8', 'us-ascii']);
+
+function refuseOtherForms(headers: IncomingHttpHeaders): void {
+  const encoding = headers['content-encoding']?.trim().toLowerCase() ?? 'identity';
+  if (encoding !== '' && encoding !== 'identity')
+    throw new ProblemError(415, 'The body must not be compressed.', {
+      headers: { 'accept-encoding': 'identity' },
+    });
+  const [, charset = 'utf-8'] = CHARSET.exec(headers['content-type'] ?? '') ?? [];
+  if (!UTF_8.has(charset.toLowerCase())) throw new ProblemError(415, 'The body must be UTF-8.');
 }
 
 /** The body of a route that keeps it; nothing where there is none. */
