@@ -95,6 +95,16 @@ test('one, an array and an object of events are taken, with a time of their own 
   expect(new Set(rest.map(({ mark }) => `${mark?.run} ${mark?.position}`)).size).toBe(3);
 });
 
+test('an Idempotency-Key is the id of an event that has none, with its place where there are several', async () => {
+  const key = { 'idempotency-key': 'call-1' };
+  const own = order({ campaignId: 'keyed', id: 'own' });
+  for (const body of [own, order({ campaignId: 'keyed' }), [own, order({ campaignId: 'keyed' })]])
+    expect((await producer.call('POST', '/v1/events', body, key)).status).toBe(202);
+  await eventually(() =>
+    expect(reportedBy('keyed').map(({ id }) => id)).toEqual(['own', 'call-1', 'own', 'call-1/1']),
+  );
+});
+
 test('a thousand events are taken in a call, and one more is refused', async () => {
   const events = Array.from({ length: BULK_EVENTS_MAX }, () => order({ campaignId: 'many' }));
   expect((await send(events)).json).toEqual({ accepted: BULK_EVENTS_MAX, ignored: [] });

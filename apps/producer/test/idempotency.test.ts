@@ -1,7 +1,7 @@
 /** A call that may be sent again: with an idempotency key nothing is enqueued twice. Takes about 2 s. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { startTcpProxy, startTestRedis } from '@hookfleet/testkit';
-import { type ProducerUnderTest, setupProducer, webhook } from './setup-producer.ts';
+import { fieldsOf, type ProducerUnderTest, setupProducer, webhook } from './setup-producer.ts';
 
 let redis: Awaited<ReturnType<typeof startTestRedis>>;
 let producer: ProducerUnderTest;
@@ -52,6 +52,34 @@ test('within a bulk call, and across calls, a key stands for one webhook', async
     webhooks: [c, a, b].map((idempotencyKey) => webhook({ idempotencyKey })),
   });
   expect(again.json.ids).toEqual([json.ids[3], json.ids[0], json.ids[1]]);
+});
+
+test('an Idempotency-Key is the key of a webhook that has none, with its place where there are several', async () => {
+  const post = async (body: unknown, key: string, path = '/v1/webhooks') => {
+    const answer = await producer.call('POST', path, body, { 'idempotency-key': key });
+    expect(answer.status).toBe(202);
+    return answer.json;
+  };
+  const [key, own] = [newKey(), newKey()];
+  const { id } = await post(webhook(), key);
+  expect(await post(webhook(), `"${key}"`)).toEqual({ id });
+  expect(await post(webhook({ idempotencyKey: key }), newKey())).toEqual({ id });
+  expect(await post(webhook({ idempotencyKey: own }), key)).not.toEqual({ id });
+
+  const webhooks = [webhook(), webhook({ idempotencyKey: own }), webhook()];
+  const first = await post({ webhooks }, key, '/v1/webhooks/bulk');
+  expect(new Set(first.ids).size).toBe(3);
+  expect(await post({ webhooks }, key, '/v1/webhooks/bulk')).toEqual(first);
+  expect((await producer.call('POST', '/v1/webhooks', webhook({ idempotencyKey: `${key}/2` }))).json.id).toBe(
+    first.ids[2],
+  );
+});
+
+test('an Idempotency-Key that is no key is refused as the field that it stands for', async () => {
+  for (const key of ['', 'x'.repeat(257)]) {
+    const refused = await producer.call('POST', '/v1/webhooks', webhook(), { 'idempotency-key': key });
+    expect([refused.status, fieldsOf(refused)]).toEqual([400, ['idempotencyKey']]);
+  }
 });
 
 test('calls with one key that come at once all get one id', async () => {

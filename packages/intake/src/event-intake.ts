@@ -1,6 +1,7 @@
 /** Custom events on their way to the results queue: all of a call are checked and taken, or none. */
 import { BULK_EVENTS_MAX, type FieldError, type TraceContext } from '@hookfleet/contract';
 import type { AnswerInTime, EventsOut, EventToReport } from '@hookfleet/queue';
+import { keyAt, withKey } from './call-key.ts';
 import type { KnownEventTypes } from './known-event-types.ts';
 import type { KnownReferences } from './known-references.ts';
 import { type OnValues, readEventBody } from './read-event-body.ts';
@@ -20,8 +21,11 @@ export type Reported =
   | { readonly errors: FieldError[] };
 
 export interface EventIntake {
-  /** A call's JSON: one event, or up to BULK_EVENTS_MAX. `trace`: what the call belongs to, where it is sampled. */
-  report(json: Buffer, trace?: TraceContext, onValues?: OnValues): Promise<Reported>;
+  /**
+   * A call's JSON: one event, or up to BULK_EVENTS_MAX. `trace`: what the call belongs to, where it is sampled. `callKey`:
+   * call-key.ts.
+   */
+  report(json: Buffer, trace?: TraceContext, onValues?: OnValues, callKey?: string): Promise<Reported>;
 }
 
 export interface EventIntakeOptions {
@@ -88,10 +92,11 @@ export function createEventIntake(options: EventIntakeOptions): EventIntake {
   }
 
   return {
-    async report(json, trace, onValues) {
+    async report(json, trace, onValues, callKey) {
       const body = readEventBody(json, onValues);
       if ('errors' in body) return { errors: body.errors.slice(0, NAMED_MAX) };
-      if ('one' in body) return reportAll([{ path: '', value: body.one }], trace);
+      if ('one' in body)
+        return reportAll([{ path: '', value: withKey(body.one, 'id', keyAt(callKey)) }], trace);
       if (body.many.length === 0)
         return { errors: [{ field: 'events', type: 'REQUIRED', detail: 'holds no event' }] };
       if (body.many.length > BULK_EVENTS_MAX) {
@@ -99,7 +104,10 @@ export function createEventIntake(options: EventIntakeOptions): EventIntake {
         return { errors: [{ field: 'events', type: 'TOO_LONG', detail }] };
       }
       return reportAll(
-        body.many.map((value, at) => ({ path: `events[${at}]`, value })),
+        body.many.map((value, at) => ({
+          path: `events[${at}]`,
+          value: withKey(value, 'id', keyAt(callKey, at)),
+        })),
         trace,
       );
     },

@@ -2,6 +2,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BULK_WEBHOOKS_MAX, type FieldError, type TraceContext } from '@hookfleet/contract';
 import type { AnswerInTime, WebhooksOut, WebhookToEnqueue } from '@hookfleet/queue';
+import { keyAt, withKey } from './call-key.ts';
 import type { KnownChannels } from './known-channels.ts';
 import { toEnqueue } from './to-enqueue.ts';
 import { type CallFaults, readWebhook, type WebhookText } from './webhook-text.ts';
@@ -18,10 +19,10 @@ export type Enqueued =
 export type WebhookTexts = AsyncIterable<WebhookText | CallFaults> | Iterable<WebhookText | CallFaults>;
 
 export interface WebhookIntake {
-  /** `trace`: what the call belongs to, where it is sampled. */
-  enqueueOne(json: Buffer, trace?: TraceContext): Promise<Enqueued>;
+  /** `trace`: what the call belongs to, where it is sampled. `callKey`: call-key.ts. */
+  enqueueOne(json: Buffer, trace?: TraceContext, callKey?: string): Promise<Enqueued>;
   /** Up to BULK_WEBHOOKS_MAX. Reads no further once the call is refused for it. */
-  enqueueBulk(webhooks: WebhookTexts, trace?: TraceContext): Promise<Enqueued>;
+  enqueueBulk(webhooks: WebhookTexts, trace?: TraceContext, callKey?: string): Promise<Enqueued>;
 }
 
 export interface WebhookIntakeOptions {
@@ -55,12 +56,12 @@ export function createWebhookIntake(options: WebhookIntakeOptions): WebhookIntak
   }
 
   return {
-    async enqueueOne(json, trace) {
-      const checked = toEnqueue(readWebhook(json), '', now());
+    async enqueueOne(json, trace, callKey) {
+      const checked = toEnqueue(keyed(readWebhook(json), keyAt(callKey)), '', now());
       return 'errors' in checked ? checked : enqueue([checked.webhook], trace, () => 'channelConfigId');
     },
-    async enqueueBulk(texts, trace) {
-      const checked = await checkAll(texts, now());
+    async enqueueBulk(texts, trace, callKey) {
+      const checked = await checkAll(texts, callKey, now());
       if ('errors' in checked) return checked;
       return enqueue(checked.webhooks, trace, (at) => `webhooks[${at}].channelConfigId`);
     },
@@ -74,9 +75,14 @@ function isLarge(webhooks: readonly WebhookToEnqueue[]): boolean {
   );
 }
 
+function keyed(text: WebhookText, key: string | undefined): WebhookText {
+  return key === undefined ? text : { ...text, value: withKey(text.value, 'idempotencyKey', key) };
+}
+
 /** Everything in order, or all that is at fault. */
 async function checkAll(
   texts: WebhookTexts,
+  callKey: string | undefined,
   nowMs: number,
 ): Promise<{ readonly webhooks: WebhookToEnqueue[] } | { readonly errors: FieldError[] }> {
   const webhooks: WebhookToEnqueue[] = [];
@@ -96,7 +102,7 @@ async function checkAll(
       });
       break;
     }
-    const checked = toEnqueue(text, `webhooks[${at}]`, nowMs);
+    const checked = toEnqueue(keyed(text, keyAt(callKey, at)), `webhooks[${at}]`, nowMs);
     if ('errors' in checked) errors.push(...checked.errors);
     else webhooks.push(checked.webhook);
     at += 1;

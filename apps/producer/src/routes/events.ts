@@ -3,6 +3,7 @@ import { BULK_EVENTS_MAX, CustomEvent, Problem, traceFields } from '@hookfleet/c
 import { invalidInput, jsonBytes, type OnJsonValues, traceOfCall } from '@hookfleet/http-api';
 import type { EventIntake } from '@hookfleet/intake';
 import type { FastifyInstance } from 'fastify';
+import { CallKey, callKeyOf } from '../call-key.ts';
 import { Type } from 'typebox';
 
 // 4 KiB an event where a call holds the most of them.
@@ -40,6 +41,7 @@ export function addEventRoutes(
         summary: 'Report one custom event or up to 1,000, all or none',
         description:
           "Each event must be activated (PUT /v1/event-types/{name}). With an id, an event that is reported again is counted once, also after a call that ended in 503 or without an answer. An event's numbers stand in its campaign's statistics, other properties are checked and not kept.",
+        headers: CallKey,
         body: Type.Union([
           CustomEvent,
           Events,
@@ -50,7 +52,12 @@ export function addEventRoutes(
     },
     async (request, reply) => {
       const trace = traceOfCall(request);
-      const reported = await intake.report(jsonBytes(request), trace, (values) => onValues(request, values));
+      const reported = await intake.report(
+        jsonBytes(request),
+        trace,
+        (values) => onValues(request, values),
+        callKeyOf(request),
+      );
       if ('errors' in reported) throw invalidInput(reported.errors);
       const { events, ignored } = reported;
       const counts = Map.groupBy(events, ({ event }) => event);

@@ -22,6 +22,7 @@ import type { WebhooksOut } from '@hookfleet/queue';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 import { BodyTooLargeError, bodyChunks } from '../body-chunks.ts';
+import { CallKey, callKeyOf } from '../call-key.ts';
 import { BulkShapeError, bulkItems } from '../bulk-items.ts';
 import { ndjsonLines } from '../ndjson.ts';
 
@@ -74,13 +75,18 @@ export function addWebhookRoutes(
       validatorCompiler: () => () => true,
       schema: {
         summary: 'Enqueue one webhook',
+        headers: CallKey,
         body: Webhook,
         response: { 202: Accepted, '4xx': Problem, 503: Problem },
       },
     },
     async (request, reply) => {
       const trace = traceOfCall(request);
-      const [id] = idsOf(await intake.enqueueOne(jsonBytes(request), trace), request, trace);
+      const [id] = idsOf(
+        await intake.enqueueOne(jsonBytes(request), trace, callKeyOf(request)),
+        request,
+        trace,
+      );
       return reply.code(202).send({ id });
     },
   );
@@ -100,6 +106,7 @@ export function addWebhookRoutes(
         validatorCompiler: () => () => true,
         schema: {
           summary: 'Enqueue up to 5,000 webhooks, all or none; also as NDJSON, one webhook a line',
+          headers: CallKey,
           body: Type.Object(
             { webhooks: Type.Array(Webhook, { minItems: 1, maxItems: BULK_WEBHOOKS_MAX }) },
             { additionalProperties: false },
@@ -110,7 +117,7 @@ export function addWebhookRoutes(
       async (request, reply) => {
         const texts = textsOf(request);
         const trace = traceOfCall(request);
-        const ids = idsOf(await intake.enqueueBulk(texts, trace), request, trace);
+        const ids = idsOf(await intake.enqueueBulk(texts, trace, callKeyOf(request)), request, trace);
         return reply.code(202).send({ ids });
       },
     );
