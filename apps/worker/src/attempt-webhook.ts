@@ -98,5 +98,5 @@ function shownOf(
   if (answer.kind === 'failure') return answer.detail;
   if (event === 'webhook.delivered') return undefined;
   if (answer.rawBody.length === 0) return undefined;
-  return excerptOf(answer.rawBody, answer.headers['content-encoding'], maskEchoesOf(request, destination));
+  return excerptOf(answer.rawBody, answer.headers, maskEchoesOf(request, destination));
 }

@@ -101,7 +101,7 @@ test('a secret at the end of an excerpt is masked, whole or cut', async () => {
   const secret = 'planted-secret-of-some-length';
   for (let before = 990; before <= 1_024; before += 1) {
     const body = Buffer.from(`${'.'.repeat(before)}${secret} and more`);
-    const shown = (await excerptOf(body, undefined, createMask([secret]))) ?? '';
+    const shown = (await excerptOf(body, {}, createMask([secret]))) ?? '';
     expect(shown).not.toContain('plant');
     expect(Buffer.byteLength(shown)).toBeLessThanOrEqual(1_024);
   }

@@ -128,7 +128,7 @@ async function readAnswer(
   }
   const { statusCode, rawBody, headers } = answer;
   if (statusCode < 200 || statusCode >= 300) {
-    const body = await excerptOf(rawBody, headers['content-encoding'], mask);
+    const body = await excerptOf(rawBody, headers, mask);
     return failed(`the token endpoint answered ${statusCode}${body === undefined ? '' : `: ${body}`}`);
   }
   // Not shown: what looks like no token to us may be one to others.

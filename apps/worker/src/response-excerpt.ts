@@ -1,14 +1,16 @@
 /**
  * The first 1 KiB of a response body, as text. Bytes are counted after each decompression and cut before the next, so that
  * neither a bomb, nor one within another, nor half a character gets any further: it is a millisecond's work whatever came.
- * Secrets are masked before the cut: half a secret would not be found.
+ * Secrets are masked before the cut: half a secret would not be found; and in UTF-8, in which they are known.
  */
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Transform } from 'node:stream';
 import {
   constants,
   createBrotliDecompress,
   createGunzip,
   createInflate,
+  createInflateRaw,
   createZstdDecompress,
 } from 'node:zlib';
 import { RESPONSE_EXCERPT_BYTES_MAX } from '@hookfleet/contract';
@@ -37,16 +39,29 @@ const CHUNK_BYTES = 16 * 1024;
 // escaped twice.
 const MASKED_BYTES_MAX = 2 * RESPONSE_EXCERPT_BYTES_MAX;
 
-/** Undefined for an empty body. What can't be decompressed is given as it came. */
+/** Undefined for an empty body. What can't be decompressed, or is in no charset that we know, is taken as it came. */
 export async function excerptOf(
   raw: Buffer,
-  contentEncoding: string | undefined,
+  headers: Pick<IncomingHttpHeaders, 'content-encoding' | 'content-type'>,
   mask: MaskEchoes = (bytes) => bytes,
 ): Promise<string | undefined> {
-  const bytes = mask((await decompressed(raw, contentEncoding)).subarray(0, MASKED_BYTES_MAX));
+  const unpackedBytes = (await decompressed(raw, headers['content-encoding'])).subarray(0, MASKED_BYTES_MAX);
+  const bytes = mask(inUtf8(unpackedBytes, headers['content-type']));
   if (bytes.length === 0) return undefined;
   // stream: true holds back an incomplete last character instead of replacing it.
   return new TextDecoder().decode(bytes.subarray(0, RESPONSE_EXCERPT_BYTES_MAX), { stream: true });
+}
+
+const CHARSET = /;\s*charset\s*=\s*"?([^";\s]{1,40})/i;
+
+function inUtf8(bytes: Buffer, contentType = ''): Buffer {
+  const [, charset] = CHARSET.exec(contentType) ?? [];
+  if (charset === undefined || /^utf-?8$/i.test(charset)) return bytes;
+  try {
+    return Buffer.from(new TextDecoder(charset).decode(bytes, { stream: true }));
+  } catch {
+    return bytes;
+  }
 }
 
 async function decompressed(raw: Buffer, contentEncoding = ''): Promise<Buffer> {
@@ -63,12 +78,20 @@ async function decompressed(raw: Buffer, contentEncoding = ''): Promise<Buffer> 
     const isLast = i === decompressors.length - 1;
     bytes = await unpacked(
       bytes,
-      create?.({ chunkSize: CHUNK_BYTES }) as Transform,
+      (create === createInflate && !isZlib(bytes) ? createInflateRaw : create)?.({
+        chunkSize: CHUNK_BYTES,
+      }) as Transform,
       isLast ? MASKED_BYTES_MAX : LAYER_BYTES_MAX,
     );
     if (bytes.length === 0) return raw;
   }
   return bytes;
+}
+
+/** By its head (RFC 1950, 2.2). Many send deflate without one, though RFC 9110 (8.4.1.2) means it with. */
+function isZlib(bytes: Buffer): boolean {
+  const [method = 0, flags = 0] = bytes;
+  return (method & 0x0f) === 8 && (method * 256 + flags) % 31 === 0;
 }
 
 /** What comes out, up to `bytesMax`. */

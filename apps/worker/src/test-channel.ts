@@ -70,9 +70,7 @@ async function viewOf(
   const { method, url, headers, body } = request;
   const mask = maskEchoesOf(request, destination);
   const responseBody =
-    answer.kind === 'response'
-      ? await excerptOf(answer.rawBody, answer.headers['content-encoding'], mask)
-      : undefined;
+    answer.kind === 'response' ? await excerptOf(answer.rawBody, answer.headers, mask) : undefined;
   const { event, reason, retriable } = classify(answer);
   return {
     request: {
