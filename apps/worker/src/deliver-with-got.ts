@@ -3,12 +3,13 @@ import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { PhasesMs, Tls } from '@hookfleet/contract';
+import type { PhasesMs } from '@hookfleet/contract';
 import got, { type Got, type Response } from 'got';
 import { type AnswerHead, answerHeadOf } from './answer-head.ts';
 import {
   type Answer,
   type AttemptRequest,
+  authoritiesOf,
   BODY_BYTES_MAX,
   CONNECT_TIMEOUT_MS,
   type Deliver,
@@ -16,6 +17,7 @@ import {
   failureOf,
   HEADER_BYTES_MAX,
   LOOKUP_TIMEOUT_MS,
+  type RequestTls,
 } from './deliver.ts';
 import type { GotAgents } from './got-agents.ts';
 import { isOrderlyEnd, type Send, type SentAnswer, sendAgainWhereClosed } from './send-again.ts';
@@ -183,7 +185,9 @@ function requestLean(
   return https.request(url, options, callback);
 }
 
-function toHttpsOptions({ certificate, key, ca }: Tls) {
+function toHttpsOptions(tls: RequestTls) {
+  const { certificate, key } = tls;
+  const ca = authoritiesOf(tls);
   return {
     ...(certificate !== undefined && { certificate }),
     ...(key !== undefined && { key }),

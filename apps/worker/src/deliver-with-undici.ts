@@ -11,11 +11,12 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIP, type Socket } from 'node:net';
-import type { PhasesMs, Tls } from '@hookfleet/contract';
+import type { PhasesMs } from '@hookfleet/contract';
 import { Agent, buildConnector, Client, type Dispatcher, Pool } from 'undici';
 import { type AnswerHead, answerHeadOf } from './answer-head.ts';
 import {
   type Answer,
+  authoritiesOf,
   BODY_BYTES_MAX,
   CONNECT_TIMEOUT_MS,
   type Deliver,
@@ -24,6 +25,7 @@ import {
   HEADER_BYTES_MAX,
   IDLE_CONNECTION_MS,
   LOOKUP_TIMEOUT_MS,
+  type RequestTls,
 } from './deliver.ts';
 import { EgressBlockedError } from './egress-guard.ts';
 import { createEgressRoute, type EgressOptions, hostOf } from './egress-route.ts';
@@ -84,8 +86,9 @@ export function openDeliverWithUndici(
   const httpProxy = proxies.httpProxy === undefined ? undefined : new URL(proxies.httpProxy);
   const forwardAuthorization = httpProxy && proxyAuthorization(httpProxy);
 
-  function agentOf(way: Way, tls: Tls | undefined): Agent {
-    const key = tls === undefined ? way : JSON.stringify([way, tls.certificate, tls.key, tls.ca]);
+  function agentOf(way: Way, tls: RequestTls | undefined): Agent {
+    const key =
+      tls === undefined ? way : JSON.stringify([way, tls.certificate, tls.key, tls.ca, tls.alsoPublic]);
     const route = way === 'proxied' ? way : 'direct';
     const agent =
       agents.get(key) ?? createAgent(connectorOf(route, tls, options), connectionsPerDestinationMax);
@@ -178,11 +181,11 @@ function createClient(origin: URL, connect: Connect): Client {
 /** Directly, to a destination; or to the proxy, through it where TLS is spoken with the destination itself. */
 function connectorOf(
   route: 'direct' | 'proxied',
-  tls: Tls | undefined,
+  tls: RequestTls | undefined,
   { guard, resolve, proxies }: EgressOptions,
 ): Connect {
   const common = { allowH2: false, timeout: CONNECT_TIMEOUT_MS };
-  const identity = { cert: tls?.certificate, key: tls?.key, ca: tls?.ca };
+  const identity = { cert: tls?.certificate, key: tls?.key, ca: tls && authoritiesOf(tls) };
   if (route === 'direct') {
     const make = buildConnector({ ...common, ...identity, lookup: guardedLookup(guard, resolve) });
     return (target, connection, callback) => {

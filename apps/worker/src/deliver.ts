@@ -10,6 +10,7 @@
  * deadline for the whole ends it: interim responses (1xx) without end too.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import { getCACertificates } from 'node:tls';
 import type { Destination, PhasesMs, Tls } from '@hookfleet/contract';
 import type { AttemptFailure } from './classify.ts';
 
@@ -29,6 +30,14 @@ export const CONNECT_TIMEOUT_MS = 10_000;
 // server's own Keep-Alive hint is heeded where it is shorter.
 export const IDLE_CONNECTION_MS = 4_000;
 
+/** `alsoPublic`: authorities of its own beside the public ones, and not in their place. */
+export type RequestTls = Tls & { readonly alsoPublic?: boolean };
+
+/** As Node.js takes them; undefined for the public ones. */
+export function authoritiesOf({ ca, alsoPublic = false }: RequestTls): string | string[] | undefined {
+  return ca !== undefined && alsoPublic ? [...getCACertificates('default'), ca] : ca;
+}
+
 export interface AttemptRequest {
   /** Without user and password: they stand in the headers. */
   readonly url: string;
@@ -38,7 +47,7 @@ export interface AttemptRequest {
   readonly body: string;
   /** For name look-up, connecting, sending, headers and body together. */
   readonly timeoutMs: number;
-  readonly tls?: Tls | undefined;
+  readonly tls?: RequestTls | undefined;
 }
 
 export type Answer = (

@@ -17,9 +17,15 @@ export type Token =
 
 export interface OAuthTokens {
   /** `timeoutMs`: what the caller can wait for it. */
-  get(auth: OAuth2, timeoutMs: number): Promise<Token>;
+  get(source: TokenSource, timeoutMs: number): Promise<Token>;
   /** For a token that was answered with 401: forgets it. False where that was done so recently that it won't help. */
-  reject(auth: OAuth2, token: string): boolean;
+  reject(source: TokenSource, token: string): boolean;
+}
+
+export interface TokenSource {
+  readonly auth: OAuth2;
+  /** The destination's authorities: they vouch for the token endpoint too, beside the public ones. */
+  readonly ca: string | undefined;
 }
 
 const TOKEN_TIMEOUT_MS = 10_000;
@@ -44,8 +50,8 @@ interface Entry {
 export function createOAuthTokens(deliver: Deliver, now: () => number): OAuthTokens {
   const entries = new Map<string, Entry>();
 
-  function entryOf(auth: OAuth2): Entry {
-    const key = JSON.stringify(auth);
+  function entryOf({ auth, ca }: TokenSource): Entry {
+    const key = JSON.stringify([auth, ca]);
     const entry = entries.get(key) ?? {};
     // The latest used last: the first is the one to forget.
     entries.delete(key);
@@ -54,9 +60,9 @@ export function createOAuthTokens(deliver: Deliver, now: () => number): OAuthTok
     return entry;
   }
 
-  async function fetchInto(entry: Entry, auth: OAuth2): Promise<Token> {
+  async function fetchInto(entry: Entry, { auth, ca }: TokenSource): Promise<Token> {
     try {
-      const request = tokenRequest(auth);
+      const request = tokenRequest(auth, ca);
       const answer = await deliver(request);
       const fetchedAtMs = now();
       const { token, lifetimeMs } = await readAnswer(answer, fetchedAtMs, maskTokenEchoesOf(auth, request));
@@ -68,14 +74,14 @@ export function createOAuthTokens(deliver: Deliver, now: () => number): OAuthTok
   }
 
   return {
-    get(auth, timeoutMs) {
-      const entry = entryOf(auth);
+    get(source, timeoutMs) {
+      const entry = entryOf(source);
       if (entry.token !== undefined && entry.token.expiresAtMs > now()) return Promise.resolve(entry.token);
-      entry.pending ??= fetchInto(entry, auth);
+      entry.pending ??= fetchInto(entry, source);
       return within(entry.pending, timeoutMs);
     },
-    reject(auth, token) {
-      const entry = entryOf(auth);
+    reject(source, token) {
+      const entry = entryOf(source);
       const isKnown = entry.token?.kind === 'token' && entry.token.token === token;
       // Somebody else has rejected it: the token that is there now, or on its way, is another.
       if (!isKnown) return true;
@@ -87,7 +93,7 @@ export function createOAuthTokens(deliver: Deliver, now: () => number): OAuthTok
   };
 }
 
-function tokenRequest(auth: OAuth2): AttemptRequest {
+function tokenRequest(auth: OAuth2, ca: string | undefined): AttemptRequest {
   const { tokenUrl, clientId, clientSecret, scope, audience, clientAuthentication = 'basic' } = auth;
   const form = new URLSearchParams({ grant_type: 'client_credentials' });
   if (scope !== undefined) form.set('scope', scope);
@@ -106,6 +112,7 @@ function tokenRequest(auth: OAuth2): AttemptRequest {
     },
     body: form.toString(),
     timeoutMs: TOKEN_TIMEOUT_MS,
+    ...(ca !== undefined && { tls: { ca, alsoPublic: true } }),
   };
 }
 

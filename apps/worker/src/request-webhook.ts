@@ -8,6 +8,7 @@
 import {
   type BundledWebhook,
   type Destination,
+  type OAuth2,
   requestContent,
   type TraceContext,
   withQuery,
@@ -77,13 +78,14 @@ export function createRequestWebhook({
 
   async function withToken(
     request: AttemptRequest,
-    auth: Parameters<OAuthTokens['get']>[0],
+    auth: OAuth2,
     elapsedMs: () => number,
   ): Promise<Omit<RequestedWebhook, 'durationMs'>> {
     const startedAtMs = now();
+    const source = { auth, ca: request.tls?.ca };
     let sent: Omit<RequestedWebhook, 'durationMs'> | undefined;
     for (;;) {
-      const token = await tokens.get(auth, request.timeoutMs - elapsedMs());
+      const token = await tokens.get(source, request.timeoutMs - elapsedMs());
       const leftMs = Math.floor(request.timeoutMs - elapsedMs());
       // A 401 that a fresh token can't be had for stands.
       if (sent !== undefined && (token.kind === 'failure' || leftMs < REQUEST_TIMEOUT_MIN_MS)) return sent;
@@ -98,7 +100,7 @@ export function createRequestWebhook({
       sent = { request: authorized, answer };
       const isStale =
         answer.kind === 'response' && answer.statusCode === 401 && token.fetchedAtMs < startedAtMs;
-      if (isSecond || !isStale || !tokens.reject(auth, token.token)) return sent;
+      if (isSecond || !isStale || !tokens.reject(source, token.token)) return sent;
     }
   }
 }

@@ -2,10 +2,12 @@
  * OAuth 2.0 client credentials against a real token endpoint: kept, shared, renewed, and what its failures become.
  * Takes about 2 s.
  */
+import { getCACertificates } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { OAuth2 } from '@hookfleet/contract';
-import { type Answer, type Receiver, startReceiver } from '@hookfleet/testkit';
+import { type Answer, createAuthority, type Receiver, startReceiver } from '@hookfleet/testkit';
 import { classify } from '../src/classify.ts';
+import { authoritiesOf } from '../src/deliver.ts';
 import { CLIENTS, cameBack, type Requests, setupRequests } from './setup-requests.ts';
 
 describe.each(CLIENTS)('with %s', (client) => {
@@ -218,5 +220,23 @@ describe.each(CLIENTS)('with %s', (client) => {
     await send({ clientSecret: 'another' });
     await send({ scope: 'more' });
     expect(authorizations()).toEqual(['Bearer token-1', 'Bearer token-2', 'Bearer token-3']);
+  });
+
+  test("a token endpoint is vouched for by the destination's authorities, and by the public ones", async () => {
+    const [authority, stranger] = await Promise.all([createAuthority('ours'), createAuthority('a stranger')]);
+    const server = await authority.issue('receiver.test');
+    const secure = await startReceiver(() => tokenAnswer(1), {
+      tls: { cert: server.certificate, key: server.key },
+    });
+    const tokenUrl = `${secure.url}/token`;
+    const sendWith = (ca: string) =>
+      requests.send({ url: `${receiver.url}/hook`, auth: auth({ tokenUrl }), tls: { ca } });
+    expect(cameBack(await sendWith(stranger.certificate))).toBe('auth');
+    expect(cameBack(await sendWith(authority.certificate))).toBe(200);
+    expect(authoritiesOf({ ca: 'ours', alsoPublic: true })).toEqual([
+      ...getCACertificates('default'),
+      'ours',
+    ]);
+    await secure.close();
   });
 });

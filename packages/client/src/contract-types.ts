@@ -90,13 +90,16 @@ export interface Destination {
    */
   readonly headers?: { readonly [name: string]: string } | undefined;
   readonly auth?: Authentication | undefined;
-  /** For requests to the destination; not for those to a token endpoint. */
+  /** For requests to the destination. Those to a token endpoint show no certificate. */
   readonly tls?: {
     /** The client's certificate as PEM, followed by intermediate ones. */
     readonly certificate?: string | undefined;
     /** The certificate's private key as PEM, without a passphrase. Written, never read back. */
     readonly key?: string | undefined;
-    /** Authorities, as PEM, that vouch for the destination instead of the public ones. */
+    /**
+     * Authorities, as PEM, that vouch for the destination instead of the public ones, and for its token
+     * endpoint beside them.
+     */
     readonly ca?: string | undefined;
   } | undefined;
   /**

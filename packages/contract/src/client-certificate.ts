@@ -23,7 +23,8 @@ export const Tls = Type.Object(
       Type.String({
         maxLength: PEM_LENGTH_MAX,
         format: 'pem-certificates',
-        description: 'Authorities, as PEM, that vouch for the destination instead of the public ones.',
+        description:
+          'Authorities, as PEM, that vouch for the destination instead of the public ones, and for its token endpoint beside them.',
       }),
     ),
   },
@@ -32,7 +33,7 @@ export const Tls = Type.Object(
     minProperties: 1,
     dependentRequired: { certificate: ['key'], key: ['certificate'] },
     keyOfCertificate: true,
-    description: 'For requests to the destination; not for those to a token endpoint.',
+    description: 'For requests to the destination. Those to a token endpoint show no certificate.',
   },
 );
 
