@@ -19,6 +19,7 @@ import {
   authoritiesOf,
   BODY_BYTES_MAX,
   CONNECT_TIMEOUT_MS,
+  CONNECTION_AGE_MAX_MS,
   type Deliver,
   type FailureCause,
   failureOf,
@@ -81,6 +82,7 @@ export function openDeliverWithUndici(
   agentsMax = AGENTS_MAX,
 ): { deliver: Deliver; close(): void } {
   const { guard, proxies, connectionsPerDestinationMax } = options;
+  const { connectionAgeMaxMs = CONNECTION_AGE_MAX_MS } = options;
   const routeOf = createEgressRoute(guard, proxies);
   const agents = new Map<string, Agent>();
   const httpProxy = proxies.httpProxy === undefined ? undefined : new URL(proxies.httpProxy);
@@ -91,7 +93,8 @@ export function openDeliverWithUndici(
       tls === undefined ? way : JSON.stringify([way, tls.certificate, tls.key, tls.ca, tls.alsoPublic]);
     const route = way === 'proxied' ? way : 'direct';
     const agent =
-      agents.get(key) ?? createAgent(connectorOf(route, tls, options), connectionsPerDestinationMax);
+      agents.get(key) ??
+      createAgent(connectorOf(route, tls, options), connectionsPerDestinationMax, connectionAgeMaxMs);
     // The latest used last: the first is the one to close.
     agents.delete(key);
     agents.set(key, agent);
@@ -143,18 +146,18 @@ export function openDeliverWithUndici(
   };
 }
 
-function createAgent(connect: Connect, connectionsMax: number): Agent {
+function createAgent(connect: Connect, connectionsMax: number, ageMaxMs: number): Agent {
   return new Agent({
     factory: (origin) =>
       new Pool(origin, {
         connections: connectionsMax,
         allowH2: false,
-        factory: (url) => createClient(url, connect),
+        factory: (url) => createClient(url, connect, ageMaxMs),
       }),
   });
 }
 
-function createClient(origin: URL, connect: Connect): Client {
+function createClient(origin: URL, connect: Connect, ageMaxMs: number): Client {
   const connection: Connection = { startedAtMs: 0, phases: {}, requests: 0 };
   const client = new Client(origin, {
     ...CLIENT_OPTIONS,
@@ -173,7 +176,8 @@ function createClient(origin: URL, connect: Connect): Client {
   const dispatch = client.dispatch.bind(client);
   client.dispatch = (options, handler) => {
     (handler as AttemptHandler).carriedBy(connection);
-    return dispatch(options, handler);
+    const isOld = connection.requests > 0 && performance.now() - connection.startedAtMs > ageMaxMs;
+    return dispatch(isOld ? { ...options, reset: true } : options, handler);
   };
   return client;
 }

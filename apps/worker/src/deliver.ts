@@ -29,6 +29,9 @@ export const CONNECT_TIMEOUT_MS = 10_000;
 // How long a connection is kept while nothing is sent. Longer than most servers' 5 s would only find it closed; a
 // server's own Keep-Alive hint is heeded where it is shorter.
 export const IDLE_CONNECTION_MS = 4_000;
+// A name that moves to another address is followed within this, however busy its connections are. A handshake a minute and
+// connection costs nothing beside what goes over it.
+export const CONNECTION_AGE_MAX_MS = 60_000;
 
 /** `alsoPublic`: authorities of its own beside the public ones, and not in their place. */
 export type RequestTls = Tls & { readonly alsoPublic?: boolean };

@@ -17,6 +17,8 @@ export interface EgressOptions {
   readonly guard: EgressGuard;
   readonly connectionsPerDestinationMax: number;
   readonly proxies: ProxySettings;
+  /** A connection that is older is used for no further request: CONNECTION_AGE_MAX_MS when absent. */
+  readonly connectionAgeMaxMs?: number | undefined;
   /** How names are resolved; Node's way where it is absent. */
   readonly resolve?: typeof dns.lookup | undefined;
 }

@@ -6,7 +6,7 @@ import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
-import { IDLE_CONNECTION_MS } from './deliver.ts';
+import { CONNECTION_AGE_MAX_MS, IDLE_CONNECTION_MS } from './deliver.ts';
 import { EgressBlockedError, type EgressGuard } from './egress-guard.ts';
 import { createEgressRoute, type EgressOptions } from './egress-route.ts';
 import { guardedLookup } from './guarded-lookup.ts';
@@ -30,6 +30,7 @@ type Callback = (error: Error | null, stream: Duplex) => void;
 export function createGotAgents({
   guard,
   connectionsPerDestinationMax,
+  connectionAgeMaxMs = CONNECTION_AGE_MAX_MS,
   proxies,
   resolve,
 }: EgressOptions): GotAgents {
@@ -41,6 +42,7 @@ export function createGotAgents({
     timeout: IDLE_CONNECTION_MS,
   } as const;
   const direct = guardedAgents(guardedLookup(guard, resolve), guard, options);
+  boundAge(direct, connectionAgeMaxMs);
   const directOnce = guardedAgents(guardedLookup(guard, resolve), guard, {
     maxSockets: connectionsPerDestinationMax,
   });
@@ -54,6 +56,7 @@ export function createGotAgents({
     http: new http.Agent({ ...options, proxyEnv }),
     https: new https.Agent({ ...options, proxyEnv }),
   };
+  boundAge(viaProxy, connectionAgeMaxMs);
   const routeOf = createEgressRoute(guard, proxies);
   return {
     direct,
@@ -82,6 +85,17 @@ function guardedAgents(
     };
   }
   return agents;
+}
+
+/** Before the agent gives a free connection to the next request. From the first one's end on. */
+function boundAge(pair: AgentPair, ageMaxMs: number): void {
+  const freeSinceMs = new WeakMap<net.Socket, number>();
+  for (const agent of Object.values(pair) as http.Agent[])
+    agent.prependListener('free', (socket: net.Socket) => {
+      const sinceMs = freeSinceMs.get(socket);
+      if (sinceMs === undefined) freeSinceMs.set(socket, performance.now());
+      else if (performance.now() - sinceMs > ageMaxMs) socket.destroy();
+    });
 }
 
 function destroyAll(...pairs: readonly AgentPair[]): void {

@@ -86,6 +86,17 @@ describe.each(CLIENTS)('with %s', (client) => {
     requests.close();
   });
 
+  test('a connection that has grown old makes room for another, also while others wait for it', async () => {
+    const requests = await setupRequests({ client, connectionAgeMaxMs: 0, connectionsMax: 1 });
+    for (let i = 0; i < 4; i += 1) expect(cameBack(await requests.send({ url: receiver.url }))).toBe(200);
+    const before = receiver.connectionsTotal();
+    expect(before).toBeGreaterThan(1);
+    const sent = await Promise.all(Array.from({ length: 4 }, () => requests.send({ url: receiver.url })));
+    expect(sent.map(cameBack)).toEqual([200, 200, 200, 200]);
+    expect(receiver.connectionsTotal()).toBeGreaterThan(before + 1);
+    requests.close();
+  });
+
   test('a look-up that hangs is ended by the deadline', async () => {
     const requests = await setupRequests({ client, resolve: resolver() });
     const sent = await requests.send({ ...named('hangs.test'), timeoutMs: 150 });

@@ -28,6 +28,7 @@ export async function setupRequests({
   attemptTimeoutMs = 600_000,
   now = Date.now,
   connectionsMax = 50,
+  connectionAgeMaxMs,
   resolve,
 }: {
   client?: HttpClientName;
@@ -36,11 +37,13 @@ export async function setupRequests({
   attemptTimeoutMs?: number;
   now?: () => number;
   connectionsMax?: number;
+  connectionAgeMaxMs?: number;
   resolve?: EgressOptions['resolve'];
 } = {}): Promise<Requests> {
   const { deliver, close } = await openHttpClient(client, {
     guard: createEgressGuard(allow),
     connectionsPerDestinationMax: connectionsMax,
+    connectionAgeMaxMs,
     proxies: { httpsProxy: undefined, httpProxy: undefined, noProxy: [], ...proxies },
     resolve,
   });
