@@ -3,7 +3,7 @@ import type { RefusedError } from './errors.ts';
 import type { CustomEvent, Webhook, WebhookStatus } from './contract-types.ts';
 
 export interface ClientOptions {
-  /** Milliseconds that a call and all of its tries may take: 30,000 when absent. */
+  /** Milliseconds that a call and all of its tries may take: 30,000 when absent. Infinity is 24 days. */
   readonly deadlineMs?: number | undefined;
 }
 
@@ -74,6 +74,6 @@ export interface Client {
   ): AsyncGenerator<BulkResult<Item, Reported>, void, undefined>;
   /** A webhook's state and attempts. Undefined where the id is unknown, or so old that it is forgotten. */
   find(id: string, options?: CallOptions): Promise<WebhookStatus | undefined>;
-  /** Lets go of connections and timers. Calls that are under way then fail. */
+  /** Lets go of connections and timers. Calls that are under way end in UnavailableError, later ones in an error. */
   close(): Promise<void>;
 }

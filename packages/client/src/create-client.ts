@@ -6,23 +6,42 @@
 import { randomBytes } from 'node:crypto';
 import type { CallOptions, Client, ClientOptions } from './client.ts';
 import type { CustomEvent, Webhook } from './contract-types.ts';
-import { RefusedError } from './errors.ts';
+import { UnavailableError } from './errors.ts';
+import { toText } from './json-text.ts';
 import { sendAll } from './send-all.ts';
 import type { Transport } from './transport.ts';
+import { timeLimitMs } from './time-limit.ts';
 import { withRetries } from './with-retries.ts';
 
 const DEADLINE_MS = 30_000;
 
 export function createClient(transport: Transport, options: ClientOptions): Client {
-  const deadlineMs = options.deadlineMs ?? DEADLINE_MS;
-  if (!(deadlineMs > 0)) throw new TypeError('deadlineMs must be a number above 0');
+  const deadlineMs = timeLimitMs('deadlineMs', options.deadlineMs ?? DEADLINE_MS);
+  const underWay = new Set<AbortController>();
+  let isClosed = false;
   const newKey = createKeys();
   const webhookText = (webhook: Webhook) =>
     toText({ ...webhook, idempotencyKey: webhook?.idempotencyKey ?? newKey() });
   const eventText = (event: CustomEvent) => toText({ ...event, id: event?.id ?? newKey() });
 
-  const tried = <T>(attempt: (signal: AbortSignal) => Promise<T>, call: CallOptions) =>
-    withRetries(attempt, { deadlineMs: call.deadlineMs ?? deadlineMs, signal: call.signal });
+  async function tried<T>(
+    attempt: (signal: AbortSignal) => Promise<T>,
+    { signal, ...call }: CallOptions,
+  ): Promise<T> {
+    if (isClosed) throw new Error('the client is closed');
+    const limitMs = call.deadlineMs === undefined ? deadlineMs : timeLimitMs('deadlineMs', call.deadlineMs);
+    signal?.throwIfAborted();
+    const ending = new AbortController();
+    const onAbort = () => ending.abort(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    underWay.add(ending);
+    try {
+      return await withRetries(attempt, { deadlineMs: limitMs, signal: ending.signal });
+    } finally {
+      underWay.delete(ending);
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
 
   return {
     async enqueue(webhook, call = {}) {
@@ -52,7 +71,11 @@ export function createClient(transport: Transport, options: ClientOptions): Clie
         },
       }),
     find: (id, call = {}) => tried((signal) => transport.find(id, signal), call),
-    close: () => transport.close(),
+    close() {
+      isClosed = true;
+      for (const ending of underWay) ending.abort(new UnavailableError('the client was closed'));
+      return transport.close();
+    },
   };
 }
 
@@ -61,20 +84,6 @@ function createKeys(): () => string {
   const client = randomBytes(15).toString('base64url');
   let count = 0;
   return () => `${client}-${(count++).toString(36)}`;
-}
-
-function toText(value: object): string {
-  try {
-    return JSON.stringify(value);
-  } catch (error) {
-    throw new RefusedError({
-      type: 'about:blank',
-      title: 'Bad Request',
-      status: 400,
-      detail: 'Some fields are at fault.',
-      errors: [{ field: '', type: 'INVALID_VALUE', detail: `is no JSON: ${(error as Error).message}` }],
-    });
-  }
 }
 
 /** Paths of a call, as in events[3].properties.price, as those of its events. */

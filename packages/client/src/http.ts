@@ -4,6 +4,7 @@ import type { Client, ClientOptions } from './client.ts';
 import type { Problem, WebhookStatus } from './contract-types.ts';
 import { createClient } from './create-client.ts';
 import { RefusedError, UnavailableError } from './errors.ts';
+import { timeLimitMs } from './time-limit.ts';
 import type { Transport } from './transport.ts';
 
 export * from './index.ts';
@@ -21,21 +22,19 @@ const TRY_MS = 10_000;
 
 /** Opens no connection yet. Throws a TypeError for options that can't be used. */
 export function connectHttp(options: HttpOptions): Client {
-  const { url, apiKey, tryMs = TRY_MS } = options;
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
-    throw new TypeError('url must be an http or https URL');
-  const { username, password } = new URL(url);
-  // fetch refuses such a URL, in words that hold the password.
-  if (username !== '' || password !== '')
-    throw new TypeError('url must not hold a user or password: the key of the producer is apiKey');
-  if (!(tryMs > 0)) throw new TypeError('tryMs must be a number above 0');
-  const base = url.replace(/\/+$/, '');
+  const { url, apiKey } = options;
+  const base = checkUrl(url);
+  // fetch refuses such a header, in words that hold the key.
+  if (apiKey !== undefined && !/^[\x21-\x7e]+$/.test(apiKey))
+    throw new TypeError('apiKey must be of printable ASCII, without blanks');
+  const tryMs = timeLimitMs('tryMs', options.tryMs ?? TRY_MS);
 
-  /** Undefined for what isn't there. */
+  /** Undefined for a webhook that isn't there. */
   async function call<T>(
     method: 'GET' | 'POST',
     path: string,
     signal: AbortSignal,
+    fits: (told: Partial<T>) => boolean,
     body?: string,
   ): Promise<T | undefined> {
     const { response, text } = await answerOf(`${base}${path}`, tryMs, signal, {
@@ -49,39 +48,81 @@ export function connectHttp(options: HttpOptions): Client {
       ...(body !== undefined && { body }),
     });
     const told = parsed(response, text);
-    if (response.ok && told !== undefined) return told as T;
-    if (method === 'GET' && response.status === 404 && told !== undefined) return undefined;
-    const problem = problemOf(response, told);
+    if (response.ok && isObject(told) && fits(told as Partial<T>)) return told as T;
+    // Other servers have a 404 too: an aggregator, whatever stands before a producer.
+    if (method === 'GET' && response.status === 404 && isNoSuchWebhook(told)) return undefined;
+    const problem = problemOf(response, response.ok ? undefined : told);
     if (!mayWorkLater(response.status)) throw new RefusedError(problem);
     throw new UnavailableError(problem.detail ?? problem.title, {
       retryAfterMs: parseRetryAfterMs(response.headers.get('retry-after'), Date.now()),
     });
   }
 
-  async function post<T>(path: string, body: string, signal: AbortSignal): Promise<T> {
-    return (await call<T>('POST', path, signal, body)) as T;
+  async function post<T>(
+    path: string,
+    body: string,
+    signal: AbortSignal,
+    fits: (told: Partial<T>) => boolean,
+  ): Promise<T> {
+    return (await call<T>('POST', path, signal, fits, body)) as T;
   }
 
   const transport: Transport = {
     async enqueue(webhook, signal) {
-      return (await post<{ id: string }>('/v1/webhooks', webhook, signal)).id;
+      const fits = ({ id }: { id?: unknown }) => typeof id === 'string';
+      return (await post<{ id: string }>('/v1/webhooks', webhook, signal, fits)).id;
     },
     async enqueueBulk(webhooks, signal) {
       const body = `{"webhooks":[${webhooks.join(',')}]}`;
-      return (await post<{ ids: string[] }>('/v1/webhooks/bulk', body, signal)).ids;
+      const fits = ({ ids }: { ids?: unknown }) => Array.isArray(ids) && ids.length === webhooks.length;
+      return (await post<{ ids: string[] }>('/v1/webhooks/bulk', body, signal, fits)).ids;
     },
     async report(event, signal) {
-      return (await post<{ ignored: string[] }>('/v1/events', event, signal)).ignored;
+      return (await post<{ ignored: string[] }>('/v1/events', event, signal, isReported)).ignored;
     },
     async reportBulk(events, signal) {
       const body = `{"events":[${events.join(',')}]}`;
-      return (await post<{ ignored: string[] }>('/v1/events', body, signal)).ignored;
+      return (await post<{ ignored: string[] }>('/v1/events', body, signal, isReported)).ignored;
     },
-    find: (id, signal) => call<WebhookStatus>('GET', `/v1/webhooks/${encodeURIComponent(id)}`, signal),
+    find: (id, signal) =>
+      call<WebhookStatus>(
+        'GET',
+        `/v1/webhooks/${encodeURIComponent(id)}`,
+        signal,
+        (told) => typeof told.state === 'string',
+      ),
     // fetch keeps its connections by itself, and lets go of those that idle.
     close: async () => undefined,
   };
   return createClient(transport, options);
+}
+
+/** The address without a slash at its end. Throws a TypeError that shows nothing of it. */
+function checkUrl(url: string): string {
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+    throw new TypeError('url must be an http or https URL');
+  const { username, password, search, hash } = new URL(url);
+  // fetch refuses such a URL, in words that hold the password.
+  if (username !== '' || password !== '')
+    throw new TypeError('url must not hold a user or password: the key of the producer is apiKey');
+  if (search !== '' || hash !== '' || /[\s?#\\]/.test(url))
+    throw new TypeError('url must be an address alone, without query, fragment or blanks');
+  const base = url.replace(/\/+$/, '');
+  if (/\/v1(?:\/|$)/.test(new URL(base).pathname))
+    throw new TypeError('url must be the address before /v1, as in http://127.0.0.1:8080');
+  return base;
+}
+
+function isObject(told: unknown): told is object {
+  return typeof told === 'object' && told !== null && !Array.isArray(told);
+}
+
+function isNoSuchWebhook(told: unknown): boolean {
+  return isObject(told) && String((told as Partial<Problem>).detail).startsWith('There is no webhook ');
+}
+
+function isReported({ ignored }: { ignored?: unknown }): boolean {
+  return Array.isArray(ignored);
 }
 
 /** Throws UnavailableError where there is no answer within `tryMs`. */
