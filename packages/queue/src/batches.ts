@@ -39,6 +39,7 @@ import {
   WEBHOOKS_QUEUE,
 } from '@hookfleet/contract';
 import { noteBatch, noteWaiting } from './attempt-log.ts';
+import { lossesOf } from './count-losses.ts';
 import { attemptLogKey, bundleName, dueLotsKey, lotKeys, shardPrefix } from './keys.ts';
 import { onceAvailable } from './once-available.ts';
 import { createPositionAllocator } from './positions.ts';
@@ -143,6 +144,7 @@ export function openBatches(
       [campaignId, messageId, channelConfigId].every((id) => typeof id === 'string'),
   );
   const tellOfEntries = createTellOnce('an entry of a lot', onUnreadable);
+  const losses = lossesOf(connection);
   const queues = openShardQueues(WEBHOOKS_QUEUE, options);
   const positions = createPositionAllocator();
 
@@ -191,6 +193,7 @@ export function openBatches(
   async function sendOne(lot: Lot, { batching, isCancelled, controlsVersion }: LotSettings) {
     const { due, order, data, state, cut, leases, gathered, aside } = keysOf(lot);
     const proposed = proposeId(lot);
+    let before = losses();
     const { size, maxWaitMs = BATCH_WAIT_DEFAULT_MS } = batching ?? { size: BATCH_SIZE_MAX, maxWaitMs: 0 };
     const [nextInMs, headText, unreadable, batchId, ...flat] = (await runScript(
       connection,
@@ -213,16 +216,26 @@ export function openBatches(
     }
     // One whose maker died may stand in its webhooks' logs already: it stays a batch.
     const isBatch = batching !== undefined || batchId !== proposed;
-    await onceAvailable(async () => {
+    async function add(): Promise<void> {
       if (members.length === 0) return;
-      await (isBatch ? addBatch(lot, batchId, head, members) : addSingles(lot, head, members));
-    });
+      await onceAvailable(() =>
+        isBatch ? addBatch(lot, batchId as string, head, members) : addSingles(lot, head, members),
+      );
+    }
+    for (await add(); losses() !== before; await add()) {
+      before = losses();
+      // The master that there is now may not know of the cut, nor of what was added: its webhooks are in the lot there.
+      if ((await onceAvailable(() => connection.hexists(cut, batchId))) === 0)
+        return { isSent: true, nextInMs };
+    }
     await runScript(
       connection,
       'settleBatch',
       [due, order, data, state, cut, leases, gathered],
       [lot.name, batchId],
     );
+    // It may have been settled by a master that was not given the batch.
+    if (losses() !== before) await add();
     return { isSent: true, nextInMs };
   }
 

@@ -197,9 +197,10 @@ function reconnectDelayMs(times: number): number {
   return Math.min(50 * 2 ** Math.min(times, 10), RECONNECT_DELAY_MAX_MS);
 }
 
-// What Redis answers when it can't take writes now, though it is there.
+// What Redis answers when it can't take writes now, though it is there. NOSCRIPT: ioredis (6.0.0) brings a script along when
+// Redis doesn't have it, but not in a pipeline that a cluster has led to another master; the next brings it.
 const REFUSALS =
-  /^(?:OOM|LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|MISCONF|NOREPLICAS|BUSY|UNBLOCKED)\b/;
+  /^(?:OOM|LOADING|READONLY|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|MISCONF|NOREPLICAS|BUSY|UNBLOCKED|NOSCRIPT)\b/;
 const CONNECTION_ERRORS =
   /Connection is closed|aborted due to connection close|Stream isn't writeable|Command timed out|max retries per request|Cluster isn't ready|None of startup nodes|Failed to refresh slots|Too many Cluster redirections|All sentinels are unreachable|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND/i;
 

@@ -15,6 +15,7 @@ import {
   WEBHOOKS_QUEUE,
 } from '@hookfleet/contract';
 import { type BundleHead, isDeadLetter, noteReplay, readWebhookLog, type WebhookLog } from './attempt-log.ts';
+import { lossesOf } from './count-losses.ts';
 import type { KnownControls } from './known-controls.ts';
 import { attemptLogKey, deadLettersKey, retryJobId, shardPrefix } from './keys.ts';
 import { queuePriority } from './queue-priority.ts';
@@ -120,6 +121,7 @@ export interface DeadLettersOptions extends ShardOptions {
 
 export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
   const { connection, prefix, shards, controls } = options;
+  const losses = lossesOf(connection);
   const queues = openShardQueues(WEBHOOKS_QUEUE, options);
 
   function logKey({ shard, run, first }: WebhookLocation): string {
@@ -224,15 +226,20 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
       recheck: true,
       webhooks: [webhook],
     };
-    await queues.of(shard).add(data.campaignId, data, {
+    const job = {
       jobId: retryJobId(run, first, index, attempt),
       delay: delayMs,
       priority: REPLAY_PRIORITY,
       removeOnComplete: true,
       attempts: 1,
-    });
-    await noteReplay(connection, logKey(location), index, attempt);
-    return true;
+    };
+    for (;;) {
+      const before = losses();
+      await queues.of(shard).add(data.campaignId, data, job);
+      await noteReplay(connection, logKey(location), index, attempt);
+      // Else the note may have come to a master that was not given the job.
+      if (losses() === before) return true;
+    }
   }
 
   async function isCancelledNow(campaignId: string): Promise<boolean> {

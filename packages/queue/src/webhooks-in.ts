@@ -20,6 +20,7 @@ import { Job, Worker } from 'bullmq';
 import { createBundleCapacity, type JobWeight } from './bundle-capacity.ts';
 import { lossesOf } from './count-losses.ts';
 import { shardPrefix } from './keys.ts';
+import { onceAvailable } from './once-available.ts';
 import { refuseLaterVersion } from './later-version.ts';
 import type { ShardOptions } from './shard-queues.ts';
 
@@ -164,15 +165,13 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
       if (typeof end === 'object' && isSure()) return void (await delay(job, token, end));
       if (end !== 'finished' || !isSure()) return void (await job.moveToWait(token));
       const next = await complete(worker, job, token);
-      // Whatever becomes of it: the next is in hand already.
-      if (!isSure()) await addAgain(worker, job).catch((failure: Error) => onError(failure, context));
+      if (!isSure()) await bringBack(worker, job, context);
       return next;
     } catch (error) {
       onError(error as Error, context);
       inHand.settled(weight.webhooks);
-      await setAside(job, token, error as Error)
-        .then(() => (isSure() ? undefined : addAgain(worker, job)))
-        .catch((failure: Error) => onError(failure, context));
+      await setAside(job, token, error as Error).catch((failure: Error) => onError(failure, context));
+      if (!isSure()) await bringBack(worker, job, context);
       return undefined;
     } finally {
       running.delete(job);
@@ -231,10 +230,13 @@ export function consumeWebhooks(options: ConsumeWebhooksOptions): WebhooksConsum
       await job.moveToDelayed(Date.now() + PAUSE_AFTER_ERROR_MS * Math.min(job.attemptsStarted, 60), token);
   }
 
-  /** Changes nothing where the job is there still. */
-  async function addAgain(worker: Worker, { name, data, id, opts }: Job): Promise<void> {
+  /** Adds the job again: changes nothing where it is there still. Redis may be away for as long as a failover takes. */
+  async function bringBack(worker: Worker, job: Job, context: Record<string, unknown>): Promise<void> {
+    const { name, data, id, opts } = job;
     const again = Array.isArray(data?.webhooks) ? { ...data, recheck: true } : data;
-    await Job.create(worker, name, again, { ...opts, delay: 0, jobId: id as string });
+    await onceAvailable(() =>
+      Job.create(worker, name, again, { ...opts, delay: 0, jobId: id as string }),
+    ).catch((error: Error) => onError(error, context));
   }
 
   async function renewLocks(): Promise<void> {

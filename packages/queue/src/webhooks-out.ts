@@ -27,7 +27,7 @@ import { countScheduled } from './due-later.ts';
 import { findWebhook } from './find-webhook.ts';
 import { createGroupCommit } from './group-commit.ts';
 import type { KnownControls } from './known-controls.ts';
-import { bundleName, idempotencyDigest, idempotencyKeyName, shardPrefix } from './keys.ts';
+import { attemptLogKey, bundleName, idempotencyDigest, idempotencyKeyName, shardPrefix } from './keys.ts';
 import { type PackedBundle, packInSteps, shardOf, type WebhookToEnqueue } from './pack-bundles.ts';
 import { createPositionAllocator } from './positions.ts';
 import { type ReplicaWait, shardKeys } from './replica-wait.ts';
@@ -189,30 +189,41 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
     return found;
   }
 
-  async function commit(keyed: readonly Keyed[]): Promise<void> {
+  async function commit(jobs: readonly JobToAdd[], keyed: readonly Keyed[]): Promise<void> {
+    const jobOf = new Map(
+      jobs.flatMap((job) => job.bundle.webhooks.map(({ index }) => [webhookIdOf(job, index), job] as const)),
+    );
     await Promise.all(
-      [...Map.groupBy(keyed, ({ shard }) => shard)].map(([shard, of]) =>
-        runScript(
+      [...Map.groupBy(keyed, ({ shard }) => shard)].map(([shard, of]) => {
+        const tag = shardPrefix(prefix, shard);
+        const ofShard = [...new Set(of.map(({ id }) => jobOf.get(id) as JobToAdd))];
+        const nthOf = new Map(ofShard.map((job, i) => [job, i + 1]));
+        return runScript(
           connection,
           'commitWebhookIds',
-          of.map(({ digest }) => idempotencyKeyName(shardPrefix(prefix, shard), digest)),
-          of.map(({ id }) => id),
-        ),
-      ),
+          [
+            ...of.map(({ digest }) => idempotencyKeyName(tag, digest)),
+            ...ofShard.flatMap(({ jobId, bundle: { run, first } }) => [
+              queues.of(shard).toKey(jobId),
+              attemptLogKey(tag, run, first),
+            ]),
+          ],
+          [of.length, ...of.flatMap(({ id }) => [id, nthOf.get(jobOf.get(id) as JobToAdd) as number])],
+        );
+      }),
     );
   }
 
-  /** Leaves out what is known by its key, and puts the id that it has into `ids`. `isSure`: over one connection. */
+  /** Leaves out what is known by its key, and puts the id that it has into `ids`. */
   async function addOnce(
     packed: readonly PackedBundle[],
     keyed: readonly Keyed[],
     ids: string[],
-    isSure: () => boolean,
   ): Promise<void> {
     const found = await reserve(keyed);
     const { jobs, uncommitted } = leaveOutKnown(packed, keyed, found, ids);
     await addJobs(jobs);
-    if (isSure()) await commit(uncommitted);
+    await commit(jobs, uncommitted);
   }
 
   /** Resolves with the ids in the webhooks' order when all are in Redis. */
@@ -253,10 +264,9 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
     const beganAt = performance.now();
     for (let bundles = packed; ; bundles = packed.map(toRecheck)) {
       const before = losses();
-      const isSure = () => losses() === before;
       if (keyed.length === 0) await addJobs(bundles.map(toJob));
-      else await addOnce(bundles, keyed, ids, isSure);
-      if (isSure()) return ids;
+      else await addOnce(bundles, keyed, ids);
+      if (losses() === before) return ids;
       // Who waits has been promised an answer.
       if (performance.now() - beganAt > AGAIN_WITHIN_MS)
         throw new Error('NOREPLICAS the connection was lost while it has written');
@@ -383,6 +393,10 @@ function withoutMembers({ shard, bundle, members }: PackedBundle, known: Readonl
 /** Who runs it looks into the log first: it may have been run. */
 function toRecheck(packed: PackedBundle): PackedBundle {
   return { ...packed, bundle: { ...packed.bundle, recheck: true } };
+}
+
+function webhookIdOf({ shard, bundle: { run, first } }: JobToAdd, index: number): string {
+  return formatWebhookId({ shard, run, first, index });
 }
 
 function toJob({ shard, bundle }: PackedBundle): JobToAdd {

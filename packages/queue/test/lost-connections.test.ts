@@ -15,19 +15,26 @@ import {
   consumeWebhooks,
   createOutcomeRecorder,
   createSecretBox,
+  defineScripts,
   disconnectRedis,
   joinShards,
+  openBatches,
   openCircuits,
+  openDeadLetters,
   openResultsOut,
   openWebhooksOut,
   type RedisConnection,
   readBundleLog,
   openKnownControls,
 } from '../src/index.ts';
+import { recordAttempts } from '../src/attempt-log.ts';
 import { attemptLogKey, shardPrefix } from '../src/keys.ts';
-import { backlogOf, bundleOf, connect, outcomeOf, testServer, webhook } from './setup-queue.ts';
+import { backlogOf, BOUNCED, bundleOf, connect, outcomeOf, testServer, webhook } from './setup-queue.ts';
 
 const server = testServer();
+const BATCHING = { size: 3, maxWaitMs: 3_600_000 };
+// A key that is named when a job is completed.
+const THE_END = ':completed';
 const TIMES = { lockDurationMs: 30_000, stalledIntervalMs: 30_000 };
 let proxy: TcpProxy;
 /** Through the proxy. */
@@ -70,6 +77,24 @@ function openOut(over: RedisConnection) {
   });
 }
 
+/**
+ * When what holds the text has been sent, the queue is emptied before its answer comes: as if it had come to a master that was
+ * not given what was written before it. `isNoticed`: the connection tells that it was lost. A real loss would fail what is on
+ * its way.
+ */
+function losesQueueOn(text: string, over: RedisConnection, isNoticed: boolean): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  proxy.onRequest((piece) => {
+    if (!piece.includes(text)) return true;
+    proxy.onRequest(undefined);
+    const goOn = proxy.stall();
+    if (isNoticed) over.emit('close');
+    webhooks.obliterate({ force: true }).then(resolve, reject).finally(goOn);
+    return true;
+  });
+  return promise;
+}
+
 /** Runs the bundle twice. Resolves with the runs when nothing is left in the queue. */
 async function runTwice(process: (run: BundleRun, nth: number) => Promise<void>): Promise<BundleRun[]> {
   const runs: BundleRun[] = [];
@@ -110,10 +135,31 @@ test('a bundle whose end was sent twice, over two connections, is looked at agai
   const out = openOut(server.connection);
   await out.enqueue([webhook()]);
   const runs = await runTwice(async (_run, nth) => {
-    // The next that is sent is the job's end.
-    if (nth === 1) void proxy.loseReplyAfter('evalsha');
+    if (nth === 1) void proxy.loseReplyAfter(THE_END);
   });
   expect(runs.map(({ data }) => (data as Bundle).recheck)).toEqual([undefined, true]);
+  await out.close();
+});
+
+test('a bundle whose end is in doubt is looked at again, however long Redis takes no writes then', async () => {
+  const admin = server.connection;
+  const setReplicas = (count: string) => admin.config('SET', 'min-replicas-to-write', count);
+  const refusals = async () => {
+    const [, count = '0'] = /NOREPLICAS:count=(\d+)/.exec(await admin.info('errorstats')) ?? [];
+    return Number(count);
+  };
+  const out = openOut(admin);
+  await out.enqueue([webhook()]);
+  let refused: Promise<unknown> = Promise.resolve();
+  await runTwice(async (_run, nth) => {
+    if (nth > 1) return;
+    refused = proxy
+      .loseReplyAfter(THE_END)
+      .then(() => setReplicas('1'))
+      .then(() => eventually(async () => expect(await refusals()).toBeGreaterThan(1)))
+      .then(() => setReplicas('0'));
+  });
+  await refused;
   await out.close();
 });
 
@@ -167,16 +213,9 @@ test('a call that loses the connection between its writes makes them again, unde
     onError: () => undefined,
   });
   await eventually(() => failFast.ping());
-  let emptied: Promise<unknown> | undefined;
   const out = openOut(failFast);
-  // When the bundle is there, and its acceptance is on its way. A real loss would fail what is on its way, and the call.
-  proxy.onRequest((piece) => {
-    if (emptied === undefined && piece.includes('acceptances')) {
-      emptied = webhooks.obliterate({ force: true });
-      failFast.emit('close');
-    }
-    return true;
-  });
+  // The bundle is there, and its acceptance is on its way.
+  const emptied = losesQueueOn('acceptances', failFast, true);
   const [id] = await out.enqueue([webhook({ idempotencyKey: 'k' })]);
   await emptied;
   expect(await webhooks.getWaitingCount()).toBe(1);
@@ -184,6 +223,60 @@ test('a call that loses the connection between its writes makes them again, unde
   expect(await webhooks.getWaitingCount()).toBe(1);
   await out.close();
   disconnectRedis(failFast);
+});
+
+test('an idempotency key stands for a webhook that is there: it is not committed on a master that has no such job', async () => {
+  const out = openOut(connection);
+  const emptied = losesQueueOn('acceptances', connection, false);
+  const [id] = await out.enqueue([webhook({ idempotencyKey: 'k' })]);
+  await emptied;
+  expect(await webhooks.getWaitingCount()).toBe(0);
+  // The caller was not told that it is kept, and makes the call again.
+  expect(await out.enqueue([webhook({ idempotencyKey: 'k' })])).toEqual([id]);
+  expect(await webhooks.getWaitingCount()).toBe(1);
+  await out.close();
+});
+
+test('a batch is added again if its lot was settled over another connection than it was added over', async () => {
+  const batches = openBatches({
+    ...options,
+    retentionMs: 3_600_000,
+    leaseMs: 60_000,
+    settingsOf: async () => ({ batching: BATCHING, isCancelled: false, controlsVersion: 0 }),
+  });
+  const bundle = bundleOf(BATCHING.size, { channelConfigId: '31' });
+  const ofOneMessage = bundle.webhooks.map((one) => ({ ...one, messageId: 'm' }));
+  const [gathered] = await batches.gather(0, bundle, ofOneMessage, BATCHING);
+  if (gathered === undefined) throw new Error('nothing was gathered');
+  // The script's own words: it is sent for the first time.
+  const emptied = losesQueueOn("'DECRBY', KEYS[7]", connection, true);
+  await batches.send(gathered.lot);
+  await emptied;
+  expect(await webhooks.getWaitingCount()).toBe(1);
+  await batches.close();
+});
+
+test('a replay is added again if it was noted over another connection than it was added over', async () => {
+  defineScripts(connection);
+  const bundle = bundleOf(1);
+  const [only] = bundle.webhooks as [(typeof bundle.webhooks)[0]];
+  const dead = { outcome: outcomeOf(bundle, only, { ...BOUNCED, final: true }), nextAttemptAtMs: undefined };
+  const retention = { attemptsMs: 3_600_000, deadLettersMs: 3_600_000 };
+  await recordAttempts(
+    connection,
+    shardPrefix(server.prefix, 0),
+    [{ bundle, webhook: only, ...dead }],
+    retention,
+  );
+  const deadLetters = openDeadLetters({
+    ...options,
+    controls: openKnownControls({ ...options, onError: () => undefined }),
+  });
+  const emptied = losesQueueOn('0.replay', connection, true);
+  expect(await deadLetters.replay(dead.outcome.webhookId)).toBe('replayed');
+  await emptied;
+  expect(await webhooks.getJobCountByTypes('waiting', 'prioritized')).toBe(1);
+  await deadLetters.close();
 });
 
 test('all controls are read again: a change that is known here may be unknown to the master that took over', async () => {
