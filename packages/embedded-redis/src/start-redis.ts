@@ -181,6 +181,8 @@ function untilServing(port: number): { serving: Promise<unknown>; giveUp: () => 
     port,
     retryStrategy: () => 20,
     maxRetriesPerRequest: null,
+    // A replica that is ready may load its master's copy right after. 2: the command is sent again.
+    reconnectOnError: ({ message }) => (message.startsWith('LOADING') ? 2 : false),
     // How long a socket that is already closed is waited for.
     disconnectTimeout: 10,
   });
