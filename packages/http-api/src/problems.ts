@@ -75,7 +75,7 @@ export function addProblemReplies(app: FastifyInstance, isUnavailable: (error: E
       return send(reply, 400, 'Some fields are at fault.', toFieldErrors(error.validation as never));
     }
     if (isUnavailable(error)) {
-      request.log.warn({ err: error }, 'request.unavailable');
+      request.log.warn({ err: error, durationMs: Math.round(reply.elapsedTime) }, 'request.unavailable');
       reply.header('retry-after', '1');
       return send(reply, 503, 'Redis is away or refuses writes; nothing is known to be kept. Try again.');
     }
