@@ -37,10 +37,10 @@ export const ROLLING_SHORT = { webhooksPerSecond: 100, holdMs: 250, rounds: 1 } 
 export const ROLLING_LONG = { webhooksPerSecond: 300, holdMs: 3_000, rounds: 3 } as const;
 
 /**
- * The last commit of the day before the drill was written: what fleets ran then. Later ones need no change here as long as
- * this one can be upgraded from; a release takes its place.
+ * The last commit before scheduling and failover were redesigned: what fleets ran then. Later ones need no change here as long
+ * as this one can be upgraded from; a release takes its place.
  */
-export const EARLIER_VERSION = '677d882a8fa647bcd41690090543c668930d3234';
+export const EARLIER_VERSION = '19a457724bb212e00e323c973cada22382d040d8';
 
 const COUNTS = { producer: 2, worker: 2, aggregator: 2 } as const;
 const UP = ['aggregator', 'worker', 'producer'] as const satisfies readonly Role[];
