@@ -34,7 +34,7 @@ import type {
 import { isBatch, RESPONSE_EXCERPT_BYTES_MAX, recipientsOf } from '@hookfleet/contract';
 import type { RedisConnection } from './connection.ts';
 import { dueLaterField, growthOfRetries, retryField } from './due-later.ts';
-import { attemptLogKey, attemptsCounterKey, deadLettersKey, dueLaterKey } from './keys.ts';
+import { attemptLogKey, attemptsCounterKey, deadLettersKey, dueLaterKey, webhookJobKey } from './keys.ts';
 import { isTime, parseStored, readObject } from './read-stored.ts';
 import { runScript } from './scripts.ts';
 
@@ -314,7 +314,7 @@ export async function claimWebhooks(
   const reply = await runScript(
     connection,
     'claimWebhooks',
-    [attemptLogKey(shardTag, bundle.run, bundle.first)],
+    [attemptLogKey(shardTag, bundle.run, bundle.first), webhookJobKey(shardTag, '')],
     [jobId, lifetimeMs, ...indexes],
   );
   const flat = reply as string[];

@@ -35,6 +35,7 @@
  *     {hookfleet}:test:…         a channel's test: that it is wanted, what came of it
  */
 import { createHash } from 'node:crypto';
+import { WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import { shardTag } from './shard-tag.ts';
 
 /** In braces stands what decides the slot of a key in a Redis Cluster: others inside would spread what belongs together. */
@@ -51,6 +52,11 @@ export function shardPrefix(prefix: string, shard: number): string {
 /** A bundle's attempt log: a hash, described in attempt-log.ts. */
 export function attemptLogKey(shardTag: string, run: string, first: number): string {
   return `${shardTag}:log:${bundleName(run, first)}`;
+}
+
+/** BullMQ's, of a job in the webhooks queue. */
+export function webhookJobKey(shardTag: string, jobId: string): string {
+  return `${shardTag}:${WEBHOOKS_QUEUE}:${jobId}`;
 }
 
 export function deadLettersKey(shardTag: string, campaignId: string): string {

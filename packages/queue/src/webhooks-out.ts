@@ -27,7 +27,14 @@ import { countScheduled } from './due-later.ts';
 import { findWebhook } from './find-webhook.ts';
 import { createGroupCommit } from './group-commit.ts';
 import type { KnownControls } from './known-controls.ts';
-import { attemptLogKey, bundleName, idempotencyDigest, idempotencyKeyName, shardPrefix } from './keys.ts';
+import {
+  attemptLogKey,
+  bundleName,
+  idempotencyDigest,
+  idempotencyKeyName,
+  shardPrefix,
+  webhookJobKey,
+} from './keys.ts';
 import { type PackedBundle, packInSteps, shardOf, type WebhookToEnqueue } from './pack-bundles.ts';
 import { createPositionAllocator } from './positions.ts';
 import { type ReplicaWait, shardKeys } from './replica-wait.ts';
@@ -204,7 +211,7 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
           [
             ...of.map(({ digest }) => idempotencyKeyName(tag, digest)),
             ...ofShard.flatMap(({ jobId, bundle: { run, first } }) => [
-              queues.of(shard).toKey(jobId),
+              webhookJobKey(tag, jobId),
               attemptLogKey(tag, run, first),
             ]),
           ],
