@@ -143,7 +143,7 @@ test('of the entry for HTTP an application carries it and the errors, and nothin
     `import { connectHttp } from '@hookfleet/client/http'; connectHttp({ url: '' });`,
   );
   expect(http.inputs).toEqual(['errors.js', 'http.js']);
-  expect(http.bytes).toBeLessThan(10_000);
+  expect(http.bytes).toBeLessThan(12_000);
   const unused = await bundled(`import { connectHttp } from '@hookfleet/client/http';`);
   expect(unused.bytes).toBeLessThan(100);
 });

@@ -10,9 +10,6 @@ import { PAGE_CONTENT_SECURITY_POLICY } from './page-policy.ts';
 
 const START = `SwaggerUIBundle({ url: '../openapi.json', dom_id: '#swagger-ui', deepLinking: true });\n`;
 
-// Swagger UI's arrow is a data URL, which the page's policy refuses: the browser's own stands in.
-const STYLE = `.swagger-ui select { appearance: auto; background-image: none; }\n`;
-
 const FILES = {
   'swagger-ui.css': 'text/css; charset=utf-8',
   'swagger-ui-bundle.js': 'text/javascript; charset=utf-8',
@@ -27,7 +24,6 @@ const page = (title: string) => `<!doctype html>
 <title>${title}</title>
 <link rel="icon" href="favicon-32x32.png">
 <link rel="stylesheet" href="swagger-ui.css">
-<link rel="stylesheet" href="docs.css">
 </head>
 <body>
 <div id="swagger-ui"></div>
@@ -69,7 +65,6 @@ export function addDocsRoutes(
   app.get('/docs/start.js', hidden, (_request, reply) =>
     reply.type('text/javascript; charset=utf-8').send(START),
   );
-  app.get('/docs/docs.css', hidden, (_request, reply) => reply.type('text/css; charset=utf-8').send(STYLE));
   for (const [name, contentType] of Object.entries(FILES))
     app.get(`/docs/${name}`, hidden, async (_request, reply) =>
       reply.type(contentType).send(await read(join(swaggerUiFolder(), name))),
