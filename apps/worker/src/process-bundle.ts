@@ -323,7 +323,9 @@ function sortWebhooks(bundle: Bundle, log: BundleLog | undefined, isCancelled: b
     if (log?.batched.has(webhook.index)) continue;
     const logged = log?.attempts.get(webhook.index) ?? [];
     if (logged.some((entry) => entry.attempt === bundle.attempt)) recorded.push({ webhook, logged });
-    else if (isCancelled || log?.cancelled.has(webhook.index)) cancelled.push(webhook);
+    // A replay is asked for after its webhook ended: an earlier cancellation does not stop it.
+    else if (isCancelled || (bundle.attemptsBefore === undefined && log?.cancelled.has(webhook.index)))
+      cancelled.push(webhook);
     else left.push(webhook);
   }
   return { left, cancelled, recorded };

@@ -3,6 +3,7 @@
  * on, whatever comes next. Takes about 8 s.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { parseWebhookId, type WebhookLocation } from '@hookfleet/contract';
 import {
   type CampaignControlsStore,
   campaignLane,
@@ -242,4 +243,20 @@ test('a replay that is cancelled on its way leaves a dead letter that can be rep
   answer = () => ({ status: 200 });
   for (const id of ids) expect(await deadLetters.replay(id)).toBe('replayed');
   await allAre(ids, 'delivered');
+});
+
+test('a webhook that failed although it was cancelled is failed, and its replay is sent', async () => {
+  await startWorkers();
+  answer = () => ({ status: 400 });
+  const [id = ''] = await send(1);
+  await allAre([id], 'failed');
+  // A worker that lost its lock cancelled the bundle while another one attempted it.
+  const { run, index } = parseWebhookId(id) as WebhookLocation;
+  const logs = await connection.keys(`*:log:${run}_*`);
+  expect(logs).toHaveLength(1);
+  await connection.hset(logs[0] as string, `${index}.cancelled`, 'm');
+  await allAre([id], 'failed');
+  answer = () => ({ status: 200 });
+  expect(await deadLetters.replay(id)).toBe('replayed');
+  await allAre([id], 'delivered');
 });

@@ -8,7 +8,9 @@
  *     <index>.waits    the webhook waits for its batch (batches.ts): "batch", the lot, and its message
  *     <index>.batch    the batch that the webhook left in (batches.ts): its attempts are the batch's
  *     <index>.replay   the attempt that a replay will make, or made
- *     <index>.stopped  the attempt that a replay did not make, because the campaign was cancelled
+ *     <index>.generation      the campaign's generation (change-controls.lua) in which that replay was asked for
+ *     <index>.stopped.<g>     the attempt that a replay of generation g did not make, because the campaign was cancelled
+ *     <index>.stopped  the same, as earlier versions write it, of any generation
  *     <index>.webhook  the webhook itself, once it is a dead letter: what a replay needs
  *
  * What a webhook with one attempt costs, by MEMORY USAGE of Redis 7.0 (test/attempt-log.test.ts), in bytes:
@@ -323,14 +325,21 @@ export async function claimWebhooks(
   );
 }
 
-/** Notes that the webhook's replay is on its way. */
+/**
+ * Notes that the webhook's replay is on its way. Its job may have been stopped already: a generation that is cancelled
+ * stays cancelled, so the note of that stop stays, and the webhook is a dead letter.
+ */
 export async function noteReplay(
   connection: RedisConnection,
   key: string,
   index: number,
-  attempt: number,
+  { attempt, generation = 0 }: Pick<Bundle, 'attempt' | 'generation'>,
 ): Promise<void> {
-  await connection.multi().hset(key, `${index}.replay`, attempt).hdel(key, `${index}.stopped`).exec();
+  await connection
+    .multi()
+    .hset(key, `${index}.replay`, attempt, `${index}.generation`, generation)
+    .hdel(key, `${index}.stopped`)
+    .exec();
 }
 
 /** Notes that replays of the bundle's webhooks end without the attempt that the bundle stands for. */
@@ -349,7 +358,11 @@ export async function noteReplayStopped(
       lifetimeMs,
       JSON.stringify(toHead(bundle)),
       dueLaterField(bundle) ?? '',
-      ...webhooks.flatMap((webhook) => [`${webhook.index}.stopped`, bundle.attempt, recipientsOf(webhook)]),
+      ...webhooks.flatMap((webhook) => [
+        `${webhook.index}.stopped.${bundle.generation ?? 0}`,
+        bundle.attempt,
+        recipientsOf(webhook),
+      ]),
     ],
   );
 }
@@ -382,7 +395,9 @@ export async function readWebhookLog(
 ): Promise<WebhookLog | undefined> {
   // Names first: the log of a dead letter holds whole webhooks, which are not wanted here.
   const fields = (await connection.hkeys(key)).filter((field) =>
-    new RegExp(`^${index}\\.(?:\\d+|waits|batch|replay|stopped|cancelled)$`).test(field),
+    new RegExp(`^${index}\\.(?:\\d+|waits|batch|replay|generation|stopped(?:\\.\\d+)?|cancelled)$`).test(
+      field,
+    ),
   );
   if (fields.length === 0) return undefined;
   const [head, ...values] = await connection.hmget(key, 'bundle', ...fields);
@@ -408,7 +423,7 @@ export async function readWebhookLog(
     isCancelled: cancelled !== undefined,
     batchId: values[fields.indexOf(`${index}.batch`)] ?? undefined,
     replay: numberOf('replay'),
-    stopped: numberOf('stopped'),
+    stopped: numberOf(`stopped.${numberOf('generation') ?? 0}`) ?? numberOf('stopped'),
   };
 }
 

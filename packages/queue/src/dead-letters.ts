@@ -1,8 +1,9 @@
 /**
  * Dead letters: webhooks that ended undelivered, with their attempts, until they are delivered after all or forgotten.
  *
- * A replay is one more attempt, with a retry schedule of its own: a job whose id is made of the webhook's and the
- * attempt's, so that two clicks make one replay. The letter stays where it is until an attempt delivers; the
+ * A replay is one more attempt, with a retry schedule of its own: a job whose id is made of the webhook's, the attempt's and
+ * the campaign's generation, so that two clicks make one replay, and a replay after a cancel and a resume is not taken
+ * for the one that was cancelled. The letter stays where it is until an attempt delivers; the
  * campaign's marks see to it that its message, which was counted as failed, is then counted as delivered instead.
  */
 import {
@@ -17,7 +18,7 @@ import {
 import { type BundleHead, isDeadLetter, noteReplay, readWebhookLog, type WebhookLog } from './attempt-log.ts';
 import { lossesOf } from './count-losses.ts';
 import type { KnownControls } from './known-controls.ts';
-import { attemptLogKey, deadLettersKey, retryJobId, shardPrefix } from './keys.ts';
+import { attemptLogKey, deadLettersKey, replayJobId, shardPrefix } from './keys.ts';
 import { queuePriority } from './queue-priority.ts';
 import { isTime, readObject } from './read-stored.ts';
 import { readSortedSet, type SortedMember } from './read-sorted-set.ts';
@@ -116,7 +117,10 @@ interface Found extends Place {
 }
 
 export interface DeadLettersOptions extends ShardOptions {
-  readonly controls: Pick<KnownControls, 'untilLatest' | 'of' | 'isCancelled' | 'version' | 'now'>;
+  readonly controls: Pick<
+    KnownControls,
+    'untilFresh' | 'untilLatest' | 'of' | 'isCancelled' | 'version' | 'now'
+  >;
 }
 
 export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
@@ -227,7 +231,7 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
       webhooks: [webhook],
     };
     const job = {
-      jobId: retryJobId(run, first, index, attempt),
+      jobId: replayJobId(run, first, index, { attempt, generation }),
       delay: delayMs,
       priority: REPLAY_PRIORITY,
       removeOnComplete: true,
@@ -236,7 +240,7 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
     for (;;) {
       const before = losses();
       await queues.of(shard).add(data.campaignId, data, job);
-      await noteReplay(connection, logKey(location), index, attempt);
+      await noteReplay(connection, logKey(location), index, data);
       // Else the note may have come to a master that was not given the job.
       if (losses() === before) return true;
     }
@@ -245,6 +249,12 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
   async function isCancelledNow(campaignId: string): Promise<boolean> {
     await controls.untilLatest();
     return controls.isCancelled(campaignId, controls.of(campaignId).generation);
+  }
+
+  /** By what is fresh: for each letter of a long replay. */
+  async function isStillActive(campaignId: string): Promise<boolean> {
+    await controls.untilFresh();
+    return !controls.isCancelled(campaignId, controls.of(campaignId).generation);
   }
 
   return {
@@ -278,6 +288,11 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
       for await (const { place, found, isLast } of look(campaignId, filter, cursor)) {
         if (last !== undefined && replayed === webhooksMax)
           return { replayed, more: true, cursor: cursorOf(last) };
+        // Cancelled meanwhile: the next call says so.
+        if (found !== undefined && !(await isStillActive(campaignId)))
+          return last === undefined || replayed === 0
+            ? 'cancelled'
+            : { replayed, more: true, cursor: cursorOf(last) };
         last = place;
         if (found !== undefined && (await replayOne(found, Math.round((replayed * 1_000) / perSecond))))
           replayed += 1;

@@ -81,7 +81,8 @@ function fromLog(id: string, log: WebhookLog): WebhookStatus {
     ? 'delivered'
     : isDeadLetter(log)
       ? 'failed'
-      : isCancelled
+      : // As the counters have it: what failed for good is not cancelled, and what was cancelled before its retry is.
+        isCancelled && !attempts.some(({ final }) => final)
         ? 'cancelled'
         : 'retrying';
   return {

@@ -227,3 +227,17 @@ export function bundleName(run: string, first: number): string {
 export function retryJobId(run: string, first: number, index: number, attempt: number): string {
   return `${bundleName(run, first)}_${index.toString(36)}_${attempt}`;
 }
+
+/**
+ * One job per generation of the campaign: after a cancel and a resume, the job of the cancelled replay may still be there,
+ * and BullMQ ignores a second job of the same id.
+ */
+export function replayJobId(
+  run: string,
+  first: number,
+  index: number,
+  { attempt, generation = 0 }: { readonly attempt: number; readonly generation?: number | undefined },
+): string {
+  const id = retryJobId(run, first, index, attempt);
+  return generation === 0 ? id : `${id}_${generation}`;
+}
