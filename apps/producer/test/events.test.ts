@@ -222,17 +222,35 @@ test('a campaign is named by its reference once an event had both, at every prod
   await send(order({ campaignId: 'first-7', campaignExternalReferenceId: 'ref-7' }));
   expect((await byReference(other)).status).toBe(202);
   await eventually(() => expect(reportedBy('first-7')).toHaveLength(2));
-  // Also within one call, whichever comes first in it.
-  await send([
-    order({ campaignId: undefined, campaignExternalReferenceId: 'ref-7' }),
-    order({ campaignId: 'second-7', campaignExternalReferenceId: 'ref-7' }),
-  ]);
-  await eventually(() => expect(reportedBy('second-7')).toHaveLength(2));
+  // Also within one call, in its order.
+  const told = (campaignId: string | undefined) =>
+    order({ campaignId, campaignExternalReferenceId: 'ref-7' });
+  await send([undefined, 'second-7', undefined, 'third-7', undefined, 'second-7', undefined].map(told));
+  await eventually(() => expect(reportedBy('second-7')).toHaveLength(4));
+  expect(reportedBy('third-7')).toHaveLength(2);
+  expect(reportedBy('first-7')).toHaveLength(3);
   await eventually(async () => {
     const before = reportedBy('second-7').length;
     await byReference(other);
     await eventually(() => expect(reportedBy('second-7').length).toBeGreaterThan(before), { timeoutMs: 200 });
   });
+});
+
+test('a reference that is told here, then elsewhere, then here again stands for what was told last', async () => {
+  const tell = (campaignId: string, to: ProducerUnderTest) =>
+    send(order({ campaignId, campaignExternalReferenceId: 'ref-8' }), to);
+  await tell('first-8', producer);
+  await tell('second-8', other);
+  await tell('first-8', producer);
+  expect(await producer.connection.get('{test}:reference:ref-8')).toBe('first-8');
+});
+
+test('a reference that is new is told by any event of its call', async () => {
+  const both = [undefined, 'new-9'].map((campaignId) =>
+    order({ campaignId, campaignExternalReferenceId: 'ref-9' }),
+  );
+  expect((await send(both)).status).toBe(202);
+  await eventually(() => expect(reportedBy('new-9')).toHaveLength(2));
 });
 
 test("a channel is named by its external reference; a reference beside an id doesn't matter", async () => {

@@ -152,7 +152,7 @@ export interface CustomEvent {
   readonly campaignId?: Identifier | undefined;
   /**
    * Names the campaign where campaignId is absent. An event with both tells which campaign the
-   * reference stands for from then on.
+   * reference stands for from then on, also for later events of the same call.
    */
   readonly campaignExternalReferenceId?: string | number | undefined;
   readonly messageId?: Identifier | undefined;

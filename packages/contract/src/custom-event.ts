@@ -15,7 +15,7 @@ export const CustomEvent = Type.Object(
     campaignExternalReferenceId: Type.Optional(
       Type.Union([ExternalReference, Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })], {
         description:
-          'Names the campaign where campaignId is absent. An event with both tells which campaign the reference stands for from then on.',
+          'Names the campaign where campaignId is absent. An event with both tells which campaign the reference stands for from then on, also for later events of the same call.',
       }),
     ),
     messageId: Type.Optional(Identifier),

@@ -49,29 +49,37 @@ export function createEventIntake(options: EventIntakeOptions): EventIntake {
     return checkAll(items, context);
   }
 
-  /** Also tells which campaigns the references stand for that came beside their ids. */
+  /**
+   * Also tells which campaigns the references stand for that came beside their ids. In the order of the call: an event
+   * has what an earlier one told, else what was known before the call. If neither is there, a later event of the call
+   * may tell it.
+   */
   async function resolve(
     placed: readonly Placed[],
   ): Promise<{ readonly events: EventToReport[] } | { readonly errors: FieldError[] }> {
-    const told = new Map(
-      placed.flatMap(({ checked: { campaignId, campaignReference } }): [string, string][] =>
-        campaignId === undefined || campaignReference === undefined ? [] : [[campaignReference, campaignId]],
-      ),
-    );
-    const asked = new Set(
-      placed.flatMap(({ checked: { campaignId, campaignReference } }) =>
-        campaignId === undefined && campaignReference !== undefined && !told.has(campaignReference)
-          ? campaignReference
-          : [],
-      ),
-    );
+    const firstTold = new Map<string, string>();
+    const asked = new Set<string>();
+    for (const { checked } of placed) {
+      const { campaignId, campaignReference } = checked;
+      if (campaignReference === undefined || firstTold.has(campaignReference)) continue;
+      if (campaignId === undefined) asked.add(campaignReference);
+      else firstTold.set(campaignReference, campaignId);
+    }
     const byReference = placed.some(({ checked }) => checked.channelReference !== undefined);
-    const [campaigns, channels] = await Promise.all([
+    const [known, channels] = await Promise.all([
       references.campaigns(asked),
       byReference ? references.channels() : new Map<string, string>(),
     ]);
-    const known = { campaigns: new Map([...campaigns, ...told]), channels };
-    const resolved = placed.map(({ path, checked }) => ({ path, ...resolveReferences(checked, known) }));
+    const told = new Map<string, string>();
+    const campaigns = {
+      get: (reference: string) => told.get(reference) ?? known.get(reference) ?? firstTold.get(reference),
+    };
+    const resolved = placed.map(({ path, checked }) => {
+      const { campaignId, campaignReference } = checked;
+      if (campaignId !== undefined && campaignReference !== undefined)
+        told.set(campaignReference, campaignId);
+      return { path, ...resolveReferences(checked, { campaigns, channels }) };
+    });
     const errors = resolved.flatMap((one) => ('errors' in one ? below(one.path, one.errors) : []));
     if (errors.length > 0) return { errors: errors.slice(0, NAMED_MAX) };
     await references.learn(told);

@@ -1,6 +1,7 @@
 /**
  * What external references stand for, without a question to Redis for each event: a campaign's or a channel's answer
- * is believed for a second. Unknown references of campaigns are asked for each time, the channels once a second.
+ * is believed for a second. Unknown references of campaigns are asked for each time, the channels once a second. What an
+ * event tells is written each time: another producer may have written another campaign since.
  */
 import { type CampaignReferences, type Channels, UNREADABLE } from '@hookfleet/queue';
 
@@ -42,19 +43,21 @@ export function createKnownReferences({ store, channels, now }: KnownReferencesO
 
   return {
     async campaigns(references) {
-      const unsure = [...references].filter((reference) => fresh(reference) === undefined);
+      // One look: what ages or is dropped while Redis answers would be in neither half.
+      const known = new Map<string, string>();
+      const unsure: string[] = [];
+      for (const reference of references) {
+        const campaignId = fresh(reference);
+        if (campaignId === undefined) unsure.push(reference);
+        else known.set(reference, campaignId);
+      }
       const found = await store.find(unsure);
       remember(found);
-      const known = [...references].flatMap((reference): [string, string][] => {
-        const campaignId = found.get(reference) ?? fresh(reference);
-        return campaignId === undefined ? [] : [[reference, campaignId]];
-      });
-      return new Map(known);
+      return new Map([...known, ...found]);
     },
     async learn(told) {
-      const news = new Map([...told].filter(([reference, campaignId]) => fresh(reference) !== campaignId));
-      await store.store(news);
-      remember(news);
+      await store.store(told);
+      remember(told);
     },
     channels() {
       if (listed === undefined || now() - listedAtMs >= FRESH_MS) {

@@ -74,7 +74,7 @@ export function checkEvent(value: unknown, { typeOf, nowMs }: CheckContext): Che
 }
 
 export interface References {
-  readonly campaigns: ReadonlyMap<string, string>;
+  readonly campaigns: Pick<ReadonlyMap<string, string>, 'get'>;
   readonly channels: ReadonlyMap<string, string>;
 }
 
