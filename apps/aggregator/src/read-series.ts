@@ -159,10 +159,20 @@ export function createSeriesReader({
     };
   }
 
+  // 300 days by message cost 65 ms of CPU each with 20 at once, and 45 ms if they share the reading. What is left is the answer's JSON.
+  const underWay = new Map<string, Promise<Series>>();
+
   return {
     series(campaignId, query) {
-      const kind = KINDS[query.groupBy];
-      return kind === undefined ? byEventOrReason(campaignId, query) : byGroup(campaignId, query, kind);
+      const { step, groupBy, bounds, event } = query;
+      const name = JSON.stringify([campaignId, step, groupBy, event, bounds]);
+      const shared = underWay.get(name);
+      if (shared !== undefined) return shared;
+      const kind = KINDS[groupBy];
+      const own = kind === undefined ? byEventOrReason(campaignId, query) : byGroup(campaignId, query, kind);
+      const ending = own.finally(() => underWay.delete(name));
+      underWay.set(name, ending);
+      return ending;
     },
     async sparks(campaignIds, span) {
       const { step, spanMs } = SPARKS[span];

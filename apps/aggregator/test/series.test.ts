@@ -258,3 +258,33 @@ test('a late event counts in the step in which it occurred', async () => {
     '2026-11-26T00:00:00.000Z': 1,
   });
 });
+
+test('those who ask for the same series at once share one reading, and others have their own', async () => {
+  await deliverAt('shared', ['2026-11-26T10:00:00Z']);
+  await deliverAt('other', ['2026-11-26T10:00:00Z', '2026-11-26T10:00:00Z']);
+  const { connection, series } = counting;
+  const bounds = [NOW_MS - 2 * DAY_MS, NOW_MS - DAY_MS, NOW_MS].map(
+    (atMs) => atMs - (NOW_MS % DAY_MS) + DAY_MS,
+  );
+  const totalsOf = async (campaignId: string) => {
+    const { totals } = await series.series(campaignId, { step: 'day', groupBy: 'messageId', bounds });
+    return Object.values(totals).reduce((sum, count) => sum + count, 0);
+  };
+  const readingsOf = async (look: () => Promise<unknown>) => {
+    const count = async () =>
+      Number(/cmdstat_hgetall:calls=(\d+)/.exec(await connection.info('commandstats'))?.[1] ?? 0);
+    const before = await count();
+    await look();
+    return (await count()) - before;
+  };
+  const ofOne = await readingsOf(() => totalsOf('shared'));
+  expect(ofOne).toBeGreaterThan(0);
+  const ofTwenty = () => Promise.all(Array.from({ length: 20 }, () => totalsOf('shared')));
+  expect(await readingsOf(ofTwenty)).toBe(ofOne);
+  expect(await Promise.all(['shared', 'other', 'shared'].map(totalsOf))).toEqual([1, 2, 1]);
+  // Whoever asks afterwards has what was counted since.
+  await counting.countResults(
+    resultsOf([outcomeOf({ campaignId: 'shared', position: 1, occurredAtMs: NOW_MS })]),
+  );
+  expect(await totalsOf('shared')).toBe(2);
+});
