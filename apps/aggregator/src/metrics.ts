@@ -121,7 +121,7 @@ export function createAggregatorMetrics(options: MetricsOptions): AggregatorMetr
   const campaignEvents = createLatestEvents(options);
   new Counter({
     name: 'hookfleet_campaign_events_total',
-    help: 'Events of the most active campaigns, and of all others as campaign_id="other". Every aggregator tells the same.',
+    help: 'Events of the most active campaigns, and of all others as campaign_id="other". Campaigns move between the two: use it for rates, not for sums. Every aggregator tells the same.',
     labelNames: ['campaign_id', 'event'],
     registers,
     async collect() {

@@ -47,3 +47,14 @@ test.each([
 ])('%d counts as %d', (value, counted) => {
   expect(rounded(value) + 0).toBe(counted);
 });
+
+test('a number and its negative add up to 0, also halves of a millionth', () => {
+  const halves = fc.integer({ min: -1_000_001, max: 1_000_001 }).map((millionths) => millionths / 2_000_000);
+  fc.assert(
+    fc.property(fc.oneof(accepted, halves), (value) => {
+      expect(rounded(-value) + rounded(value)).toBe(0);
+    }),
+    { examples: [[0.000_000_5], [-0.000_000_5], [0.000_000_4]] },
+  );
+  expect(rounded(-0.000_000_5)).toBe(-0.000_001);
+});

@@ -26,7 +26,7 @@ export interface NumbersSummary {
   readonly max: number;
 }
 
-/** To the nearest millionth. */
+/** To the nearest millionth, halves away from zero: a value and its negative add up to 0. */
 export function toLimbs(value: number): Limbs {
   const millionths = toMillionths(value);
   const low = ((millionths % LIMB_BIG) + LIMB_BIG) % LIMB_BIG;
@@ -53,7 +53,8 @@ const SUMMARY = /^(\d{1,15}) (-?\d{1,30}) (-?\d{1,30}) (\S{1,30}) (\S{1,30})$/;
 function toMillionths(value: number): bigint {
   // Apart: of a large number multiplied by a million the fraction would be lost.
   const whole = Math.trunc(value);
-  return BigInt(whole) * MILLION + BigInt(Math.round((value - whole) * 1_000_000));
+  const fraction = (value - whole) * 1_000_000;
+  return BigInt(whole) * MILLION + BigInt(Math.sign(fraction) * Math.round(Math.abs(fraction)));
 }
 
 /** The nearest double: by its decimal digits, for a division would round twice. */

@@ -15,6 +15,7 @@ const ZONES = [
   'Asia/Kathmandu',
   'Pacific/Apia',
   'Australia/Lord_Howe',
+  'Pacific/Chatham',
 ];
 const range = fc
   .tuple(fc.integer({ min: 0, max: 400 * DAY_MS }), fc.integer({ min: 1, max: 2 * DAY_MS }))
@@ -32,6 +33,26 @@ test('steps follow each other and hold the range, none more than needed', () => 
       expect(bounds.at(-1)).toBeGreaterThanOrEqual(toMs);
       expect(bounds.at(-2)).toBeLessThan(toMs);
     }),
+  );
+});
+
+test('an hour begins at most an hour before, also next to a clock change of half an hour or at a quarter', () => {
+  const changes = [
+    ['Australia/Lord_Howe', '2026-04-04T15:00:00Z'],
+    ['Australia/Lord_Howe', '2026-10-03T15:30:00Z'],
+    ['Pacific/Chatham', '2026-04-04T14:00:00Z'],
+    ['Pacific/Chatham', '2026-09-26T14:00:00Z'],
+    ['Europe/Berlin', '2026-10-25T01:00:00Z'],
+  ] as const;
+  const near = fc.tuple(fc.constantFrom(...changes), fc.integer({ min: -180, max: 180 }));
+  fc.assert(
+    fc.property(near, ([[timeZone, change], minutes]) => {
+      const fromMs = Date.parse(change) + minutes * 60_000;
+      const [first = 0, second = 0] = stepBounds('hour', timeZone, fromMs, fromMs + 1);
+      expect(first).toBeLessThanOrEqual(fromMs);
+      expect(second).toBeGreaterThan(fromMs);
+    }),
+    { numRuns: 500 },
   );
 });
 

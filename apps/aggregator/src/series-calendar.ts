@@ -58,9 +58,13 @@ function exactBounds(startMs: number, toMs: number, stepMs: number): number[] {
   return Array.from({ length: Math.ceil((toMs - startMs) / stepMs) + 1 }, (_, i) => startMs + i * stepMs);
 }
 
-/** In zones such as Asia/Kolkata hours begin at half past. */
+/**
+ * In zones such as Asia/Kolkata hours begin at half past. By the offset of that moment, and not by the clock: after a
+ * clock change the clock's hour may have begun more than an hour ago (Australia/Lord_Howe, Pacific/Chatham).
+ */
 function startOfHour(timeZone: string, atMs: number): number {
-  return zoned(timeZone, atMs).round({ smallestUnit: 'hour', roundingMode: 'floor' }).epochMilliseconds;
+  const offsetMs = zoned(timeZone, atMs).offsetNanoseconds / 1e6;
+  return Math.floor((atMs + offsetMs) / HOUR_MS) * HOUR_MS - offsetMs;
 }
 
 function calendarBounds(

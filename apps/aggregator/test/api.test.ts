@@ -119,6 +119,8 @@ test.each([
   ['/v1/campaigns/spring-sale/series?from=yesterday', 'from'],
   ['/v1/campaigns/spring-sale/series?from=2026-11-23T12:00:00Z&to=2026-11-23T11:00:00Z', 'from'],
   ['/v1/campaigns/spring-sale/series?step=minute&from=2016-11-23T12:00:00Z&to=2026-11-23T11:00:00Z', 'step'],
+  ['/v1/campaigns/spring-sale/series?step=month&from=9999-12-01T00:00:00Z&to=9999-12-31T23:59:59Z', 'to'],
+  ['/v1/campaigns/spring-sale/series?from=9999-12-31T22:00:00Z&to=9999-12-31T23:00:00-05:00', 'to'],
 ])('GET %s is refused, and %s named', async (url, field) => {
   const response = await get(url);
   expect(response.statusCode).toBe(400);

@@ -170,7 +170,10 @@ export interface CustomEvent {
    * HOOKFLEET_RETENTION_EVENT_IDS says otherwise.
    */
   readonly id?: string | undefined;
-  /** Now when absent; at most 24 hours ahead. */
+  /**
+   * Now when absent; at most 24 hours ahead. An event from before HOOKFLEET_RETENTION_DAYS counts in
+   * the totals and in no series.
+   */
   readonly occurredAt?: string | undefined;
 }
 

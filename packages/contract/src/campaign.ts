@@ -3,7 +3,7 @@ import { type Static, Type } from 'typebox';
 
 const Count = Type.Integer({ minimum: 0 });
 
-/** Of a numeric property of a custom event, to six decimals. */
+/** Of a numeric property of a custom event, to six decimals: what is nearer to 0 than 0.0000005 counts as 0. */
 const Numbers = Type.Object({
   count: Count,
   sum: Type.Number(),
@@ -28,7 +28,8 @@ export const CampaignTotals = Type.Object({
   ),
   properties: Type.Optional(
     Type.Record(Type.String(), Type.Record(Type.String(), Numbers), {
-      description: "Custom events' numeric properties, by event and property. Absent where there are none.",
+      description:
+        "Custom events' numeric properties, by event and property, to six decimals: what is nearer to 0 than 0.0000005 counts as 0. Absent where there are none.",
     }),
   ),
   firstEventAt: Type.Optional(Type.String({ format: 'date-time' })),

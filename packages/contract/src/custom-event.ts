@@ -42,7 +42,11 @@ export const CustomEvent = Type.Object(
       }),
     ),
     occurredAt: Type.Optional(
-      Type.String({ format: 'date-time', description: 'Now when absent; at most 24 hours ahead.' }),
+      Type.String({
+        format: 'date-time',
+        description:
+          'Now when absent; at most 24 hours ahead. An event from before HOOKFLEET_RETENTION_DAYS counts in the totals and in no series.',
+      }),
     ),
   },
   { additionalProperties: false },

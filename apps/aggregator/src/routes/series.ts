@@ -18,6 +18,8 @@ import { CampaignParams, campaignNotFound } from './campaigns.ts';
 // Two days of minutes, with the widening: more in one answer is slow for both sides.
 const POINTS_MAX = 3_000;
 const DAY_MS = 86_400_000;
+// RFC 3339 has four digits for a year: a later time cannot be written in the answer.
+const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z');
 
 const Query = Type.Object(
   {
@@ -177,6 +179,8 @@ function wholeSteps(
   if (atLeast > POINTS_MAX) throw tooMany(atLeast);
   const bounds = stepBounds(step, timeZone, startMs, endMs);
   if (bounds.length - 1 > POINTS_MAX) throw tooMany(bounds.length - 1);
+  if ((bounds.at(-1) as number) > LAST_MS)
+    throw fieldAtFault('to', 'must be in a step that ends before the year 10000');
   return bounds;
 }
 
