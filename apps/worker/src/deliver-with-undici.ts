@@ -21,8 +21,6 @@ import {
   CONNECT_TIMEOUT_MS,
   CONNECTION_AGE_MAX_MS,
   type Deliver,
-  type FailureCause,
-  failureOf,
   HEADER_BYTES_MAX,
   IDLE_CONNECTION_MS,
   LOOKUP_TIMEOUT_MS,
@@ -30,6 +28,7 @@ import {
 } from './deliver.ts';
 import { EgressBlockedError } from './egress-guard.ts';
 import { createEgressRoute, type EgressOptions, hostOf } from './egress-route.ts';
+import { type AttemptPhase, ENDLESS_ANSWER, type FailureCause, failedBy } from './failure-cause.ts';
 import { guardedLookup } from './guarded-lookup.ts';
 import { openTunnel, proxyAuthorization } from './open-tunnel.ts';
 import { isOrderlyEnd, type Send, type SentAnswer, sendAgainWhereClosed } from './send-again.ts';
@@ -112,7 +111,8 @@ export function openDeliverWithUndici(
     const route = routeOf(url);
     const { promise, resolve } = Promise.withResolvers<SentAnswer>();
     if (route === 'blocked') {
-      const answer = { kind: 'failure', failure: 'blocked', phases: {} } as const;
+      const cause = { code: 'address_blocked', address: hostOf(url) } as const;
+      const answer = { kind: 'failure', failure: 'blocked', cause, phases: {} } as const;
       resolve({ answer, closedOnReuse: false });
       return promise;
     }
@@ -132,7 +132,7 @@ export function openDeliverWithUndici(
         body: method === 'GET' ? null : body,
         ...(isOnce && { reset: true }),
       },
-      createAttempt(timeoutMs, route === 'proxied', resolve),
+      createAttempt(url, timeoutMs, route === 'proxied', resolve),
     );
     return promise;
   };
@@ -260,6 +260,7 @@ function watch(socket: Socket, connection: Connection, isLiteral: boolean): void
 const OVER = new Error('the attempt is over');
 
 function createAttempt(
+  url: URL,
   timeoutMs: number,
   isProxied: boolean,
   resolve: (sent: SentAnswer) => void,
@@ -285,6 +286,15 @@ function createAttempt(
     return { ...connection.phases, ...firstByte };
   }
 
+  /** What the attempt waits for. */
+  function phase(): AttemptPhase {
+    if (controller !== undefined) return 'response';
+    const made = connection?.phases ?? {};
+    if (made.connect !== undefined) return 'tls';
+    const isLookedUp = isProxied || isIP(hostOf(url)) !== 0 || made.dns !== undefined;
+    return isLookedUp ? 'connect' : 'name';
+  }
+
   /** With the response, where there is one; or with why there is none. */
   function end(error: FailureCause = {}, tell = resolve): void {
     if (isOver) return;
@@ -294,7 +304,7 @@ function createAttempt(
     const readable = response ?? head?.read();
     const answer: Answer =
       readable === undefined
-        ? { kind: 'failure', failure: failureOf(error), phases: phases() }
+        ? { kind: 'failure', ...failedBy(error, phase()), phases: phases() }
         : {
             kind: 'response',
             ...readable,
@@ -323,7 +333,7 @@ function createAttempt(
       if (connection !== undefined) connection.requests += 1;
       head = connection?.head;
       head?.begin(() => {
-        end();
+        end(ENDLESS_ANSWER);
         started.abort(OVER);
       });
       sentAtMs = performance.now();
