@@ -18,7 +18,7 @@ import {
   type RequestTls,
 } from './deliver.ts';
 import { type AttemptPhase, ENDLESS_ANSWER, type FailureCause, failedBy } from './failure-cause.ts';
-import { hostOf } from './egress-route.ts';
+import { hostOf, serverNameOf } from './egress-route.ts';
 import type { GotAgents } from './got-agents.ts';
 import { isOrderlyEnd, type Send, type SentAnswer, sendAgainWhereClosed } from './send-again.ts';
 
@@ -182,6 +182,7 @@ function requestLean(
 ): ClientRequest {
   const options: https.RequestOptions = { method, headers, agent, maxHeaderSize: HEADER_BYTES_MAX };
   if (url.protocol === 'http:') return http.request(url, options, callback);
+  if (url.hostname.endsWith('.')) options.servername = serverNameOf(url.hostname);
   if (ca !== undefined) options.ca = ca;
   if (cert !== undefined) options.cert = cert;
   if (key !== undefined) options.key = key;

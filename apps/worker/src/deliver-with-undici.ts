@@ -27,7 +27,7 @@ import {
   type RequestTls,
 } from './deliver.ts';
 import { EgressBlockedError } from './egress-guard.ts';
-import { createEgressRoute, type EgressOptions, hostOf } from './egress-route.ts';
+import { createEgressRoute, type EgressOptions, hostOf, serverNameOf } from './egress-route.ts';
 import { type AttemptPhase, ENDLESS_ANSWER, type FailureCause, failedBy } from './failure-cause.ts';
 import { guardedLookup } from './guarded-lookup.ts';
 import { openTunnel, proxyAuthorization } from './open-tunnel.ts';
@@ -197,7 +197,7 @@ function connectorOf(
       const isLiteral = isIP(hostname) !== 0;
       if (isLiteral && !guard.allows(hostname))
         return process.nextTick(callback, new EgressBlockedError(hostname), null);
-      watch(madeBy(make, target, callback), connection, isLiteral);
+      watch(madeBy(make, named(target), callback), connection, isLiteral);
     };
   }
   const [httpsProxy, httpProxy] = [proxies.httpsProxy, proxies.httpProxy].map((text) =>
@@ -210,7 +210,7 @@ function connectorOf(
       const authority = target.port === '' ? `${target.host}:443` : `${target.host}`;
       connection.giveUp = openTunnel(httpsProxy, authority, CONNECT_TIMEOUT_MS, (error, socket) => {
         if (socket === null) return callback(error ?? new Error('no tunnel'), null);
-        const secured = madeBy(throughTunnel, { ...target, httpSocket: socket }, callback);
+        const secured = madeBy(throughTunnel, { ...named(target), httpSocket: socket }, callback);
         connection.giveUp = (reason) => secured.destroy(reason);
       });
     } else if (httpProxy !== undefined) {
@@ -221,6 +221,12 @@ function connectorOf(
       connection.giveUp = (reason) => socket.destroy(reason);
     }
   };
+}
+
+function named(target: buildConnector.Options): buildConnector.Options {
+  const { protocol, hostname } = target;
+  if (protocol !== 'https:' || !hostname.endsWith('.')) return target;
+  return { ...target, servername: serverNameOf(hostname) };
 }
 
 /** undici's types keep quiet about it, and its Client depends on it: a connector gives the socket that it makes. */
