@@ -311,6 +311,23 @@ describe.each(CLIENTS)('with %s', (client) => {
     if (fault.detail !== undefined) expect(cause && causeView(cause).detail).toBe(fault.detail);
   });
 
+  test('an address that takes a second is waited for, though the name has another one', async () => {
+    const slow = await startFullListener();
+    const resolve = ((
+      _name: string,
+      _options: unknown,
+      done: (error: null, found: LookupAddress[]) => void,
+    ) => {
+      done(null, [V4, { address: '127.0.0.2', family: 4 }]);
+      // By then its first SYN is lost; the system sends another one after a second.
+      setTimeout(() => slow.resume(), 100);
+    }) as unknown as EgressOptions['resolve'];
+    requests = await setupRequests({ client, resolve });
+    const { answer } = await requests.send({ url: `http://receiver.test:${slow.port}/` });
+    await slow.close();
+    expect(answer).toMatchObject({ kind: 'response', statusCode: 200 });
+  });
+
   test('a token endpoint that cannot be reached says why', async () => {
     requests = await setupRequests({ client });
     const auth = { type: 'oauth2', clientId: 'a', clientSecret: 'b' } as const;
