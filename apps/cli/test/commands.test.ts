@@ -92,6 +92,23 @@ test('send prints the id, --wait its attempts and its end, and the status says w
   expect(ofStdin).toMatchObject({ state: 'delivered', campaignId: 'sent', messageId: 'm' });
 });
 
+test('a webhook that got no answer says why: as it is followed, in failures, as words and as a code', async () => {
+  const blocked = await run([...sendTo('', 'unheard', '--wait'), '--url', 'http://10.1.2.3/']);
+  const why = 'address 10.1.2.3 is not allowed by the egress policy (HOOKFLEET_EGRESS_ALLOW)';
+  expect(blocked.stdout).toContain('blocked');
+  expect(blocked.stdout).toContain(why);
+  const listed = await eventually(async () => {
+    const { stdout } = await run(['failures', 'unheard']);
+    expect(stdout).not.toBe('');
+    return stdout;
+  });
+  expect(listed).toContain(why);
+  expect(await json(['failures', 'unheard'])).toMatchObject({ cause: 'address_blocked', detail: why });
+  expect(
+    worker.logs.find(({ msg, campaignId }) => msg === 'attempt.recorded' && campaignId === 'unheard'),
+  ).toMatchObject({ reason: 'blocked', cause: 'address_blocked', detail: why });
+});
+
 test('a refusal names the fields at fault, and is no wrong usage', async () => {
   const refused = await run(['send', '--campaign', 'sent', '--payload', '1', '--url', 'nowhere']);
   expect(refused).toMatchObject({ status: 1, stdout: '' });

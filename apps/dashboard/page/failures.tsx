@@ -125,7 +125,7 @@ interface RowProps {
 
 function Row({ failure, onReplay }: RowProps) {
   const { messageId, channelConfigId, event, reason, statusCode, attempts, endedAt, responseBody } = failure;
-  const { recipients } = failure;
+  const { recipients, detail } = failure;
   const why = reason === undefined ? labelOf(EVENT_WORDS, event) : labelOf(REASON_WORDS, reason);
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   return (
@@ -146,7 +146,7 @@ function Row({ failure, onReplay }: RowProps) {
       </td>
       <td data-label="Last answer" class="words answer">
         {responseBody === undefined || responseBody === '' ? (
-          <span class="muted">none</span>
+          <span class="muted">{detail === undefined ? 'none' : `none: ${detail}`}</span>
         ) : (
           <details>
             <summary>{responseBody.slice(0, 40)}</summary>

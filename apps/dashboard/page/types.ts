@@ -59,6 +59,8 @@ export interface Failure {
   readonly channelConfigId?: string;
   readonly event: string;
   readonly reason?: string;
+  /** Without an answer: what exactly went wrong, in words. */
+  readonly detail?: string;
   readonly statusCode?: number;
   readonly attempts: number;
   /** Of a batch. */

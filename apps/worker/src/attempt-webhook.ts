@@ -75,8 +75,10 @@ export function createAttemptWebhook({ request, workerId, now, random }: Attempt
       ...(responseBody !== undefined && { responseBody }),
       ...(destination.eventProperties !== undefined && { properties: destination.eventProperties }),
     };
+    const { cause } = classification;
     return {
       outcome,
+      ...(cause !== undefined && { cause }),
       nextAttemptAtMs: delayMs === undefined ? undefined : endedAtMs + delayMs,
       retryAfterMs: parseRetryAfterMs(retryAfter, endedAtMs),
       phases: answer.phases,

@@ -110,6 +110,21 @@ test("the next probe waits for the destination's last Retry-After, five minutes 
   expect(circuitAfter(undefined, end, evidence, nowMs)).toMatchObject({ probeAtMs: nowMs - 200 + 30_000 });
 });
 
+test('what an attempt that is no probe is asked for counts too, and is remembered by the circuit', () => {
+  const other = { ...FIRST_FAILED, wasProbe: false, why: 'http_4xx' };
+  const circuit = opened('http_5xx', 0, undefined);
+  const asked = circuitAfter(circuit, { ...other, retryAfterMs: 60_000 }, undefined, 100) as OpenCircuit;
+  expect(asked).toMatchObject({ probeAtMs: 60_100, askedUntilMs: 60_100 });
+  // A request for the same time changes nothing, nor does one that is over sooner.
+  for (const retryAfterMs of [60_000, 1_000, undefined])
+    expect(circuitAfter(asked, { ...other, retryAfterMs }, undefined, 200)).toBe('unchanged');
+  // A probe that was under way meanwhile, and was asked for nothing, brings the next one no nearer.
+  const failedProbe = { ...other, wasProbe: true };
+  expect(circuitAfter(asked, failedProbe, undefined, 300)).toMatchObject({ probeAtMs: 60_100 });
+  // When the time is over, the interval counts again.
+  expect(circuitAfter(asked, failedProbe, undefined, 60_200)).toMatchObject({ probeAtMs: 65_200 });
+});
+
 test('while a probe is under way no other is due, unless it takes longer than the longest interval', () => {
   expect(probing(opened('timeout', 0, undefined), 2_500)).toMatchObject({
     probeAtMs: 11_500,

@@ -52,6 +52,9 @@ const PROBE_INTERVAL_MAX_MS = 9_000;
 // webhooks wait for this one header, and a request every five minutes is a small load for anybody.
 export const PROBE_RETRY_AFTER_MAX_MS = 5 * 60_000;
 
+// Hundreds of attempts that end at once ask for the same: only a probe that is later by this is worth a change.
+const ASKED_LATER_MIN_MS = 1_000;
+
 export function isFailure({ event, statusCode }: Pick<Outcome, 'event' | 'statusCode'>): boolean {
   return event === 'webhook.bounced' || statusCode === 429;
 }
@@ -78,13 +81,24 @@ export function shouldOpen({ score, healthyAtMs }: Evidence, nowMs: number): boo
 }
 
 export function opened(why: string, nowMs: number, retryAfterMs: number | undefined): OpenCircuit {
-  return {
+  const circuit = {
     state: 'open',
     sinceMs: nowMs,
     why,
-    probeAtMs: nextProbeAtMs(PROBE_INTERVAL_MIN_MS, nowMs, retryAfterMs),
+    probeAtMs: nowMs + PROBE_INTERVAL_MIN_MS,
     cooldownMs: PROBE_INTERVAL_MIN_MS,
-  };
+  } as const;
+  return heeding(circuit, nowMs, retryAfterMs);
+}
+
+/** Probed no sooner than the destination asked for, now or before. */
+function heeding(circuit: OpenCircuit, nowMs: number, retryAfterMs = 0): OpenCircuit {
+  const askedUntilMs = Math.max(
+    circuit.askedUntilMs ?? 0,
+    nowMs + Math.min(retryAfterMs, PROBE_RETRY_AFTER_MAX_MS),
+  );
+  if (askedUntilMs <= nowMs) return circuit;
+  return { ...circuit, askedUntilMs, probeAtMs: Math.max(circuit.probeAtMs, askedUntilMs) };
 }
 
 /**
@@ -103,7 +117,21 @@ export function afterProbe(
 ): OpenCircuit | undefined {
   if (!failed) return undefined;
   const cooldownMs = Math.min(circuit.cooldownMs * (isFirstAttempt ? 2 : 1), PROBE_INTERVAL_MAX_MS);
-  return { ...circuit, cooldownMs, probeAtMs: nextProbeAtMs(cooldownMs, nowMs, retryAfterMs) };
+  return heeding({ ...circuit, cooldownMs, probeAtMs: nowMs + cooldownMs }, nowMs, retryAfterMs);
+}
+
+/**
+ * What was under way when the circuit opened belongs to the evidence that opened it: of a destination that fails nearly
+ * always, some of it succeeds. But what it asks for counts, for the worker that opened the circuit may not have been told.
+ */
+function afterOther(
+  circuit: OpenCircuit,
+  { failed, retryAfterMs }: Pick<AttemptEnd, 'failed' | 'retryAfterMs'>,
+  nowMs: number,
+): OpenCircuit | 'unchanged' {
+  if (!failed || retryAfterMs === undefined) return 'unchanged';
+  const heeded = heeding(circuit, nowMs, retryAfterMs);
+  return heeded.probeAtMs - circuit.probeAtMs < ASKED_LATER_MIN_MS ? 'unchanged' : heeded;
 }
 
 /** What an attempt makes of its lane's circuit. `evidence` holds the attempt already. */
@@ -113,17 +141,10 @@ export function circuitAfter(
   evidence: Evidence | undefined,
   nowMs: number,
 ): OpenCircuit | undefined | 'unchanged' {
-  if (circuit !== undefined) {
-    // What was under way when the circuit opened belongs to the evidence that opened it. Of a destination that fails
-    // nearly always, some of it succeeds.
-    return end.wasProbe ? afterProbe(circuit, end, nowMs) : 'unchanged';
-  }
+  if (circuit !== undefined)
+    return end.wasProbe ? afterProbe(circuit, end, nowMs) : afterOther(circuit, end, nowMs);
   // Only a first attempt opens a circuit: by a retry, nothing new is known.
   if (!end.failed || !end.isFirstAttempt || evidence === undefined) return 'unchanged';
   if (!shouldOpen(evidence, nowMs)) return 'unchanged';
   return opened(end.why, nowMs, Math.max(0, evidence.retryAtMs - nowMs));
-}
-
-function nextProbeAtMs(intervalMs: number, nowMs: number, retryAfterMs = 0): number {
-  return nowMs + Math.max(intervalMs, Math.min(retryAfterMs, PROBE_RETRY_AFTER_MAX_MS));
 }

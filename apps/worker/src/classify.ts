@@ -2,7 +2,7 @@
  * What an attempt's result means: DESIGN's outcome table as one pure function. A new kind of result, or of failure,
  * breaks the build here, where thought is needed.
  */
-import type { OutcomeEvent, OutcomeReason } from '@hookfleet/contract';
+import type { AttemptCause, OutcomeEvent, OutcomeReason } from '@hookfleet/contract';
 
 /**
  * Why no response came. `auth`: no token was to be had, and the destination was not asked. `unsendable`: there is no request
@@ -12,11 +12,13 @@ export type AttemptFailure = 'dns' | 'connection' | 'tls' | 'timeout' | 'auth' |
 
 export type AttemptResult =
   | { readonly kind: 'response'; readonly statusCode: number }
-  | { readonly kind: 'failure'; readonly failure: AttemptFailure };
+  | { readonly kind: 'failure'; readonly failure: AttemptFailure; readonly cause?: AttemptCause };
 
 export interface Classification {
   readonly event: OutcomeEvent;
   readonly reason?: OutcomeReason;
+  /** Without a response that means something: what exactly went wrong. */
+  readonly cause?: AttemptCause;
   /** Worth another attempt, if the retry policy has one left. */
   readonly retriable: boolean;
 }
@@ -25,7 +27,9 @@ export interface Classification {
 const RETRIABLE_4XX: ReadonlySet<number> = new Set([408, 425, 429]);
 
 export function classify(result: AttemptResult): Classification {
-  return result.kind === 'response' ? classifyStatus(result.statusCode) : classifyFailure(result.failure);
+  if (result.kind === 'response') return classifyStatus(result.statusCode);
+  const { failure, cause } = result;
+  return { ...classifyFailure(failure), ...(cause !== undefined && { cause }) };
 }
 
 function classifyStatus(statusCode: number): Classification {
@@ -39,7 +43,12 @@ function classifyStatus(statusCode: number): Classification {
   if (statusCode >= 500 && statusCode < 600)
     return { event: 'webhook.bounced', reason: 'http_5xx', retriable: true };
   // A 1xx as the last word, or a number beyond HTTP's: the destination doesn't speak HTTP, as if it had not answered.
-  return { event: 'webhook.bounced', reason: 'connection', retriable: true };
+  return {
+    event: 'webhook.bounced',
+    reason: 'connection',
+    cause: { code: 'malformed_response' },
+    retriable: true,
+  };
 }
 
 function classifyFailure(failure: AttemptFailure): Classification {

@@ -13,12 +13,12 @@ import {
   BODY_BYTES_MAX,
   CONNECT_TIMEOUT_MS,
   type Deliver,
-  type FailureCause,
-  failureOf,
   HEADER_BYTES_MAX,
   LOOKUP_TIMEOUT_MS,
   type RequestTls,
 } from './deliver.ts';
+import { type AttemptPhase, ENDLESS_ANSWER, type FailureCause, failedBy } from './failure-cause.ts';
+import { hostOf, serverNameOf } from './egress-route.ts';
 import type { GotAgents } from './got-agents.ts';
 import { isOrderlyEnd, type Send, type SentAnswer, sendAgainWhereClosed } from './send-again.ts';
 
@@ -64,7 +64,9 @@ export function createDeliverWithGot(agents: GotAgents): Deliver {
     const { promise, resolve: settle } = Promise.withResolvers<SentAnswer>();
     const resolve = (answer: Answer, closedOnReuse = false) => settle({ answer, closedOnReuse });
     if (proxied === 'blocked') {
-      resolve({ kind: 'failure', failure: 'blocked', phases: {} });
+      const address = hostOf(new URL(url));
+      const cause = { code: 'address_blocked', address } as const;
+      resolve({ kind: 'failure', failure: 'blocked', cause, phases: {} });
       return promise;
     }
     let request: ClientRequest | undefined;
@@ -81,6 +83,7 @@ export function createDeliverWithGot(agents: GotAgents): Deliver {
       // Each identity has connections of its own: Node's agents name them by it.
       ...(tls !== undefined && { https: toHttpsOptions(tls) }),
     });
+    const phase = () => phaseOf(new URL(url), request, stream.timings, proxied !== undefined);
     const phases = () => toPhases(url, request, stream.timings, proxied !== undefined);
 
     const end = () => {
@@ -98,13 +101,13 @@ export function createDeliverWithGot(agents: GotAgents): Deliver {
     const fail = (cause: FailureCause, closedOnReuse = false) => {
       const readable = head?.read();
       if (readable === undefined)
-        return resolve({ kind: 'failure', failure: failureOf(cause), phases: phases() }, closedOnReuse);
+        return resolve({ kind: 'failure', ...failedBy(cause, phase()), phases: phases() }, closedOnReuse);
       resolve({ kind: 'response', ...readable, rawBody: Buffer.alloc(0), phases: phases() });
     };
     const watch = (socket: Socket) => {
       head = answerHeadOf(socket);
       head.begin(() => {
-        if (response === undefined) fail({});
+        if (response === undefined) fail(ENDLESS_ANSWER);
         else end();
         stream.destroy();
       });
@@ -179,6 +182,7 @@ function requestLean(
 ): ClientRequest {
   const options: https.RequestOptions = { method, headers, agent, maxHeaderSize: HEADER_BYTES_MAX };
   if (url.protocol === 'http:') return http.request(url, options, callback);
+  if (url.hostname.endsWith('.')) options.servername = serverNameOf(url.hostname);
   if (ca !== undefined) options.ca = ca;
   if (cert !== undefined) options.cert = cert;
   if (key !== undefined) options.key = key;
@@ -193,6 +197,22 @@ function toHttpsOptions(tls: RequestTls) {
     ...(key !== undefined && { key }),
     ...(ca !== undefined && { certificateAuthority: ca }),
   };
+}
+
+/** What the attempt waits for. */
+function phaseOf(
+  url: URL,
+  request: ClientRequest | undefined,
+  measured: Response['timings'] | undefined,
+  isProxied: boolean,
+): AttemptPhase {
+  if (request?.reusedSocket === true) return 'response';
+  if (measured?.connect === undefined) {
+    const isLookedUp = isProxied || isIP(hostOf(url)) !== 0 || measured?.lookup !== undefined;
+    return isLookedUp ? 'connect' : 'name';
+  }
+  // A tunnel is handed over with TLS in it.
+  return url.protocol === 'https:' && !isProxied && measured.secureConnect === undefined ? 'tls' : 'response';
 }
 
 /** Phases that did not occur are absent: a connection that is used again was neither looked up nor made. */
@@ -211,7 +231,7 @@ function toPhases(
   }
   // A proxy's tunnel comes with everything in it: look-up, connections and handshakes are one phase.
   if (isProxied) return { connect: (phases.wait ?? 0) + (phases.dns ?? 0) + (phases.tcp ?? 0), ...firstByte };
-  const isLiteral = isIP(new URL(url).hostname.replace(/^\[|\]$/g, '')) !== 0;
+  const isLiteral = isIP(hostOf(new URL(url))) !== 0;
   return {
     ...(!isLiteral && phases.dns !== undefined && { dns: phases.dns }),
     ...(phases.tcp !== undefined && { connect: phases.tcp }),

@@ -21,15 +21,14 @@ import {
   CONNECT_TIMEOUT_MS,
   CONNECTION_AGE_MAX_MS,
   type Deliver,
-  type FailureCause,
-  failureOf,
   HEADER_BYTES_MAX,
   IDLE_CONNECTION_MS,
   LOOKUP_TIMEOUT_MS,
   type RequestTls,
 } from './deliver.ts';
 import { EgressBlockedError } from './egress-guard.ts';
-import { createEgressRoute, type EgressOptions, hostOf } from './egress-route.ts';
+import { createEgressRoute, type EgressOptions, hostOf, serverNameOf } from './egress-route.ts';
+import { type AttemptPhase, ENDLESS_ANSWER, type FailureCause, failedBy } from './failure-cause.ts';
 import { guardedLookup } from './guarded-lookup.ts';
 import { openTunnel, proxyAuthorization } from './open-tunnel.ts';
 import { isOrderlyEnd, type Send, type SentAnswer, sendAgainWhereClosed } from './send-again.ts';
@@ -112,7 +111,8 @@ export function openDeliverWithUndici(
     const route = routeOf(url);
     const { promise, resolve } = Promise.withResolvers<SentAnswer>();
     if (route === 'blocked') {
-      const answer = { kind: 'failure', failure: 'blocked', phases: {} } as const;
+      const cause = { code: 'address_blocked', address: hostOf(url) } as const;
+      const answer = { kind: 'failure', failure: 'blocked', cause, phases: {} } as const;
       resolve({ answer, closedOnReuse: false });
       return promise;
     }
@@ -132,7 +132,7 @@ export function openDeliverWithUndici(
         body: method === 'GET' ? null : body,
         ...(isOnce && { reset: true }),
       },
-      createAttempt(timeoutMs, route === 'proxied', resolve),
+      createAttempt(url, timeoutMs, route === 'proxied', resolve),
     );
     return promise;
   };
@@ -197,7 +197,7 @@ function connectorOf(
       const isLiteral = isIP(hostname) !== 0;
       if (isLiteral && !guard.allows(hostname))
         return process.nextTick(callback, new EgressBlockedError(hostname), null);
-      watch(madeBy(make, target, callback), connection, isLiteral);
+      watch(madeBy(make, named(target), callback), connection, isLiteral);
     };
   }
   const [httpsProxy, httpProxy] = [proxies.httpsProxy, proxies.httpProxy].map((text) =>
@@ -210,7 +210,7 @@ function connectorOf(
       const authority = target.port === '' ? `${target.host}:443` : `${target.host}`;
       connection.giveUp = openTunnel(httpsProxy, authority, CONNECT_TIMEOUT_MS, (error, socket) => {
         if (socket === null) return callback(error ?? new Error('no tunnel'), null);
-        const secured = madeBy(throughTunnel, { ...target, httpSocket: socket }, callback);
+        const secured = madeBy(throughTunnel, { ...named(target), httpSocket: socket }, callback);
         connection.giveUp = (reason) => secured.destroy(reason);
       });
     } else if (httpProxy !== undefined) {
@@ -221,6 +221,12 @@ function connectorOf(
       connection.giveUp = (reason) => socket.destroy(reason);
     }
   };
+}
+
+function named(target: buildConnector.Options): buildConnector.Options {
+  const { protocol, hostname } = target;
+  if (protocol !== 'https:' || !hostname.endsWith('.')) return target;
+  return { ...target, servername: serverNameOf(hostname) };
 }
 
 /** undici's types keep quiet about it, and its Client depends on it: a connector gives the socket that it makes. */
@@ -260,6 +266,7 @@ function watch(socket: Socket, connection: Connection, isLiteral: boolean): void
 const OVER = new Error('the attempt is over');
 
 function createAttempt(
+  url: URL,
   timeoutMs: number,
   isProxied: boolean,
   resolve: (sent: SentAnswer) => void,
@@ -285,6 +292,15 @@ function createAttempt(
     return { ...connection.phases, ...firstByte };
   }
 
+  /** What the attempt waits for. */
+  function phase(): AttemptPhase {
+    if (controller !== undefined) return 'response';
+    const made = connection?.phases ?? {};
+    if (made.connect !== undefined) return 'tls';
+    const isLookedUp = isProxied || isIP(hostOf(url)) !== 0 || made.dns !== undefined;
+    return isLookedUp ? 'connect' : 'name';
+  }
+
   /** With the response, where there is one; or with why there is none. */
   function end(error: FailureCause = {}, tell = resolve): void {
     if (isOver) return;
@@ -294,7 +310,7 @@ function createAttempt(
     const readable = response ?? head?.read();
     const answer: Answer =
       readable === undefined
-        ? { kind: 'failure', failure: failureOf(error), phases: phases() }
+        ? { kind: 'failure', ...failedBy(error, phase()), phases: phases() }
         : {
             kind: 'response',
             ...readable,
@@ -323,7 +339,7 @@ function createAttempt(
       if (connection !== undefined) connection.requests += 1;
       head = connection?.head;
       head?.begin(() => {
-        end();
+        end(ENDLESS_ANSWER);
         started.abort(OVER);
       });
       sentAtMs = performance.now();

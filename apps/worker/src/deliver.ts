@@ -11,7 +11,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { getCACertificates } from 'node:tls';
-import type { Destination, PhasesMs, Tls } from '@hookfleet/contract';
+import type { AttemptCause, Destination, PhasesMs, Tls } from '@hookfleet/contract';
 import type { AttemptFailure } from './classify.ts';
 
 // A body beyond this is cut off together with its connection: a new connection is cheaper than reading on. Counted as
@@ -62,42 +62,13 @@ export type Answer = (
       /** As it came, cut at 64 KiB. */
       readonly rawBody: Buffer;
     }
-  | { readonly kind: 'failure'; readonly failure: AttemptFailure; readonly detail?: string }
+  | {
+      readonly kind: 'failure';
+      readonly failure: AttemptFailure;
+      /** Of `auth`: why the token endpoint gave no answer, if it gave none. Absent for what is never sent. */
+      readonly cause?: AttemptCause;
+      readonly detail?: string;
+    }
 ) & { readonly phases: PhasesMs };
 
 export type Deliver = (request: AttemptRequest) => Promise<Answer>;
-
-// Node's codes for a name that can't be resolved. EAI_AGAIN: the resolver itself is in trouble.
-const DNS_CODES = /^(?:ENOTFOUND|EAI_|ENODATA|ESERVFAIL|EREFUSED|ENONAME|EBADNAME)/;
-// OpenSSL's and Node's codes for a handshake or a certificate that fails.
-const TLS_CODES =
-  /^(?:ERR_TLS|ERR_SSL|ERR_OSSL|CERT_|EPROTO|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH_|INVALID_PURPOSE|UNSUPPORTED_CERTIFICATE)/;
-
-// Node's and undici's.
-const TIMEOUT_CODES = /^(?:ETIMEDOUT|ESOCKETTIMEDOUT|UND_ERR_CONNECT_TIMEOUT)$/;
-
-export interface FailureCause {
-  readonly name?: string;
-  readonly code?: string;
-  /** Of an error that the system reported: a reset, for one. */
-  readonly syscall?: string;
-  readonly cause?: FailureCause;
-  /** Of a proxy's answer to CONNECT, and of its silence. */
-  readonly statusCode?: number;
-  readonly proxyTunnelTimeout?: number;
-}
-
-/** An HTTP client's error, or Node's, as a reason. Told by codes and names, never by a message. */
-export function failureOf(error: FailureCause): AttemptFailure {
-  for (let cause: FailureCause | undefined = error; cause !== undefined; cause = cause.cause) {
-    const { name, code = '', statusCode, proxyTunnelTimeout } = cause;
-    if (code === 'ERR_EGRESS_BLOCKED') return 'blocked';
-    // A filtering proxy that forbids the destination answers CONNECT with 403.
-    if (code === 'ERR_PROXY_TUNNEL' && statusCode === 403) return 'blocked';
-    if (proxyTunnelTimeout !== undefined || name === 'TimeoutError' || TIMEOUT_CODES.test(code))
-      return 'timeout';
-    if (DNS_CODES.test(code)) return 'dns';
-    if (TLS_CODES.test(code)) return 'tls';
-  }
-  return 'connection';
-}

@@ -12,8 +12,11 @@ export class EgressBlockedError extends Error {
   override readonly name = 'EgressBlockedError';
   readonly code = 'ERR_EGRESS_BLOCKED';
 
+  readonly address: string;
+
   constructor(address: string) {
-    super(`${address} is no address that webhooks may be sent to`);
+    super(`address ${address} is not allowed by the egress policy (HOOKFLEET_EGRESS_ALLOW)`);
+    this.address = address;
   }
 }
 

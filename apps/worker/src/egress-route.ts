@@ -38,6 +38,11 @@ export function createEgressRoute(
   };
 }
 
+/** What TLS calls the host (RFC 6066, 3): without the root's dot, which certificates don't have either. */
+export function serverNameOf(hostname: string): string {
+  return hostname.replace(/\.$/, '');
+}
+
 /** Without the brackets of IPv6: a name, or what a socket takes for a literal. */
 export function hostOf({ hostname }: URL): string {
   return hostname.replace(/^\[|\]$/g, '');

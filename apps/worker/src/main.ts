@@ -1,6 +1,6 @@
 /** A worker's life: takes bundles, attempts their webhooks, records the outcomes, until it is told to stop. */
 import { hostname } from 'node:os';
-import { traceFields, WEBHOOKS_QUEUE } from '@hookfleet/contract';
+import { causeView, traceFields, WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import {
   bodyBytesMax,
   checkFormats,
@@ -98,12 +98,13 @@ await startApplication('worker', async () => {
     secrets: createSecretBox(config.encryptionKeys),
     slots,
     tracing,
-    onRecorded(outcome, bundle, trace) {
+    onRecorded(outcome, bundle, trace, cause) {
       metrics.recorded(outcome, bundle);
       heartbeat.recorded();
       const { responseBody: _responseBody, workerId: _workerId, members: _members, ...facts } = outcome;
       const level = outcome.event === 'webhook.delivered' ? 'debug' : 'info';
-      logger[level]({ ...facts, ...traceFields(trace) }, 'attempt.recorded');
+      const why = cause === undefined ? undefined : causeView(cause);
+      logger[level]({ ...facts, ...why, ...traceFields(trace) }, 'attempt.recorded');
     },
     onCancelled({ campaignId }, webhooks) {
       logger.info({ campaignId, webhooks }, 'webhooks.cancelled');

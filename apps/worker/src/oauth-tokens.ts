@@ -5,7 +5,7 @@
  *
  * The request goes out as an attempt does: through the egress guard, within limits of time and size.
  */
-import type { OAuth2 } from '@hookfleet/contract';
+import { type AttemptCause, causeView, type OAuth2 } from '@hookfleet/contract';
 import type { Answer, AttemptRequest, Deliver } from './deliver.ts';
 import { type MaskEchoes, maskTokenEchoesOf } from './mask-echoes.ts';
 import { excerptOf } from './response-excerpt.ts';
@@ -13,7 +13,12 @@ import { excerptOf } from './response-excerpt.ts';
 export type Token =
   /** `fetchedAtMs` tells whether it is older than the attempt that uses it. */
   | { readonly kind: 'token'; readonly token: string; readonly fetchedAtMs: number }
-  | { readonly kind: 'failure'; readonly failure: 'auth' | 'blocked'; readonly detail: string };
+  | {
+      readonly kind: 'failure';
+      readonly failure: 'auth' | 'blocked';
+      readonly cause?: AttemptCause;
+      readonly detail: string;
+    };
 
 export interface OAuthTokens {
   /** `timeoutMs`: what the caller can wait for it. */
@@ -131,7 +136,8 @@ async function readAnswer(
 ): Promise<{ token: Token; lifetimeMs: number }> {
   if (answer.kind === 'failure') {
     const failure = answer.failure === 'blocked' ? 'blocked' : 'auth';
-    return failed(`no answer from the token endpoint: ${answer.failure}`, failure);
+    const why = answer.cause === undefined ? answer.failure : causeView(answer.cause).detail;
+    return failed(`no answer from the token endpoint: ${why}`, failure, answer.cause);
   }
   const { statusCode, rawBody, headers } = answer;
   if (statusCode < 200 || statusCode >= 300) {
@@ -152,8 +158,9 @@ async function readAnswer(
   return { token: { kind: 'token', token, fetchedAtMs: nowMs }, lifetimeMs };
 }
 
-function failed(detail: string, failure: 'auth' | 'blocked' = 'auth') {
-  return { token: { kind: 'failure', failure, detail } as const, lifetimeMs: FAILURE_KEPT_MS };
+function failed(detail: string, failure: 'auth' | 'blocked' = 'auth', cause?: AttemptCause) {
+  const token = { kind: 'failure', failure, ...(cause !== undefined && { cause }), detail } as const;
+  return { token, lifetimeMs: FAILURE_KEPT_MS };
 }
 
 function parseObject(bytes: Buffer): Record<string, unknown> | undefined {

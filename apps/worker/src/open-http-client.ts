@@ -1,4 +1,5 @@
 /** The HTTP client that HOOKFLEET_HTTP_CLIENT names, with its connections. The other one is never loaded. */
+import net from 'node:net';
 import tls from 'node:tls';
 import type { Deliver } from './deliver.ts';
 import type { EgressOptions } from './egress-route.ts';
@@ -16,8 +17,13 @@ export interface HttpClient {
 // speaks no TLS 1.3 has ECDHE.
 const CIPHERS = `${tls.DEFAULT_CIPHERS}:!kDHE`;
 
+// Of a name's several addresses Node gives up all but the last after this, 250 ms when it isn't set: a far or busy
+// destination takes longer, and longer than 1 s where a packet is lost. Four silent addresses fit into CONNECT_TIMEOUT_MS.
+const ADDRESS_TIMEOUT_MS = 2_000;
+
 export async function openHttpClient(name: HttpClientName, options: EgressOptions): Promise<HttpClient> {
   tls.DEFAULT_CIPHERS = CIPHERS;
+  net.setDefaultAutoSelectFamilyAttemptTimeout(ADDRESS_TIMEOUT_MS);
   switch (name) {
     case 'got': {
       const [{ createGotAgents }, { createDeliverWithGot }] = await Promise.all([

@@ -9,7 +9,8 @@
  * twice, as it would after a retry. Only an orderly end before any byte of an answer counts: a reset is an answer of
  * its own kind.
  */
-import type { Answer, AttemptRequest, Deliver, FailureCause } from './deliver.ts';
+import type { Answer, AttemptRequest, Deliver } from './deliver.ts';
+import type { FailureCause } from './failure-cause.ts';
 
 /** One request on the wire. */
 export type Send = (request: AttemptRequest, connection: 'kept' | 'new') => Promise<SentAnswer>;

@@ -13,7 +13,14 @@
  * What may not be sent stays with its job. The job waits in a lane when its webhooks in flight have ended.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Bundle, BundledWebhook, Destination, Outcome, TraceContext } from '@hookfleet/contract';
+import type {
+  AttemptCause,
+  Bundle,
+  BundledWebhook,
+  Destination,
+  Outcome,
+  TraceContext,
+} from '@hookfleet/contract';
 import {
   type BundleRun,
   type KnownControls,
@@ -62,7 +69,12 @@ export interface SendWebhooksOptions {
   readonly lanes: Pick<Lanes, 'admit' | 'begin'>;
   readonly permits: Permits;
   readonly scheduler: Pick<LaneScheduler, 'recorded' | 'maybeGoesOn' | 'hasWaiting'>;
-  readonly onRecorded: (outcome: Outcome, bundle: Bundle, trace: TraceContext | undefined) => void;
+  readonly onRecorded: (
+    outcome: Outcome,
+    bundle: Bundle,
+    trace: TraceContext | undefined,
+    cause?: AttemptCause,
+  ) => void;
 }
 
 type Unsent = 'released' | 'cancelled' | Wait;
@@ -174,7 +186,7 @@ export function createSendWebhooks(options: SendWebhooksOptions): SendWebhooks {
       const recorded = await attempt(run.shard, bundle, webhook, destination);
       if (recorded.outcome.reason === 'timeout') answer = 'silent';
       ({ reported } = await recorder.record(run.shard, bundle, webhook, recorded));
-      onRecorded(recorded.outcome, bundle, recorded.trace);
+      onRecorded(recorded.outcome, bundle, recorded.trace, recorded.cause);
       const settled = scheduler.recorded(lane, recorded.outcome, {
         wasProbe: isProbe,
         retryAfterMs: recorded.retryAfterMs,

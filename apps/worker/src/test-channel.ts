@@ -3,6 +3,7 @@
  * asked for it what was sent and what came back. Secrets are masked here: what leaves this process holds none.
  */
 import {
+  causeView,
   type ChannelTest,
   ChannelTest as ChannelTestSchema,
   type ChannelTestResult,
@@ -71,7 +72,7 @@ async function viewOf(
   const mask = maskEchoesOf(request, destination);
   const responseBody =
     answer.kind === 'response' ? await excerptOf(answer.rawBody, answer.headers, mask) : undefined;
-  const { event, reason, retriable } = classify(answer);
+  const { event, reason, cause, retriable } = classify(answer);
   return {
     request: {
       method,
@@ -91,6 +92,8 @@ async function viewOf(
       event,
       ...(reason !== undefined && { reason }),
       retriable,
+      ...(cause !== undefined && causeView(cause)),
+      // It says more: what became of the token.
       ...(answer.kind === 'failure' && answer.detail !== undefined && { detail: answer.detail }),
     },
   };

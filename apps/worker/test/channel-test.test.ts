@@ -101,9 +101,27 @@ test('no answer is told too: a refused connection, an address that is forbidden,
   answer = 'hang';
   const results = await Promise.all(['refused', 'forbidden', 'hangs'].map((id) => run(id)));
   expect(results.map((result) => result?.outcome)).toEqual([
-    { event: 'webhook.bounced', reason: 'connection', retriable: true },
-    { event: 'webhook.error', reason: 'blocked', retriable: false },
-    { event: 'webhook.bounced', reason: 'timeout', retriable: true },
+    {
+      event: 'webhook.bounced',
+      reason: 'connection',
+      cause: 'refused',
+      detail: 'connection refused: nothing listens on that port, or a firewall rejects it',
+      retriable: true,
+    },
+    {
+      event: 'webhook.error',
+      reason: 'blocked',
+      cause: 'address_blocked',
+      detail: 'address 169.254.169.254 is not allowed by the egress policy (HOOKFLEET_EGRESS_ALLOW)',
+      retriable: false,
+    },
+    {
+      event: 'webhook.bounced',
+      reason: 'timeout',
+      cause: 'response_timeout',
+      detail: 'no answer in time',
+      retriable: true,
+    },
   ]);
   for (const result of results) expect(result).not.toHaveProperty('response');
 });

@@ -215,6 +215,47 @@ test('a destination that hangs does not delay the others, however much waits for
   await holding.close();
 });
 
+test('a destination that asks for a minute with 429 is probed by no worker before it is over', async () => {
+  await channel('asks');
+  let isUp = false;
+  answer = (path) => {
+    if (path !== '/asks' || isUp) return { status: 200 };
+    if (circuitChanges().length === 0) circuitMs += 300;
+    return { status: 429, headers: { 'retry-after': '60' } };
+  };
+  await send('asks', 100);
+  await eventually(() => expect(circuitChanges()).toEqual(['channel:asks open http_4xx']));
+  await allLooked();
+  await eventually(() => expect(outcomes()).toHaveLength(arrivals.length));
+  const before = arrivals.length;
+  const [id = ''] = await send('asks', 1);
+  // First by the answers that opened the circuit, then by the first probe's, which is refused too.
+  for (const probes of [0, 1]) {
+    const circuit = await eventually(async () => {
+      const found = await circuits.get('channel:asks');
+      if (found?.state !== 'open') throw new Error('the circuit is not open');
+      expect(found.probeAtMs - circuitMs).toBeGreaterThan(50_000);
+      return found;
+    });
+    expect(circuit.probeAtMs - circuitMs).toBeLessThanOrEqual(60_000);
+    await lookAtNow('channel:asks');
+    await sendOther();
+    expect(arrivedAt('/asks')).toBe(before + probes);
+    isUp = probes === 1;
+    // The minute is over.
+    circuitMs += 60_000;
+    await circuits.set('channel:asks', { ...circuit, probeAtMs: 1 });
+    await eventually(async () => {
+      await lookAtNow('channel:asks');
+      expect(arrivedAt('/asks')).toBeGreaterThan(before + probes);
+    });
+  }
+  await eventually(async () => {
+    await lookAtNow('channel:asks');
+    expect((await webhooks.find(id))?.state).toBe('delivered');
+  });
+});
+
 test('a circuit opens on sustained failure, probes alone, and closes; nothing is lost and no attempts are used up', async () => {
   await channel('falls');
   let isUp = false;

@@ -154,7 +154,7 @@ describe.each(CLIENTS)('with %s', (client) => {
     ],
     ['fails', () => ({ status: 503 }), 'answered 503'],
     ['redirects', () => ({ status: 302, headers: { location: 'http://127.0.0.1:1/' } }), 'answered 302'],
-    ['resets', () => 'reset', 'connection'],
+    ['resets', () => 'reset', 'no answer from the token endpoint: the connection was reset'],
     ['answers with HTML', () => ({ status: 200, body: '<html>planted-token</html>' }), 'no JSON object'],
     ['answers with a list', () => json(null), 'no JSON object'],
     ['answers without a token', () => json({ token: 'planted-token' }), 'no access_token'],
@@ -184,7 +184,7 @@ describe.each(CLIENTS)('with %s', (client) => {
         detail: expect.stringContaining(detail),
       });
       expect(JSON.stringify(got)).not.toMatch(/planted-token|the secret/);
-      expect(classify(got)).toEqual({ event: 'webhook.bounced', reason: 'auth', retriable: true });
+      expect(classify(got)).toMatchObject({ event: 'webhook.bounced', reason: 'auth', retriable: true });
       expect(receiver.ledger).toHaveLength(0);
     },
   );

@@ -72,16 +72,20 @@ describe.each(CLIENTS)('with %s', (client) => {
   });
 
   test.each([
-    ['a refused connection', 'connection', 'http://127.0.0.1:1/'],
-    ['a name that does not resolve', 'dns', 'http://no-such-host.invalid/'],
+    ['a refused connection', 'connection', 'refused', 'http://127.0.0.1:1/'],
+    ['a name that does not resolve', 'dns', /^name_/, 'http://no-such-host.invalid/'],
   ])(
     '%s bounces and is tried until the policy ends; the webhook is then failed',
-    async (_what, reason, url) => {
+    async (_what, reason, cause, url) => {
       const found = await deliver(`/${reason}`, () => 'hang', url);
       expect(found.state).toBe('failed');
       expect(found.attempts.map((attempt) => attempt.reason)).toEqual([reason, reason, reason]);
       expect(found.attempts.map((attempt) => attempt.final)).toEqual([false, false, true]);
       expect(found.attempts.every((attempt) => attempt.statusCode === undefined)).toBe(true);
+      for (const attempt of found.attempts) {
+        expect(attempt.cause).toMatch(cause);
+        expect(attempt.detail).toMatch(/\w+ \w+/);
+      }
     },
   );
 

@@ -1,4 +1,5 @@
 /** TLS to destinations that have an authority of their own, and that ask who is there. Takes about 2 s. */
+import { createSecureContext } from 'node:tls';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import {
   type Authority,
@@ -7,6 +8,7 @@ import {
   type Receiver,
   startReceiver,
 } from '@hookfleet/testkit';
+import type { EgressOptions } from '../src/egress-route.ts';
 import { CLIENTS, cameBack, type Requests, setupRequests } from './setup-requests.ts';
 
 describe.each(CLIENTS)('with %s', (client) => {
@@ -76,6 +78,39 @@ describe.each(CLIENTS)('with %s', (client) => {
     });
     expect(cameBack(await requests.send({ url: old.url, tls: { ca: ofRsa.certificate } }))).toBe(end);
     await old.close();
+  });
+
+  test('a dot behind the name goes into the Host header, and not into SNI; a token endpoint is no exception', async () => {
+    const { certificate, key } = await authority.issue('receiver.test');
+    const names: string[] = [];
+    const context = createSecureContext({ cert: certificate, key });
+    const server = await startReceiver(
+      ({ path }) => ({ status: 200, body: path === '/token' ? '{"access_token":"t"}' : '' }),
+      {
+        tls: {
+          cert: certificate,
+          key,
+          SNICallback(name, done) {
+            names.push(name);
+            done(null, context);
+          },
+        },
+      },
+    );
+    const resolve = ((_name: string, _options: unknown, done: (error: null, found: object[]) => void) =>
+      done(null, [{ address: '127.0.0.1', family: 4 }])) as unknown as EgressOptions['resolve'];
+    const named = await setupRequests({ client, resolve });
+    const url = server.url.replace('127.0.0.1', 'receiver.test.');
+    const auth = { type: 'oauth2', clientId: 'a', clientSecret: 'b', tokenUrl: `${url}/token` } as const;
+    const tls = { ca: authority.certificate };
+    expect(cameBack(await named.send({ url, tls }))).toBe(200);
+    expect(cameBack(await named.send({ url, tls, auth }))).toBe(200);
+    expect(new Set(names)).toEqual(new Set(['receiver.test']));
+    expect(server.ledger.map(({ request }) => request.headers['host'])).toEqual(
+      Array.from({ length: 3 }, () => new URL(url).host),
+    );
+    named.close();
+    await server.close();
   });
 
   test('connections are kept for each identity, and never shared between two', async () => {

@@ -181,6 +181,10 @@ export interface AttemptStatus {
   readonly attempt: number;
   readonly event: 'webhook.delivered' | 'webhook.bounced' | 'webhook.error';
   readonly reason?: 'http_5xx' | 'dns' | 'connection' | 'tls' | 'timeout' | 'auth' | 'http_4xx' | 'gone' | 'redirect' | 'blocked' | 'unsendable' | undefined;
+  /** Without an answer: what exactly went wrong. Of reason auth, with the token endpoint. */
+  readonly cause?: 'name_not_found' | 'name_server_failed' | 'name_timeout' | 'connect_timeout' | 'refused' | 'unreachable' | 'reset' | 'closed_early' | 'connection_failed' | 'worker_resources' | 'proxy_failed' | 'not_tls' | 'tls_version' | 'tls_refused' | 'tls_handshake' | 'tls_timeout' | 'certificate_expired' | 'certificate_not_yet_valid' | 'certificate_name' | 'certificate_authority' | 'certificate_invalid' | 'client_certificate' | 'malformed_response' | 'response_timeout' | 'address_blocked' | 'proxy_blocked' | undefined;
+  /** The cause in words. */
+  readonly detail?: string | undefined;
   readonly statusCode?: number | undefined;
   readonly durationMs: number;
   readonly occurredAt: string;

@@ -3,6 +3,7 @@
  * travels to the worker that makes it, and what comes back.
  */
 import { type Static, Type } from 'typebox';
+import { CAUSE_CODES } from './attempt-cause.ts';
 import { OUTCOME_EVENTS, OUTCOME_REASONS } from './vocabulary.ts';
 import { TimingsMs } from './timings.ts';
 import { Webhook } from './webhook.ts';
@@ -56,7 +57,14 @@ export const ChannelTestResult = Type.Object({
       event: Type.Enum([...OUTCOME_EVENTS]),
       reason: Type.Optional(Type.Enum([...OUTCOME_REASONS])),
       retriable: Type.Boolean({ description: 'Another attempt would follow, if the retry policy has one.' }),
-      detail: Type.Optional(Type.String({ description: 'Of reason auth: what became of the token.' })),
+      cause: Type.Optional(
+        Type.Enum([...CAUSE_CODES], {
+          description: 'Without an answer: what exactly went wrong. Of reason auth, with the token endpoint.',
+        }),
+      ),
+      detail: Type.Optional(
+        Type.String({ description: 'The cause in words; of reason auth, what became of the token.' }),
+      ),
     },
     { description: 'What the attempt would have been counted as.' },
   ),

@@ -1,4 +1,5 @@
 /** What travels between the processes, and what callers send: schemas and the types derived from them. */
+export * from './attempt-cause.ts';
 export * from './batch.ts';
 export * from './authentication.ts';
 export * from './bundle.ts';

@@ -1,5 +1,6 @@
 /** What is known of a webhook that was accepted: the answer of GET /v1/webhooks/{id}. */
 import { type Static, Type } from 'typebox';
+import { CAUSE_CODES } from './attempt-cause.ts';
 import { OUTCOME_EVENTS, OUTCOME_REASONS } from './vocabulary.ts';
 import { TimingsMs } from './timings.ts';
 
@@ -16,6 +17,12 @@ export const AttemptStatus = Type.Object({
   attempt: Type.Integer(),
   event: Type.Enum([...OUTCOME_EVENTS]),
   reason: Type.Optional(Type.Enum([...OUTCOME_REASONS])),
+  cause: Type.Optional(
+    Type.Enum([...CAUSE_CODES], {
+      description: 'Without an answer: what exactly went wrong. Of reason auth, with the token endpoint.',
+    }),
+  ),
+  detail: Type.Optional(Type.String({ description: 'The cause in words.' })),
   statusCode: Type.Optional(Type.Integer()),
   durationMs: Type.Number(),
   occurredAt: Type.String({ format: 'date-time' }),

@@ -26,6 +26,7 @@
  * again after a crash), and what can be replayed. A record is written once: the first one of an attempt stands.
  */
 import type {
+  AttemptCause,
   Bundle,
   BundledWebhook,
   Outcome,
@@ -53,6 +54,7 @@ export interface LoggedAttempt {
   readonly messageId: string;
   readonly responseBody?: string;
   readonly phases: PhasesMs;
+  readonly cause?: AttemptCause;
 }
 
 export interface BundleLog {
@@ -76,6 +78,7 @@ export interface AttemptRecord {
   readonly outcome: Outcome;
   readonly nextAttemptAtMs: number | undefined;
   readonly phases?: PhasesMs | undefined;
+  readonly cause?: AttemptCause | undefined;
 }
 
 export interface AttemptRetention {
@@ -463,8 +466,13 @@ type EncodedAttempt = [
   messageId: string,
   /** 0: none, but more follows. */
   responseBody?: string | 0,
-  /** In the order of PHASES, -1 where one did not occur, cut behind the last that did; a first one alone is no list. */
+  /**
+   * In the order of PHASES, -1 where one did not occur, cut behind the last that did; a first one alone is no list. -1:
+   * none, but more follows.
+   */
   phases?: number | number[],
+  /** Its code, with its address where it has one. */
+  cause?: [code: AttemptCause['code'], address?: string],
 ];
 
 // The one that nearly every attempt has comes first: of a connection that is used again it is the only one.
@@ -481,7 +489,7 @@ function decodePhases(encoded: number | number[] = []): PhasesMs {
   return Object.fromEntries(PHASES.flatMap((phase, i) => ((list[i] ?? -1) < 0 ? [] : [[phase, list[i]]])));
 }
 
-function encodeAttempt({ outcome, nextAttemptAtMs, phases }: AttemptRecord): string {
+function encodeAttempt({ outcome, nextAttemptAtMs, phases, cause }: AttemptRecord): string {
   const encoded: EncodedAttempt = [
     outcome.event,
     outcome.reason ?? 0,
@@ -495,11 +503,13 @@ function encodeAttempt({ outcome, nextAttemptAtMs, phases }: AttemptRecord): str
   ];
   if (outcome.responseBody !== undefined)
     encoded.push(outcome.responseBody.slice(0, RESPONSE_EXCERPT_BYTES_MAX));
-  const encodedPhases = encodePhases(phases);
+  const encodedPhases = encodePhases(phases) ?? (cause === undefined ? undefined : -1);
   if (encodedPhases !== undefined) {
     if (outcome.responseBody === undefined) encoded.push(0);
     encoded.push(encodedPhases);
   }
+  if (cause !== undefined)
+    encoded.push(cause.address === undefined ? [cause.code] : [cause.code, cause.address]);
   return JSON.stringify(encoded);
 }
 
@@ -519,6 +529,7 @@ function decodeAttempt(attempt: number, text: string): LoggedAttempt | undefined
     messageId,
     responseBody = 0,
     phases,
+    cause,
   ] = encoded;
   return {
     attempt,
@@ -533,12 +544,18 @@ function decodeAttempt(attempt: number, text: string): LoggedAttempt | undefined
     messageId,
     ...(responseBody !== 0 && { responseBody }),
     phases: decodePhases(phases),
+    ...(cause !== undefined && { cause: decodeCause(cause) }),
   };
+}
+
+function decodeCause([code, address]: NonNullable<EncodedAttempt[11]>): AttemptCause {
+  return address === undefined ? { code } : { code, address };
 }
 
 function isEncodedAttempt(value: unknown): value is EncodedAttempt {
   if (!Array.isArray(value)) return false;
-  const [event, reason, status, duration, occurredAt, worker, final, next, message, body, phases] = value;
+  const [event, reason, status, duration, occurredAt, worker, final, next, message, body, phases, cause] =
+    value;
   const isText = (one: unknown) => typeof one === 'string';
   const isNumber = (one: unknown) => typeof one === 'number';
   return (
@@ -547,7 +564,8 @@ function isEncodedAttempt(value: unknown): value is EncodedAttempt {
     [occurredAt, next].every(isTime) &&
     (reason === 0 || isText(reason)) &&
     (body === undefined || body === 0 || isText(body)) &&
-    (phases === undefined || isNumber(phases) || (Array.isArray(phases) && phases.every(isNumber)))
+    (phases === undefined || isNumber(phases) || (Array.isArray(phases) && phases.every(isNumber))) &&
+    (cause === undefined || (Array.isArray(cause) && cause.length > 0 && cause.every(isText)))
   );
 }
 

@@ -17,6 +17,8 @@ export type Circuit =
       readonly why: string;
       readonly probeAtMs: number;
       readonly cooldownMs: number;
+      /** Until when the destination asked to be left alone (Retry-After), whichever worker was told. Absent if it didn't. */
+      readonly askedUntilMs?: number;
     };
 
 export interface Circuits {

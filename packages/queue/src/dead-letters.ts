@@ -9,13 +9,22 @@
 import {
   type Bundle,
   type BundledWebhook,
+  type CauseView,
+  causeView,
   type OutcomeEvent,
   type OutcomeReason,
   parseWebhookId,
   type WebhookLocation,
   WEBHOOKS_QUEUE,
 } from '@hookfleet/contract';
-import { type BundleHead, isDeadLetter, noteReplay, readWebhookLog, type WebhookLog } from './attempt-log.ts';
+import {
+  type BundleHead,
+  isDeadLetter,
+  type LoggedAttempt,
+  noteReplay,
+  readWebhookLog,
+  type WebhookLog,
+} from './attempt-log.ts';
 import { lossesOf } from './count-losses.ts';
 import type { KnownControls } from './known-controls.ts';
 import { attemptLogKey, deadLettersKey, replayJobId, shardPrefix } from './keys.ts';
@@ -39,6 +48,9 @@ export interface DeadLetter {
   readonly channelConfigId?: string;
   readonly event: OutcomeEvent;
   readonly reason?: OutcomeReason;
+  readonly cause?: CauseView['cause'];
+  /** The cause in words. */
+  readonly detail?: string;
   readonly statusCode?: number;
   readonly attempts: number;
   /** Of a batch. */
@@ -372,13 +384,14 @@ function headOf(head: BundleHead) {
 }
 
 function toDeadLetter({ webhookId, endedAtMs, log }: Found): DeadLetter {
-  const { event, reason, statusCode, responseBody } = log.attempts.at(-1) as WebhookLog['attempts'][0];
+  const { event, reason, cause, statusCode, responseBody } = log.attempts.at(-1) as LoggedAttempt;
   return {
     webhookId,
     messageId: log.messageId,
     ...(log.head.channelConfigId !== undefined && { channelConfigId: log.head.channelConfigId }),
     event,
     ...(reason !== undefined && { reason }),
+    ...(cause !== undefined && causeView(cause)),
     ...(statusCode !== undefined && { statusCode }),
     attempts: log.attempts.length,
     ...(log.head.recipients !== undefined && { recipients: log.head.recipients }),

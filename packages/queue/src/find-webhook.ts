@@ -2,6 +2,7 @@
 import {
   type AttemptStatus,
   type Bundle,
+  causeView,
   parseWebhookId,
   recipientsOf,
   type WebhookStatus,
@@ -101,10 +102,12 @@ function attemptView({
   nextAttemptAtMs: _next,
   occurredAtMs,
   phases,
+  cause,
   ...attempt
 }: LoggedAttempt): AttemptStatus {
   return {
     ...attempt,
+    ...(cause !== undefined && causeView(cause)),
     occurredAt: new Date(occurredAtMs).toISOString(),
     timingsMs: { ...phases, total: attempt.durationMs },
   };

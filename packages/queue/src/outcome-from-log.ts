@@ -17,7 +17,9 @@ export function outcomeFromLog(
   eventProperties: Destination['eventProperties'],
 ): Outcome {
   const webhookId = formatWebhookId({ shard, run: bundle.run, first: bundle.first, index: webhook.index });
-  const { nextAttemptAtMs: _next, occurredAtMs, messageId: _messageId, phases: _phases, ...facts } = logged;
+  const { nextAttemptAtMs: _next, occurredAtMs, messageId: _messageId, ...ofAttempt } = logged;
+  // What happened on the way to the outcome stays in the log.
+  const { phases: _phases, cause: _cause, ...facts } = ofAttempt;
   return {
     eventId: eventIdOf(webhookId, logged.attempt),
     webhookId,

@@ -13,6 +13,7 @@
  * the slots of what is not logged, and by UNREPORTED_MAX.
  */
 import type {
+  AttemptCause,
   Bundle,
   BundledWebhook,
   Cancellation,
@@ -61,6 +62,8 @@ export interface RecordedAttempt {
   readonly nextAttemptAtMs: number | undefined;
   /** Absent for what is in the log already. */
   readonly phases?: PhasesMs;
+  /** Absent for what is in the log already, too. */
+  readonly cause?: AttemptCause;
   /** The attempt's span, where it is traced. */
   readonly trace?: TraceContext | undefined;
 }

@@ -1,6 +1,6 @@
 /** The attempt log's entries: what they tell, that older ones are still read, and what they cost. Takes under a second. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { Outcome, PhasesMs } from '@hookfleet/contract';
+import type { AttemptCause, Outcome, PhasesMs } from '@hookfleet/contract';
 import { startTestRedis } from '@hookfleet/testkit';
 import { recordAttempts } from '../src/attempt-log.ts';
 import { defineScripts, disconnectRedis, readBundleLog, type RedisConnection } from '../src/index.ts';
@@ -26,7 +26,12 @@ afterAll(async () => {
 });
 
 /** The log of a bundle, each of whose webhooks had one attempt with this outcome. */
-async function logged(webhooks: number, outcome: Partial<Outcome> = {}, phases?: PhasesMs) {
+async function logged(
+  webhooks: number,
+  outcome: Partial<Outcome> = {},
+  phases?: PhasesMs,
+  cause?: AttemptCause,
+) {
   const bundle = bundleOf(webhooks, { run: String(run++).padStart(12, '0') });
   const { destination: _inline, ...toChannel } = { ...bundle, channelConfigId: '31' };
   await recordAttempts(
@@ -42,6 +47,7 @@ async function logged(webhooks: number, outcome: Partial<Outcome> = {}, phases?:
       }),
       nextAttemptAtMs: outcome.final === false ? Date.now() + 2_000 : undefined,
       phases,
+      cause,
     })),
     RETENTION,
   );
@@ -66,7 +72,25 @@ test.each<PhasesMs>([
   }
 });
 
-test('entries that were written before there were phases are read', async () => {
+test.each<[AttemptCause, PhasesMs | undefined, string | undefined]>([
+  [{ code: 'refused' }, undefined, undefined],
+  [{ code: 'certificate_expired' }, { connect: 3 }, undefined],
+  [{ code: 'refused' }, {}, 'no answer from the token endpoint'],
+  [{ code: 'address_blocked', address: '10.1.2.3' }, { dns: 1, connect: 3 }, 'blocked'],
+])('the cause %j is told as it was, beside phases %j and the excerpt %j', async (cause, phases, excerpt) => {
+  const { bundle } = await logged(
+    1,
+    { ...BOUNCED, ...(excerpt !== undefined && { responseBody: excerpt }) },
+    phases,
+    cause,
+  );
+  const entry = (await readBundleLog(connection, TAG, bundle)).attempts.get(0)?.[0];
+  expect(entry?.cause).toEqual(cause);
+  expect(entry?.phases).toEqual(phases ?? {});
+  expect(entry?.responseBody).toBe(excerpt);
+});
+
+test('entries that were written before there were phases and causes are read', async () => {
   const { bundle, key } = await logged(1);
   const before = ['webhook.bounced', 'http_5xx', 503, 7, 1_700_000_000_000, 'w', 0, 1_700_000_002_000, 'm'];
   await connection.hset(key, '0.2', JSON.stringify(before), '0.3', JSON.stringify([...before, 'sorry']));
@@ -76,6 +100,7 @@ test('entries that were written before there were phases are read', async () => 
   expect(second).toMatchObject(told);
   expect(second).not.toHaveProperty('responseBody');
   expect(third).toMatchObject({ ...told, responseBody: 'sorry' });
+  expect(third).not.toHaveProperty('cause');
 });
 
 // Room above the figures in attempt-log.ts' header: what an entry grows by beyond it must be meant.

@@ -1,4 +1,7 @@
-/** Certificates for tests: an authority of the test's own, and what it issues. Valid for a day, trusted by nobody else. */
+/**
+ * Certificates for tests: an authority of the test's own, and what it issues. Valid for a day, unless a test asks for
+ * another time, and trusted by nobody else.
+ */
 export interface Identity {
   /** PEM. */
   readonly certificate: string;
@@ -9,8 +12,11 @@ export interface Identity {
 export interface Authority {
   /** PEM: what a client or server trusts that is to know the authority's identities. */
   readonly certificate: string;
-  /** For a server at 127.0.0.1 and under `name`, or a client called so. With an RSA key of so many bits, where that is said. */
-  issue(name: string, rsaBits?: number): Promise<Identity>;
+  /**
+   * For a server at 127.0.0.1 and under `name`, or a client called so. With an RSA key of so many bits, where that is said.
+   * `validDays`: from when until when, from now on.
+   */
+  issue(name: string, rsaBits?: number, validDays?: readonly [from: number, to: number]): Promise<Identity>;
 }
 
 const DAY_MS = 86_400_000;
@@ -28,9 +34,11 @@ export async function createAuthority(name: string, keyType: 'ec' | 'rsa' = 'ec'
   });
   return {
     certificate: own.cert,
-    async issue(subject, rsaBits) {
+    async issue(subject, rsaBits, validDays) {
       const issued = await generate(named(subject), {
-        ...(rsaBits === undefined ? common(keyType) : { ...common('rsa'), keySize: rsaBits }),
+        ...(rsaBits === undefined
+          ? common(keyType, validDays)
+          : { ...common('rsa', validDays), keySize: rsaBits }),
         ca: { cert: own.cert, key: own.private },
         extensions: [
           {
@@ -51,12 +59,12 @@ function named(name: string) {
   return [{ name: 'commonName', value: name }];
 }
 
-function common(keyType: 'ec' | 'rsa') {
+function common(keyType: 'ec' | 'rsa', [from, to]: readonly [number, number] = [-1, 1]) {
   const now = Date.now();
   return {
     keyType,
     algorithm: 'sha256',
-    notBeforeDate: new Date(now - DAY_MS),
-    notAfterDate: new Date(now + DAY_MS),
+    notBeforeDate: new Date(now + from * DAY_MS),
+    notAfterDate: new Date(now + to * DAY_MS),
   } as const;
 }

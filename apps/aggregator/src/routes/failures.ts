@@ -1,5 +1,5 @@
 /** GET /v1/campaigns/{id}/failures: the webhooks that ended undelivered, and why. */
-import { OUTCOME_EVENTS, OUTCOME_REASONS, Problem } from '@hookfleet/contract';
+import { CAUSE_CODES, OUTCOME_EVENTS, OUTCOME_REASONS, Problem } from '@hookfleet/contract';
 import { invalidInput } from '@hookfleet/http-api';
 import { type DeadLetters, parseCursor } from '@hookfleet/queue';
 import type { FastifyInstance } from 'fastify';
@@ -31,6 +31,13 @@ const Failure = Type.Object({
   channelConfigId: Type.Optional(Type.String()),
   event: Type.String(),
   reason: Type.Optional(Type.String()),
+  cause: Type.Optional(
+    Type.Enum([...CAUSE_CODES], {
+      description:
+        'Without an answer to the last attempt: what exactly went wrong. Of reason auth, with the token endpoint.',
+    }),
+  ),
+  detail: Type.Optional(Type.String({ description: 'The cause in words.' })),
   statusCode: Type.Optional(Type.Integer()),
   attempts: Type.Integer(),
   recipients: Type.Optional(Type.Integer({ description: 'Of a batch, which is replayed whole.' })),

@@ -19,6 +19,8 @@ interface Failure {
   readonly channelConfigId?: string;
   readonly event: string;
   readonly reason?: string;
+  /** What exactly went wrong, in words. */
+  readonly detail?: string;
   readonly statusCode?: number;
   readonly attempts: number;
   readonly endedAt: string;
@@ -27,6 +29,8 @@ interface Failure {
 
 const LIMIT = 50;
 const PAGE_MAX = 200;
+// As long as the words of a cause may be.
+const ANSWER_SHOWN = 110;
 
 export function addFailures(program: Command, { environment, end }: CommandContext): void {
   withFailureFilters(withFleetOptions(program.command('failures')))
@@ -75,6 +79,6 @@ function rowOf(failure: Failure): string[] {
     printable(channelConfigId ?? '–', 30),
     colourOf(event)(statusCode === undefined ? (reason ?? event) : String(statusCode)),
     `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`,
-    printable(failure.responseBody ?? '', 60),
+    printable(failure.responseBody ?? failure.detail ?? '', ANSWER_SHOWN),
   ];
 }

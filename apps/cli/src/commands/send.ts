@@ -36,6 +36,8 @@ interface WebhookStatus {
     readonly attempt: number;
     readonly event: string;
     readonly reason?: string;
+    /** What exactly went wrong, in words. */
+    readonly detail?: string;
     readonly statusCode?: number;
     readonly durationMs: number;
     readonly responseBody?: string;
@@ -43,6 +45,8 @@ interface WebhookStatus {
 }
 
 const POLL_INTERVAL_MS = 200;
+// As long as the words of a cause may be.
+const ANSWER_SHOWN = 110;
 const ENDED = new Set(['delivered', 'failed', 'cancelled']);
 
 export function addSend(program: Command, { environment, end }: CommandContext): void {
@@ -110,11 +114,16 @@ function attemptLine({
   attempt,
   event,
   reason,
+  detail,
   statusCode,
   durationMs,
   responseBody,
 }: WebhookStatus['attempts'][0]) {
-  const facts = [statusCode ?? reason, duration(durationMs), printable(responseBody ?? '', 60)];
+  const facts = [
+    statusCode ?? reason,
+    duration(durationMs),
+    printable(responseBody ?? detail ?? '', ANSWER_SHOWN),
+  ];
   return `  attempt ${attempt}  ${colourOf(event)(event)}  ${facts.join('  ')}`.trimEnd();
 }
 
