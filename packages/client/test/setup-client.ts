@@ -10,7 +10,7 @@ import { connectRedis } from '../src/redis.ts';
 export const WAYS = ['http', 'redis'] as const;
 export type Way = (typeof WAYS)[number];
 
-const PRODUCER = fileURLToPath(new URL('../../../apps/producer/src/main.ts', import.meta.url));
+export const PRODUCER = fileURLToPath(new URL('../../../apps/producer/src/main.ts', import.meta.url));
 
 export async function startFleetEntrance(environment: Record<string, string> = {}) {
   const redis = await startTestRedis();
