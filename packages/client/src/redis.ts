@@ -207,10 +207,10 @@ function checkKeys(
   [own]: readonly string[],
   onError: (error: Error) => void,
 ): void {
-  if (fleet === undefined)
-    return onError(
-      new Error('the fleet is of an earlier version: encryptionKeys are not compared with its own'),
-    );
+  if (fleet === undefined) {
+    onError(new Error('the fleet is of an earlier version: encryptionKeys are not compared with its own'));
+    return;
+  }
   if (own === undefined ? fleet.length === 0 : fleet.includes(own)) return;
   const its = fleet.length === 1 ? `key ${fleet[0]}` : `keys ${fleet.join(', ')}`;
   const differs =
