@@ -1,4 +1,4 @@
-/** What ES2023 lacks and for-node-20.ts has: anything else that is newer than Node.js 20 fails the build. */
+/** What ES2023 lacks, and Node.js 20 or for-node-20.ts has: anything else that is newer than Node.js 20 fails the build. */
 interface PromiseWithResolvers<T> {
   promise: Promise<T>;
   resolve: (value: T | PromiseLike<T>) => void;
@@ -7,6 +7,10 @@ interface PromiseWithResolvers<T> {
 
 interface PromiseConstructor {
   withResolvers<T>(): PromiseWithResolvers<T>;
+}
+
+interface String {
+  isWellFormed(): boolean;
 }
 
 interface MapConstructor {

@@ -1,6 +1,16 @@
 /** What a call may end in. Anything else that is thrown is the caller's own: an aborted signal's reason, a source's error. */
 import type { FieldError, Problem } from './contract-types.ts';
 
+/**
+ * One application may load this file twice, as an ES module and as CommonJS, so that there are two classes of a name. Errors
+ * carry a symbol that both share, and are instances of either class.
+ */
+function brand(ownClass: { readonly name: string; readonly prototype: object }): (value: unknown) => boolean {
+  const symbol = Symbol.for(`@hookfleet/client/${ownClass.name}`);
+  Object.defineProperty(ownClass.prototype, symbol, { value: true });
+  return (value) => typeof value === 'object' && value !== null && symbol in value;
+}
+
 /** The call was refused, and nothing of it was enqueued: another try would be refused too. */
 export class RefusedError extends Error {
   override readonly name = 'RefusedError';
@@ -8,6 +18,12 @@ export class RefusedError extends Error {
   readonly problem: Problem;
   /** Each field at fault, as in `destination.url`. */
   readonly errors: readonly FieldError[];
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return this === RefusedError
+      ? isRefusedError(value)
+      : Function.prototype[Symbol.hasInstance].call(this, value);
+  }
 
   constructor(problem: Problem) {
     const errors = problem.errors ?? [];
@@ -21,6 +37,8 @@ export class RefusedError extends Error {
   }
 }
 
+const isRefusedError = brand(RefusedError);
+
 /**
  * No answer came in time, or none but that hookfleet is away: whether the call was carried out is not known. It was
  * tried until its deadline. With an idempotencyKey of your own (an event: an id) make it again whenever you like.
@@ -30,6 +48,12 @@ export class UnavailableError extends Error {
   /** Milliseconds that the other side asked to wait for before another try. */
   readonly retryAfterMs: number | undefined;
 
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return this === UnavailableError
+      ? isUnavailableError(value)
+      : Function.prototype[Symbol.hasInstance].call(this, value);
+  }
+
   constructor(
     message: string,
     options: { readonly cause?: unknown; readonly retryAfterMs?: number | undefined } = {},
@@ -38,3 +62,5 @@ export class UnavailableError extends Error {
     this.retryAfterMs = options.retryAfterMs;
   }
 }
+
+const isUnavailableError = brand(UnavailableError);

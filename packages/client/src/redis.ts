@@ -3,12 +3,14 @@
  * fleet's settings (prefix, shards, keys). It compares them with those that the fleet keeps in Redis before it writes.
  */
 import {
+  type CallRefusal,
   createEventIntake,
   createKnownChannels,
   createKnownReferences,
   createWebhookIntake,
   type EventIntake,
   readWebhook,
+  refusalDetail,
   startKnownEventTypes,
   type WebhookText,
 } from '@hookfleet/intake';
@@ -33,7 +35,6 @@ import {
   type SecretBox,
 } from '@hookfleet/queue';
 import type { Client, ClientOptions } from './client.ts';
-import type { FieldError } from './contract-types.ts';
 import { createClient } from './create-client.ts';
 import { RefusedError, UnavailableError } from './errors.ts';
 import type { Transport } from './transport.ts';
@@ -242,21 +243,19 @@ async function answered<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   }
 }
 
-type Faults = { readonly errors: readonly FieldError[] };
-
 /** What was taken; throws what is at fault, as a producer answers it. */
-function accepted<T extends object>(answer: T): Exclude<T, Faults> {
-  if (!isFaults(answer)) return answer as Exclude<T, Faults>;
+function accepted<T extends object>(answer: T): Exclude<T, CallRefusal> {
+  if (!isRefusal(answer)) return answer as Exclude<T, CallRefusal>;
   throw new RefusedError({
     type: 'about:blank',
     title: 'Bad Request',
     status: 400,
-    detail: 'Some fields are at fault.',
+    detail: refusalDetail(answer),
     errors: answer.errors,
   });
 }
 
-function isFaults(answer: object): answer is Faults {
+function isRefusal(answer: object): answer is CallRefusal {
   return 'errors' in answer;
 }
 
