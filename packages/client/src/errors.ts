@@ -5,10 +5,16 @@ import type { FieldError, Problem } from './contract-types.ts';
  * One application may load this file twice, as an ES module and as CommonJS, so that there are two classes of a name. Errors
  * carry a symbol that both share, and are instances of either class.
  */
-function brand(ownClass: { readonly name: string; readonly prototype: object }): (value: unknown) => boolean {
+function brand(ownClass: { readonly name: string; readonly prototype: object }): void {
   const symbol = Symbol.for(`@hookfleet/client/${ownClass.name}`);
   Object.defineProperty(ownClass.prototype, symbol, { value: true });
-  return (value) => typeof value === 'object' && value !== null && symbol in value;
+  Object.defineProperty(ownClass, Symbol.hasInstance, {
+    value(this: unknown, error: unknown): boolean {
+      // A class that somebody derives has only its own instances.
+      if (this !== ownClass) return Function.prototype[Symbol.hasInstance].call(this as typeof Error, error);
+      return typeof error === 'object' && error !== null && symbol in error;
+    },
+  });
 }
 
 /** The call was refused, and nothing of it was enqueued: another try would be refused too. */
@@ -18,12 +24,6 @@ export class RefusedError extends Error {
   readonly problem: Problem;
   /** Each field at fault, as in `destination.url`. */
   readonly errors: readonly FieldError[];
-
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return this === RefusedError
-      ? isRefusedError(value)
-      : Function.prototype[Symbol.hasInstance].call(this, value);
-  }
 
   constructor(problem: Problem) {
     const errors = problem.errors ?? [];
@@ -37,7 +37,7 @@ export class RefusedError extends Error {
   }
 }
 
-const isRefusedError = brand(RefusedError);
+brand(RefusedError);
 
 /**
  * No answer came in time, or none but that hookfleet is away: whether the call was carried out is not known. It was
@@ -48,12 +48,6 @@ export class UnavailableError extends Error {
   /** Milliseconds that the other side asked to wait for before another try. */
   readonly retryAfterMs: number | undefined;
 
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    return this === UnavailableError
-      ? isUnavailableError(value)
-      : Function.prototype[Symbol.hasInstance].call(this, value);
-  }
-
   constructor(
     message: string,
     options: { readonly cause?: unknown; readonly retryAfterMs?: number | undefined } = {},
@@ -63,4 +57,4 @@ export class UnavailableError extends Error {
   }
 }
 
-const isUnavailableError = brand(UnavailableError);
+brand(UnavailableError);

@@ -11,6 +11,8 @@ export interface Authority {
   readonly certificate: string;
   /** For a server at 127.0.0.1 and under `name`, or a client called so. With an RSA key of so many bits, where that is said. */
   issue(name: string, rsaBits?: number): Promise<Identity>;
+  /** For a server under `name` and no address. */
+  issueForName(name: string): Promise<Identity>;
 }
 
 const DAY_MS = 86_400_000;
@@ -26,26 +28,31 @@ export async function createAuthority(name: string, keyType: 'ec' | 'rsa' = 'ec'
       { name: 'keyUsage', keyCertSign: true, critical: true },
     ],
   });
+  async function issued(subject: string, altNames: AltName[], rsaBits?: number): Promise<Identity> {
+    const { cert, private: key } = await generate(named(subject), {
+      ...(rsaBits === undefined ? common(keyType) : { ...common('rsa'), keySize: rsaBits }),
+      ca: { cert: own.cert, key: own.private },
+      extensions: [{ name: 'subjectAltName', altNames }],
+    });
+    return { certificate: cert, key };
+  }
+
   return {
     certificate: own.cert,
-    async issue(subject, rsaBits) {
-      const issued = await generate(named(subject), {
-        ...(rsaBits === undefined ? common(keyType) : { ...common('rsa'), keySize: rsaBits }),
-        ca: { cert: own.cert, key: own.private },
-        extensions: [
-          {
-            name: 'subjectAltName',
-            altNames: [
-              { type: 2, value: subject },
-              { type: 7, ip: '127.0.0.1' },
-            ],
-          },
+    issue: (subject, rsaBits) =>
+      issued(
+        subject,
+        [
+          { type: 2, value: subject },
+          { type: 7, ip: '127.0.0.1' },
         ],
-      });
-      return { certificate: issued.cert, key: issued.private };
-    },
+        rsaBits,
+      ),
+    issueForName: (subject) => issued(subject, [{ type: 2, value: subject }]),
   };
 }
+
+type AltName = { readonly type: 2; readonly value: string } | { readonly type: 7; readonly ip: string };
 
 function named(name: string) {
   return [{ name: 'commonName', value: name }];
