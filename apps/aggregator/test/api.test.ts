@@ -144,7 +144,10 @@ test('without a key, or with a wrong one, nothing is told', async () => {
   for (const key of ['', 'a-key-of-somebody-else']) {
     const response = await get('/v1/campaigns', key);
     expect(response.statusCode).toBe(401);
-    expect(response.headers['www-authenticate']).toBe('Bearer');
+    expect(response.headers['www-authenticate']).toBe(key === '' ? 'Bearer' : 'Bearer error="invalid_token"');
+    expect(response.json()).toMatchObject({
+      detail: expect.stringMatching(key === '' ? /^An API key is needed/ : /^The API key is not known/),
+    });
   }
   for (const open of ['/healthz', '/readyz', '/metrics', '/openapi.json'])
     expect((await get(open, '')).statusCode).toBe(200);

@@ -40,7 +40,11 @@ test('each key opens /v1, and nothing else does', async () => {
   ]) {
     const answer = await producer.call('POST', '/v1/webhooks', webhook(), { authorization });
     expect(answer.status).toBe(401);
-    expect(answer.headers.get('www-authenticate')).toBe('Bearer');
+    const hasKey = /^Bearer ./.test(authorization);
+    expect(answer.headers.get('www-authenticate')).toBe(hasKey ? 'Bearer error="invalid_token"' : 'Bearer');
+    expect(answer.json).toMatchObject({
+      detail: expect.stringMatching(hasKey ? /^The API key is not known/ : /^An API key is needed/),
+    });
   }
   for (const path of ['/v1/channels', '/v1//channels', '/v1/webhooks/x'])
     expect((await producer.call('GET', path)).status).toBe(401);

@@ -390,6 +390,7 @@ test('bodies over their limits get 413', async () => {
     webhook({ payload: 'x'.repeat(2 * mebibyte) }),
   );
   expect(beyondRoute.status).toBe(413);
+  expect(beyondRoute.json).toMatchObject({ errors: [{ field: '', type: 'TOO_LONG' }] });
   const line = JSON.stringify(webhook({ payload: 'x'.repeat(mebibyte - 2) }));
   const beyondBulk = await producer.call(
     'POST',
@@ -400,6 +401,7 @@ test('bodies over their limits get 413', async () => {
     },
   );
   expect(beyondBulk.status).toBe(413);
+  expect(beyondBulk.json).toMatchObject({ errors: [{ field: '', type: 'TOO_LONG' }] });
   expect(await producer.jobs()).toBe(0);
 });
 

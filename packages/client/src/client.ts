@@ -1,6 +1,7 @@
 /** What an upstream system sees: the same interface and types whichever way the webhooks take. */
 import type { RefusedError } from './errors.ts';
-import type { CustomEvent, Webhook, WebhookStatus } from './contract-types.ts';
+import type { WebhookStatus } from './contract-types.ts';
+import type { CustomEvent, OnlyEvent, OnlyWebhook, Webhook } from './input-types.ts';
 
 export interface ClientOptions {
   /** Milliseconds that a call and all of its tries may take: 30,000 when absent. Infinity is 24 days. */
@@ -61,15 +62,15 @@ export interface Client {
    * than results are. Ends with an error where a call ends in UnavailableError, or in a refusal that concerns no item
    * (401, say), or where the source ends with one: results that came before stand.
    */
-  enqueueAll<Item extends Webhook>(
-    webhooks: Source<Item>,
+  enqueueAll<const Item extends Webhook>(
+    webhooks: Source<Item & OnlyWebhook<Item>>,
     options?: BulkOptions,
   ): AsyncGenerator<BulkResult<Item, Enqueued>, void, undefined>;
   /** Reports a custom event; resolves once it is in Redis. */
   report(event: CustomEvent, options?: CallOptions): Promise<Reported>;
   /** As enqueueAll. */
-  reportAll<Item extends CustomEvent>(
-    events: Source<Item>,
+  reportAll<const Item extends CustomEvent>(
+    events: Source<Item & OnlyEvent<Item>>,
     options?: BulkOptions,
   ): AsyncGenerator<BulkResult<Item, Reported>, void, undefined>;
   /** A webhook's state and attempts. Undefined where the id is unknown, or so old that it is forgotten. */

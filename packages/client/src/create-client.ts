@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { CallOptions, Client, ClientOptions } from './client.ts';
-import type { CustomEvent, Webhook } from './contract-types.ts';
+import type { CustomEvent, Webhook } from './input-types.ts';
 import { UnavailableError } from './errors.ts';
 import { toText } from './json-text.ts';
 import { sendAll } from './send-all.ts';

@@ -1,6 +1,22 @@
 /** What a call may end in. Anything else that is thrown is the caller's own: an aborted signal's reason, a source's error. */
 import type { FieldError, Problem } from './contract-types.ts';
 
+/**
+ * One application may load this file twice, as an ES module and as CommonJS, so that there are two classes of a name. Errors
+ * carry a symbol that both share, and are instances of either class.
+ */
+function brand(ownClass: { readonly name: string; readonly prototype: object }): void {
+  const symbol = Symbol.for(`@hookfleet/client/${ownClass.name}`);
+  Object.defineProperty(ownClass.prototype, symbol, { value: true });
+  Object.defineProperty(ownClass, Symbol.hasInstance, {
+    value(this: unknown, error: unknown): boolean {
+      // A class that somebody derives has only its own instances.
+      if (this !== ownClass) return Function.prototype[Symbol.hasInstance].call(this as typeof Error, error);
+      return typeof error === 'object' && error !== null && symbol in error;
+    },
+  });
+}
+
 /** The call was refused, and nothing of it was enqueued: another try would be refused too. */
 export class RefusedError extends Error {
   override readonly name = 'RefusedError';
@@ -21,6 +37,8 @@ export class RefusedError extends Error {
   }
 }
 
+brand(RefusedError);
+
 /**
  * No answer came in time, or none but that hookfleet is away: whether the call was carried out is not known. It was
  * tried until its deadline. With an idempotencyKey of your own (an event: an id) make it again whenever you like.
@@ -38,3 +56,5 @@ export class UnavailableError extends Error {
     this.retryAfterMs = options.retryAfterMs;
   }
 }
+
+brand(UnavailableError);

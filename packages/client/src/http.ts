@@ -4,6 +4,7 @@ import type { Client, ClientOptions } from './client.ts';
 import type { Problem, WebhookStatus } from './contract-types.ts';
 import { createClient } from './create-client.ts';
 import { RefusedError, UnavailableError } from './errors.ts';
+import { tooLarge } from './too-large.ts';
 import { timeLimitMs } from './time-limit.ts';
 import type { Transport } from './transport.ts';
 
@@ -64,7 +65,13 @@ export function connectHttp(options: HttpOptions): Client {
     signal: AbortSignal,
     fits: (told: Partial<T>) => boolean,
   ): Promise<T> {
-    return (await call<T>('POST', path, signal, fits, body)) as T;
+    try {
+      return (await call<T>('POST', path, signal, fits, body)) as T;
+    } catch (error) {
+      throw error instanceof RefusedError && error.problem.status === 413
+        ? tooLarge(error.problem, body)
+        : error;
+    }
   }
 
   const transport: Transport = {

@@ -10,5 +10,7 @@ export type {
   Reported,
   Source,
 } from './client.ts';
+// Those of its names that calls take are unions here.
 export type * from './contract-types.ts';
+export type { CustomEvent, Payload, Webhook } from './input-types.ts';
 export { RefusedError, UnavailableError } from './errors.ts';

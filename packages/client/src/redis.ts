@@ -1,14 +1,16 @@
 /**
- * The client straight to Redis: what a producer does between HTTP and the queue, in the caller's own process. It must be
- * told what the fleet is told (shards, prefix, keys): a client with other settings writes where nobody looks.
+ * The client straight to Redis: what a producer does between HTTP and the queue, in the caller's own process. It needs the
+ * fleet's settings (prefix, shards, keys). It compares them with those that the fleet keeps in Redis before it writes.
  */
 import {
+  type CallRefusal,
   createEventIntake,
   createKnownChannels,
   createKnownReferences,
   createWebhookIntake,
   type EventIntake,
   readWebhook,
+  refusalDetail,
   startKnownEventTypes,
   type WebhookText,
 } from '@hookfleet/intake';
@@ -27,10 +29,12 @@ import {
   openEventTypes,
   openKnownControls,
   openWebhooksOut,
+  readFleetSettings,
+  type RedisConnection,
   RedisUnreachableError,
+  type SecretBox,
 } from '@hookfleet/queue';
 import type { Client, ClientOptions } from './client.ts';
-import type { FieldError } from './contract-types.ts';
 import { createClient } from './create-client.ts';
 import { RefusedError, UnavailableError } from './errors.ts';
 import type { Transport } from './transport.ts';
@@ -40,11 +44,11 @@ export * from './index.ts';
 export interface RedisOptions extends ClientOptions {
   /** As REDIS_URL of the fleet: one address, several by commas for Redis Cluster, or the sentinels of one. */
   readonly url: string;
-  /** As HOOKFLEET_SHARDS of the fleet: 1 when absent. If the fleet has more, those. */
+  /** The fleet's when absent, or if it has more. With more than the fleet has, the client does not start. */
   readonly shards?: number | undefined;
   /** As HOOKFLEET_KEY_PREFIX of the fleet: hookfleet when absent. */
   readonly keyPrefix?: string | undefined;
-  /** As HOOKFLEET_ENCRYPTION_KEYS of the fleet: inline destinations are encrypted with the first. */
+  /** As HOOKFLEET_ENCRYPTION_KEYS of the fleet, which must have the first: inline destinations are encrypted with it. */
   readonly encryptionKeys?: readonly string[] | undefined;
   /** Webhooks that travel as one job at most, as HOOKFLEET_BUNDLE_SIZE: 25 when absent. */
   readonly bundleSize?: number | undefined;
@@ -60,7 +64,9 @@ const DAY_MS = 86_400_000;
 
 /**
  * Resolves once Redis answers and is found fit. Rejects with UnavailableError where it does not within ten seconds,
- * with RedisUnfitError where it would evict webhooks or is too old, and with a TypeError for options that can't be used.
+ * with RedisUnfitError where it would evict webhooks or is too old, and with a TypeError for options that can't be used or
+ * differ from the fleet's. Rejects with UnavailableError too if no fleet has started with the prefix: there is nothing to
+ * compare with, and what is enqueued might be in clear, or wait for ever.
  */
 export async function connectRedis(options: RedisOptions): Promise<Client> {
   const {
@@ -88,10 +94,11 @@ export async function connectRedis(options: RedisOptions): Promise<Client> {
   closers.push(() => disconnectRedis(connection));
   try {
     await checkRedis(connection);
+    const fleetShards = await checkFleet(connection, { prefix, shards, secrets, onError });
     const joined = await joinShards({
       connection,
       prefix,
-      shards,
+      shards: fleetShards,
       onMore: (more) =>
         onError(new Error(`the fleet has ${more} shards, and not ${joined.shards} any more: connect again`)),
       onError,
@@ -170,6 +177,52 @@ export async function connectRedis(options: RedisOptions): Promise<Client> {
   }
 }
 
+interface OwnSettings {
+  readonly prefix: string;
+  readonly shards: number;
+  readonly secrets: SecretBox;
+  readonly onError: (error: Error) => void;
+}
+
+/** Resolves to the number of shards that the fleet has. */
+async function checkFleet(
+  connection: RedisConnection,
+  { prefix, shards, secrets, onError }: OwnSettings,
+): Promise<number> {
+  const fleet = await readFleetSettings(connection, prefix);
+  if (fleet === undefined)
+    throw new UnavailableError(
+      `no fleet has started with the keyPrefix ${prefix} on this Redis: start it first, or give its HOOKFLEET_KEY_PREFIX`,
+    );
+  // More would be taken for a wish of the fleet's: all of its processes would start again.
+  if (shards > fleet.shards)
+    throw new TypeError(
+      `shards is ${shards}, and the fleet has ${fleet.shards}: give its HOOKFLEET_SHARDS, or leave shards out`,
+    );
+  checkKeys(fleet.keyIds, secrets.keyIds, onError);
+  return fleet.shards;
+}
+
+function checkKeys(
+  fleet: readonly string[] | undefined,
+  [own]: readonly string[],
+  onError: (error: Error) => void,
+): void {
+  if (fleet === undefined) {
+    onError(new Error('the fleet is of an earlier version: encryptionKeys are not compared with its own'));
+    return;
+  }
+  if (own === undefined ? fleet.length === 0 : fleet.includes(own)) return;
+  const its = fleet.length === 1 ? `key ${fleet[0]}` : `keys ${fleet.join(', ')}`;
+  const differs =
+    own === undefined
+      ? `encryptionKeys is empty, and the fleet encrypts with the ${its}`
+      : `the first of encryptionKeys is ${own}, and the fleet ${fleet.length === 0 ? 'has no key' : `has the ${its}`}`;
+  throw new TypeError(
+    `${differs}: give its HOOKFLEET_ENCRYPTION_KEYS (a key is named by the first 8 hex digits of its SHA-256)`,
+  );
+}
+
 function* textsOf(webhooks: readonly string[]): Generator<WebhookText> {
   for (const webhook of webhooks) yield readWebhook(Buffer.from(webhook));
 }
@@ -190,21 +243,19 @@ async function answered<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   }
 }
 
-type Faults = { readonly errors: readonly FieldError[] };
-
 /** What was taken; throws what is at fault, as a producer answers it. */
-function accepted<T extends object>(answer: T): Exclude<T, Faults> {
-  if (!isFaults(answer)) return answer as Exclude<T, Faults>;
+function accepted<T extends object>(answer: T): Exclude<T, CallRefusal> {
+  if (!isRefusal(answer)) return answer as Exclude<T, CallRefusal>;
   throw new RefusedError({
     type: 'about:blank',
     title: 'Bad Request',
     status: 400,
-    detail: 'Some fields are at fault.',
+    detail: refusalDetail(answer),
     errors: answer.errors,
   });
 }
 
-function isFaults(answer: object): answer is Faults {
+function isRefusal(answer: object): answer is CallRefusal {
   return 'errors' in answer;
 }
 

@@ -116,8 +116,10 @@ function refusalsByItem(error: unknown, items: number): Map<number, RefusedError
     const [, at = '', field = ''] = /^(?:webhooks|events)\[(\d+)\]\.?(.*)$/.exec(fault.field) ?? [];
     if (at !== '') faults.set(Number(at), [...(faults.get(Number(at)) ?? []), { ...fault, field }]);
   }
-  for (const [at, own] of faults) byItem.set(at, new RefusedError({ ...problem, errors: own }));
-  // Alone in its call: it is too large for what stands between, if not at fault itself.
+  // The detail of a call may tell of its other items.
+  const detail = 'Some fields are at fault.';
+  for (const [at, own] of faults) byItem.set(at, new RefusedError({ ...problem, detail, errors: own }));
+  // Alone in its call: it is too large for the producer or a proxy, if not at fault itself.
   if (byItem.size === 0 && items === 1 && problem.status === 413) byItem.set(0, error);
   return byItem;
 }

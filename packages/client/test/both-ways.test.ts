@@ -236,6 +236,32 @@ describe.each(WAYS)('%s', (way) => {
   });
 });
 
+test('each of many items is refused with all of its faults, and a call says from which item on it lists none', async () => {
+  const item = { ...webhook(), campaignId: ' ', messageId: ' ', colour: 'red' } as unknown as Webhook;
+  const event = { campaignId: ' ', event: 'shop.order', messageId: ' ', colour: 'red' } as CustomEvent;
+  for (const way of WAYS) {
+    const results = await all(clients[way].enqueueAll(Array<Webhook>(200).fill(item)));
+    const events = await all(clients[way].reportAll(Array<CustomEvent>(200).fill(event)));
+    for (const { refused } of [...results, ...events]) {
+      expect(refused?.errors.map(({ field }) => field).sort()).toEqual(['campaignId', 'colour', 'messageId']);
+      expect(refused?.problem.detail).toBe('Some fields are at fault.');
+    }
+  }
+  for (const [path, list, one] of [
+    ['/v1/webhooks/bulk', 'webhooks', item],
+    ['/v1/events', 'events', event],
+  ] as const) {
+    const answer = await fetch(fleet.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ [list]: Array(200).fill(one) }),
+    });
+    const { detail, errors } = (await answer.json()) as { detail: string; errors: object[] };
+    expect(errors).toHaveLength(99);
+    expect(detail).toContain(`${list}[33] and the items after it are not listed`);
+  }
+});
+
 test('a refusal is the same both ways, to the letter', async () => {
   const wrong = [
     {},
@@ -248,11 +274,23 @@ test('a refusal is the same both ways, to the letter', async () => {
     { ...webhook(), payload: undefined, body: '\ud800', contentType: 'text/plain' },
     webhook({ payload: JSON.parse(`${'['.repeat(65)}${']'.repeat(65)}`) }),
     webhook({ messageId: 2 ** 53 }),
+    // Beyond what a producer reads of a call of one, of an item and of a call of many.
+    ...[1.5, 3, 5].flatMap((mebibytes) => [
+      webhook({ payload: { a: 'x'.repeat(mebibytes * 1024 * 1024) } }),
+      webhook({ payload: undefined, body: 'x'.repeat(mebibytes * 1024 * 1024), contentType: 'text/plain' }),
+    ]),
+    webhook({ payload: 'x'.repeat(40 * 1024 * 1024) }),
+    webhook({ payload: undefined, body: 'x'.repeat(40 * 1024 * 1024), contentType: 'text/plain' }),
   ] as Webhook[];
   for (const item of wrong) {
     const [http, redis] = await Promise.all(WAYS.map((way) => refusal(clients[way].enqueue(item))));
     expect(redis?.problem).toEqual(http?.problem);
     expect(redis?.message).toBe(http?.message);
+  }
+  const fields = ['payload', 'body', 'payload', 'body', 'payload', 'body', 'payload', ''];
+  for (const [at, item] of wrong.slice(-fields.length).entries()) {
+    const { errors } = await refusal(clients.http.enqueue(item));
+    expect(errors).toMatchObject([{ field: fields[at], type: 'TOO_LONG' }]);
   }
   const [http, redis] = await Promise.all(WAYS.map((way) => all(clients[way].enqueueAll(wrong))));
   expect(redis?.map(({ refused }) => refused?.problem)).toEqual(http?.map(({ refused }) => refused?.problem));

@@ -121,6 +121,33 @@ test.each([
   120_000,
 );
 
+test('an error is an instance of the class of either build', async () => {
+  await writeFile(
+    join(project, 'both-builds.mjs'),
+    `import { createRequire } from 'node:module';
+     import * as esm from '@hookfleet/client/http';
+     const cjs = createRequire(import.meta.url)('@hookfleet/client/http');
+     class OwnError extends esm.RefusedError {}
+     const told = [];
+     for (const { connectHttp } of [esm, cjs]) {
+       const refused = await connectHttp({ url: process.argv[2] }).enqueue({}).catch((error) => error);
+       const unavailable = await connectHttp({ url: 'http://127.0.0.1:9', deadlineMs: 1 }).enqueue({}).catch((error) => error);
+       for (const { RefusedError, UnavailableError } of [esm, cjs])
+         told.push([refused, unavailable].map((error) => [error instanceof RefusedError, error instanceof UnavailableError]));
+       told.push(refused instanceof OwnError, new Error('x') instanceof esm.RefusedError, null instanceof cjs.RefusedError);
+     }
+     const own = new OwnError({ type: 'about:blank', title: 'x', status: 400 });
+     console.log(esm.RefusedError === cjs.RefusedError, own instanceof OwnError, own instanceof cjs.RefusedError, JSON.stringify(told));`,
+  );
+  const { stdout } = await run(process.execPath, ['both-builds.mjs', fleet.url], { cwd: project });
+  const right = [
+    [true, false],
+    [false, true],
+  ];
+  const told = [right, right, false, false, false];
+  expect(stdout).toBe(`false true true ${JSON.stringify([...told, ...told])}\n`);
+});
+
 test('of the entry for HTTP an application carries it and the errors, and nothing else', async () => {
   const bundled = async (contents: string) => {
     const { metafile, outputFiles } = await build({
@@ -143,7 +170,7 @@ test('of the entry for HTTP an application carries it and the errors, and nothin
     `import { connectHttp } from '@hookfleet/client/http'; connectHttp({ url: '' });`,
   );
   expect(http.inputs).toEqual(['errors.js', 'http.js']);
-  expect(http.bytes).toBeLessThan(12_000);
+  expect(http.bytes).toBeLessThan(13_000);
   const unused = await bundled(`import { connectHttp } from '@hookfleet/client/http';`);
   expect(unused.bytes).toBeLessThan(100);
 });

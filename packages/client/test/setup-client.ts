@@ -10,7 +10,7 @@ import { connectRedis } from '../src/redis.ts';
 export const WAYS = ['http', 'redis'] as const;
 export type Way = (typeof WAYS)[number];
 
-const PRODUCER = fileURLToPath(new URL('../../../apps/producer/src/main.ts', import.meta.url));
+export const PRODUCER = fileURLToPath(new URL('../../../apps/producer/src/main.ts', import.meta.url));
 
 export async function startFleetEntrance(environment: Record<string, string> = {}) {
   const redis = await startTestRedis();
@@ -64,14 +64,17 @@ export async function startFleetEntrance(environment: Record<string, string> = {
 
 export type FleetEntrance = Awaited<ReturnType<typeof startFleetEntrance>>;
 
-export function webhook(changes: Partial<Webhook> = {}): Webhook {
+type KeyOfWebhook = Webhook extends infer One ? (One extends unknown ? keyof One : never) : never;
+
+/** `changes` may also be what no producer takes. */
+export function webhook(changes: Partial<Record<KeyOfWebhook, unknown>> = {}): Webhook {
   return {
     campaignId: 'spring-sale',
     messageId: 'welcome',
     destination: { url: 'http://127.0.0.1:9/hook' },
     payload: { hello: 'world' },
     ...changes,
-  };
+  } as Webhook;
 }
 
 export function* webhooks(campaignId: string, count: number): Generator<Webhook> {

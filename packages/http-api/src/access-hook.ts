@@ -71,7 +71,7 @@ export function addAccessHook(app: FastifyInstance, { apiKeys, sessions, now }: 
   app.addHook('onRequest', async (request) => {
     const { routeOptions, headers, method } = request;
     if (!needsKeys && routeOptions.url === METRICS_ROUTE && !isAskedOnLoopback(headers))
-      throw refusalOf({ refused: 'host' });
+      throw refusalOf({ refused: 'host' }, false);
     if (!isBelowV1(request)) return;
     const keyCaller = checkKey(request);
     const access = decideAccess({
@@ -83,7 +83,7 @@ export function addAccessHook(app: FastifyInstance, { apiKeys, sessions, now }: 
       needs: routeOptions.config?.needs,
     });
     accesses.set(request, access);
-    if ('refused' in access) throw refusalOf(access);
+    if ('refused' in access) throw refusalOf(access, bearerTokenOf(headers.authorization) !== undefined);
   });
 
   app.addHook('onResponse', async (request, { statusCode }) => {
@@ -103,12 +103,17 @@ function tooManyFailures(blockedMs: number): ProblemError {
   });
 }
 
-function refusalOf(access: Extract<Access, { refused: string }>): ProblemError {
+function refusalOf(access: Extract<Access, { refused: string }>, hasKey: boolean): ProblemError {
   switch (access.refused) {
     case 'unknown':
-      return new ProblemError(401, 'An API key is needed: Authorization: Bearer <key>.', {
-        headers: { 'www-authenticate': 'Bearer' },
-      });
+      return new ProblemError(
+        401,
+        hasKey
+          ? 'The API key is not known: it is none of HOOKFLEET_API_KEYS.'
+          : 'An API key is needed: Authorization: Bearer <key>.',
+        // RFC 6750, 3.1.
+        { headers: { 'www-authenticate': hasKey ? 'Bearer error="invalid_token"' : 'Bearer' } },
+      );
     case 'role':
       return new ProblemError(
         403,

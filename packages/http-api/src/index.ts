@@ -4,7 +4,14 @@ export { type ApiOptions, createApi } from './create-api.ts';
 export { jsonBytes, type OnJsonValues } from './json-bodies.ts';
 export { openApiFileProblem, writeOpenApiFile } from './openapi-file.ts';
 export { PAGE_CONTENT_SECURITY_POLICY } from './page-policy.ts';
-export { invalidInput, PROBLEM_CONTENT_TYPE, ProblemError, toProblem, unavailable } from './problems.ts';
+export {
+  bodyTooLarge,
+  invalidInput,
+  PROBLEM_CONTENT_TYPE,
+  ProblemError,
+  toProblem,
+  unavailable,
+} from './problems.ts';
 export type { SessionStore } from './sessions.ts';
 export { traceOfCall } from './trace-hook.ts';
 export type { BeginWait } from './wait-until-kept.ts';

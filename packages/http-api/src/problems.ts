@@ -27,8 +27,20 @@ export class ProblemError extends Error {
 }
 
 /** The caller's input, with every field at fault. */
-export function invalidInput(errors: readonly FieldError[]): ProblemError {
-  return new ProblemError(400, 'Some fields are at fault.', { errors });
+export function invalidInput(
+  errors: readonly FieldError[],
+  detail = 'Some fields are at fault.',
+): ProblemError {
+  return new ProblemError(400, detail, { errors });
+}
+
+/** A body that was not read to its end: which of its fields is too long is not known. */
+export function bodyTooLarge(detail: string): ProblemError {
+  return new ProblemError(413, detail, { errors: [tooLarge(detail)] });
+}
+
+function tooLarge(detail: string): FieldError {
+  return { field: '', type: 'TOO_LONG', detail };
 }
 
 /** Ours, and it may work in a moment: the same call may be made again. */
@@ -80,6 +92,7 @@ export function addProblemReplies(app: FastifyInstance, isUnavailable: (error: E
       return send(reply, 503, 'Redis is away or refuses writes; nothing is known to be kept. Try again.');
     }
     const status = error.statusCode ?? 500;
+    if (status === 413) return send(reply, status, error.message, [tooLarge(error.message)]);
     if (status < 500) return send(reply, status, error.message);
     request.log.error({ err: error }, 'request.failed');
     return send(reply, 500, 'The fault is ours, and it is logged.');

@@ -2,12 +2,13 @@
 import { BULK_EVENTS_MAX, type FieldError, type TraceContext } from '@hookfleet/contract';
 import type { AnswerInTime, EventsOut, EventToReport } from '@hookfleet/queue';
 import { keyAt, withKey } from './call-key.ts';
+import { type CallRefusal, gatherFaults } from './faults-by-item.ts';
 import type { KnownEventTypes } from './known-event-types.ts';
 import type { KnownReferences } from './known-references.ts';
 import { type OnValues, readEventBody } from './read-event-body.ts';
 import { type CheckedEvent, checkEvent, resolveReferences } from './to-report.ts';
 
-// Beyond so many faults, a call is not read any further. Properties that are left out are named up to as many.
+// Of properties that are left out.
 const NAMED_MAX = 100;
 // More may take a second by themselves on a machine that is busy.
 const SMALL_EVENTS_MAX = 1_000;
@@ -18,7 +19,7 @@ export type Reported =
       /** Properties that are not activated and were left out, by their path: each once for an event's type. */
       readonly ignored: string[];
     }
-  | { readonly errors: FieldError[] };
+  | CallRefusal;
 
 export interface EventIntake {
   /**
@@ -56,7 +57,7 @@ export function createEventIntake(options: EventIntakeOptions): EventIntake {
    */
   async function resolve(
     placed: readonly Placed[],
-  ): Promise<{ readonly events: EventToReport[] } | { readonly errors: FieldError[] }> {
+  ): Promise<{ readonly events: EventToReport[] } | CallRefusal> {
     const firstTold = new Map<string, string>();
     const asked = new Set<string>();
     for (const { checked } of placed) {
@@ -80,8 +81,10 @@ export function createEventIntake(options: EventIntakeOptions): EventIntake {
         told.set(campaignReference, campaignId);
       return { path, ...resolveReferences(checked, { campaigns, channels }) };
     });
-    const errors = resolved.flatMap((one) => ('errors' in one ? below(one.path, one.errors) : []));
-    if (errors.length > 0) return { errors: errors.slice(0, NAMED_MAX) };
+    const faults = gatherFaults();
+    for (const one of resolved) if ('errors' in one) faults.add(one.path, below(one.path, one.errors));
+    const refusal = faults.refusal();
+    if (refusal !== undefined) return refusal;
     await references.learn(told);
     return { events: resolved.flatMap((one) => ('event' in one ? one.event : [])) };
   }
@@ -133,19 +136,19 @@ interface Placed {
   readonly checked: CheckedEvent;
 }
 
-type AllChecked = { readonly placed: Placed[] } | { readonly errors: FieldError[] };
+type AllChecked = { readonly placed: Placed[] } | CallRefusal;
 
 /** Everything in order, or all that is at fault. */
 function checkAll(items: readonly Item[], context: Parameters<typeof checkEvent>[1]): AllChecked {
   const placed: Placed[] = [];
-  const errors: FieldError[] = [];
+  const faults = gatherFaults();
   for (const { path, value } of items) {
+    if (faults.isFull(path)) break;
     const result = checkEvent(value, context);
-    if ('errors' in result) errors.push(...below(path, result.errors));
+    if ('errors' in result) faults.add(path, below(path, result.errors));
     else placed.push({ path, checked: result.checked });
-    if (errors.length >= NAMED_MAX) break;
   }
-  return errors.length > 0 ? { errors: errors.slice(0, NAMED_MAX) } : { placed };
+  return faults.refusal() ?? { placed };
 }
 
 function isNotActivated({ field, type }: FieldError): boolean {

@@ -3,6 +3,7 @@
  * writes straight to Redis. Knows no HTTP; answers faults as values, and rejects with Redis' errors.
  */
 export { createEventIntake, type EventIntake, type Reported } from './event-intake.ts';
+export { type CallRefusal, refusalDetail } from './faults-by-item.ts';
 export { createKnownChannels, type KnownChannels } from './known-channels.ts';
 export { type KnownEventTypes, startKnownEventTypes } from './known-event-types.ts';
 export { createKnownReferences } from './known-references.ts';

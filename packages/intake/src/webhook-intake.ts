@@ -1,20 +1,19 @@
 /** Webhooks on their way to the queue: all of a call are checked, then all of them are enqueued, or none. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { BULK_WEBHOOKS_MAX, type FieldError, type TraceContext } from '@hookfleet/contract';
+import { BULK_WEBHOOKS_MAX, type TraceContext } from '@hookfleet/contract';
 import type { AnswerInTime, WebhooksOut, WebhookToEnqueue } from '@hookfleet/queue';
 import { keyAt, withKey } from './call-key.ts';
+import { type CallRefusal, gatherFaults } from './faults-by-item.ts';
 import type { KnownChannels } from './known-channels.ts';
 import { toEnqueue } from './to-enqueue.ts';
 import { type CallFaults, readWebhook, type WebhookText } from './webhook-text.ts';
 
-// Beyond so many faults, a call is not read any further.
-const FAULTS_MAX = 100;
 // Others get their turn after so long: a call of 32 MiB takes some hundred milliseconds to read.
 const TURN_MS = 10;
 
 export type Enqueued =
   | { readonly ids: string[]; readonly webhooks: readonly WebhookToEnqueue[] }
-  | { readonly errors: FieldError[] };
+  | CallRefusal;
 
 export type WebhookTexts = AsyncIterable<WebhookText | CallFaults> | Iterable<WebhookText | CallFaults>;
 
@@ -84,35 +83,34 @@ async function checkAll(
   texts: WebhookTexts,
   callKey: string | undefined,
   nowMs: number,
-): Promise<{ readonly webhooks: WebhookToEnqueue[] } | { readonly errors: FieldError[] }> {
+): Promise<{ readonly webhooks: WebhookToEnqueue[] } | CallRefusal> {
   const webhooks: WebhookToEnqueue[] = [];
-  const errors: FieldError[] = [];
+  const faults = gatherFaults();
   let at = 0;
   let turnEndsAt = performance.now() + TURN_MS;
   for await (const text of texts) {
     if ('callFaults' in text) {
-      errors.push(...text.callFaults);
+      faults.addOfCall(text.callFaults);
       continue;
     }
     if (at >= BULK_WEBHOOKS_MAX) {
-      errors.unshift({
-        field: 'webhooks',
-        type: 'TOO_LONG',
-        detail: `must NOT have more than ${BULK_WEBHOOKS_MAX} items`,
-      });
+      const detail = `must NOT have more than ${BULK_WEBHOOKS_MAX} items`;
+      faults.addOfCall([{ field: 'webhooks', type: 'TOO_LONG', detail }]);
       break;
     }
-    const checked = toEnqueue(keyed(text, keyAt(callKey, at)), `webhooks[${at}]`, nowMs);
-    if ('errors' in checked) errors.push(...checked.errors);
+    const path = `webhooks[${at}]`;
+    if (faults.isFull(path)) break;
+    const checked = toEnqueue(keyed(text, keyAt(callKey, at)), path, nowMs);
+    if ('errors' in checked) faults.add(path, checked.errors);
     else webhooks.push(checked.webhook);
     at += 1;
     if (performance.now() > turnEndsAt) {
       await nextTurn();
       turnEndsAt = performance.now() + TURN_MS;
     }
-    if (errors.length >= FAULTS_MAX) break;
   }
-  if (at === 0 && errors.length === 0)
-    errors.push({ field: 'webhooks', type: 'REQUIRED', detail: 'holds no webhook' });
-  return errors.length > 0 ? { errors: errors.slice(0, FAULTS_MAX) } : { webhooks };
+  const refusal = faults.refusal();
+  if (refusal === undefined && at === 0)
+    return { errors: [{ field: 'webhooks', type: 'REQUIRED', detail: 'holds no webhook' }] };
+  return refusal ?? { webhooks };
 }

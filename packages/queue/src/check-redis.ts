@@ -65,6 +65,12 @@ export function parseInfo(text: string): Map<string, string> {
   );
 }
 
+/** A certificate for another name is the usual fault of a cluster in TLS: nodes announce their addresses. */
+function describe({ message, code }: NodeJS.ErrnoException): string {
+  if (code !== 'ERR_TLS_CERT_ALTNAME_INVALID') return message || String(code ?? 'no connection');
+  return `${message} In a cluster, name each node's address in its certificate, or set cluster-announce-hostname and cluster-preferred-endpoint-type hostname of Redis`;
+}
+
 async function untilReady(connection: RedisConnection, withinMs: number): Promise<void> {
   if (connection.status === 'ready') return;
   let lastError: Error | undefined;
@@ -75,17 +81,20 @@ async function untilReady(connection: RedisConnection, withinMs: number): Promis
   const timer = setTimeout(() => {
     reject(
       new RedisUnreachableError(
-        `Redis did not answer within ${withinMs / 1000} s: ${lastError?.message || 'no connection'}`,
+        `Redis did not answer within ${withinMs / 1000} s: ${lastError ? describe(lastError) : 'no connection'}`,
       ),
     );
   }, withinMs);
   connection.once('ready', resolve);
   connection.on('error', remember);
+  // Of a cluster's nodes.
+  connection.on('node error', remember);
   try {
     await promise;
   } finally {
     clearTimeout(timer);
     connection.off('ready', resolve);
     connection.off('error', remember);
+    connection.off('node error', remember);
   }
 }

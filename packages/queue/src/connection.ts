@@ -3,7 +3,10 @@
  * Two tempers: `patient` waits out an outage and sends again what was not answered (workers, aggregators: what they
  * write is safe to repeat); `failFast` gives up within a second and a half (producers: a caller waits for the answer).
  */
+import { isIP } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import {
+  AbstractConnector,
   Cluster,
   Redis,
   type RedisOptions,
@@ -102,13 +105,49 @@ export function disconnectRedis(connection: RedisConnection): void {
 
 function clusterOptions(redisOptions: ConnectionOptions, temper: ConnectOptions['temper']) {
   return {
-    redisOptions,
+    redisOptions: { ...redisOptions, ...(redisOptions.tls && { Connector: TlsNodeConnector }) },
     clusterRetryStrategy: reconnectDelayMs,
     enableOfflineQueue: temper === 'patient',
     slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
     // TLS certificates are issued for names; keep what the cluster announces.
     dnsLookup: (address: string, callback: (error: null, address: string) => void) => callback(null, address),
   };
+}
+
+/**
+ * To a node of a cluster, in TLS. ioredis gives all nodes the same TLS options, and so one name that the certificates are
+ * checked against. Here each node shows a certificate for the name or address under which it is connected, which is what
+ * the cluster announces, and is told that name (SNI).
+ */
+class TlsNodeConnector extends AbstractConnector {
+  readonly #options: TlsNodeOptions;
+
+  constructor(options: unknown) {
+    super((options as TlsNodeOptions).disconnectTimeout);
+    this.#options = options as TlsNodeOptions;
+  }
+
+  override async connect(): Promise<TLSSocket> {
+    const { host, port, tls } = this.#options;
+    this.connecting = true;
+    // As ioredis does: whoever connects may disconnect at once.
+    await new Promise((resolve) => process.nextTick(resolve));
+    if (!this.connecting) throw new Error('Connection is closed.');
+    // Without it, the certificate is checked against the host. A name only: addresses are no server names (RFC 6066, 3).
+    const stream = connectTls({ ...tls, host, port, ...(isIP(host) === 0 && { servername: host }) });
+    this.stream = stream;
+    stream.once('error', (error) => {
+      this.firstError = error;
+    });
+    return stream;
+  }
+}
+
+interface TlsNodeOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly tls: NonNullable<RedisOptions['tls']>;
+  readonly disconnectTimeout: number;
 }
 
 /**

@@ -6,7 +6,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RedisConnection } from './connection.ts';
 import { createLossCheck } from './count-losses.ts';
+import { keepFleetKeyIds } from './fleet-settings.ts';
 import { fleetSettingsKey } from './keys.ts';
+import { createSecretBox } from './secret-box.ts';
 
 const SHARDS = 'shards';
 const LOOK_EVERY_MS = 5_000;
@@ -16,6 +18,8 @@ export interface JoinShardsOptions {
   readonly prefix: string;
   /** That this process was told. */
   readonly shards: number;
+  /** Ids of this process's encryption keys, of one that belongs to the fleet (fleet-settings.ts). */
+  readonly keyIds?: readonly string[];
   /** The fleet has more shards now than when this process joined: it must begin anew. Called once. */
   readonly onMore: (shards: number) => void;
   readonly onError: (error: Error) => void;
@@ -26,18 +30,25 @@ export interface JoinShardsOptions {
 export interface JoinedShards {
   /** Of the fleet: as many as this process was told, or more. */
   readonly shards: number;
+  /** Ids of the encryption keys that the fleet had, if this process has none of them. */
+  readonly otherKeyIds: readonly string[] | undefined;
   /** Looks no more. */
   stop(): void;
 }
 
 /** Rejects with Redis' error. */
 export async function joinShards(options: JoinShardsOptions): Promise<JoinedShards> {
-  const { connection, prefix, onMore, onError, lookEveryMs = LOOK_EVERY_MS } = options;
+  const { connection, prefix, keyIds, onMore, onError, lookEveryMs = LOOK_EVERY_MS } = options;
   const key = fleetSettingsKey(prefix);
   const read = async () => Number(await connection.zscore(key, SHARDS));
-  const tell = () => connection.zadd(key, 'GT', options.shards, SHARDS);
+  async function tell(): Promise<readonly string[] | undefined> {
+    // The number comes last: a client that finds it finds the keys too.
+    const other = keyIds && (await keepFleetKeyIds(connection, prefix, keyIds));
+    await connection.zadd(key, 'GT', options.shards, SHARDS);
+    return other;
+  }
   const wasLost = createLossCheck(connection);
-  await tell();
+  const otherKeyIds = await tell();
   const shards = await read();
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -56,12 +67,16 @@ export async function joinShards(options: JoinShardsOptions): Promise<JoinedShar
     }
   }
   void watch();
-  return { shards, stop: () => stopping.abort() };
+  return { shards, otherKeyIds, stop: () => stopping.abort() };
 }
 
 export interface FollowShardsOptions {
   readonly connection: RedisConnection;
-  readonly config: { readonly keyPrefix: string; readonly shards: number };
+  readonly config: {
+    readonly keyPrefix: string;
+    readonly shards: number;
+    readonly encryptionKeys: readonly string[];
+  };
   readonly logger: Record<'error' | 'warn', (facts: object, message: string) => void>;
   readonly lifecycle: {
     onClose(name: string, close: () => void): void;
@@ -77,6 +92,7 @@ export async function followShards(options: FollowShardsOptions): Promise<number
     connection,
     prefix: config.keyPrefix,
     shards: config.shards,
+    keyIds: createSecretBox(config.encryptionKeys).keyIds,
     onMore(shards) {
       logger.error({ shards, known: joined.shards }, 'fleet.more_shards');
       lifecycle.shutdown('the fleet has more shards');
@@ -86,5 +102,10 @@ export async function followShards(options: FollowShardsOptions): Promise<number
   lifecycle.onClose('shards', () => joined.stop());
   if (joined.shards > config.shards)
     logger.warn({ HOOKFLEET_SHARDS: config.shards, shards: joined.shards }, 'fleet.shards_followed');
+  if (joined.otherKeyIds !== undefined)
+    logger.warn(
+      { variable: 'HOOKFLEET_ENCRYPTION_KEYS', fleetKeyIds: joined.otherKeyIds },
+      'fleet.other_encryption_keys',
+    );
   return joined.shards;
 }

@@ -100,6 +100,7 @@ export { type WaitingWebhooks, whereAllWait } from './where-webhooks-wait.ts';
 export { type ReadSortedSetOptions, readSortedSet, type SortedMember } from './read-sorted-set.ts';
 export { checkWrites } from './check-writes.ts';
 export { unreadShards } from './unread-shards.ts';
+export { type FleetSettings, readFleetSettings } from './fleet-settings.ts';
 export { followShards, type JoinedShards, joinShards } from './fleet-shards.ts';
 
 export { openSessionStore } from './session-store.ts';

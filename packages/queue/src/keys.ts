@@ -17,7 +17,7 @@
  *     {hookfleet:0}:gathered     webhooks in lots
  *     {hookfleet:0}:gathers      calls of late that put webhooks into lots
  *     {hookfleet}:formats        versions of what is stored without one of its own
- *     {hookfleet}:settings       what all processes have alike: how many shards there are
+ *     {hookfleet}:settings       what all processes have alike: how many shards there are; …:settings:keys, ids of the encryption keys
  *     {hookfleet}:channels
  *     {hookfleet}:controls       of campaigns that have any
  *     {hookfleet}:changes        of controls, circuits and channels, by version; …:changes:version
@@ -122,6 +122,11 @@ export function idempotencyKeyName(shardTag: string, digest: Buffer): string {
 /** What all processes of a fleet must have alike (fleet-shards.ts). */
 export function fleetSettingsKey(prefix: string): string {
   return `{${prefix}}:settings`;
+}
+
+/** Ids of the encryption keys that the fleet's processes have (fleet-settings.ts). */
+export function fleetKeyIdsKey(prefix: string): string {
+  return `{${prefix}}:settings:keys`;
 }
 
 /** `digest`: of the session's id. */

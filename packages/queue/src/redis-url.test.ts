@@ -11,6 +11,7 @@ test.each([
   ['redis://:100%25%2F%23%3F%2Cx@cache', { host: 'cache', port: 6379, password: '100%/#?,x' }],
   ['  redis://cache/ ', { host: 'cache', port: 6379 }],
   ['REDIS://cache', { host: 'cache', port: 6379 }],
+  ['rediss://10.0.0.5', { host: '10.0.0.5', port: 6379, tls: {} }],
   ['rediss://cache:6380', { host: 'cache', port: 6380, tls: { servername: 'cache' } }],
 ])('%s', (text, address) => {
   expect(parseRedisUrl(text)).toEqual({ kind: 'single', address });
@@ -23,7 +24,7 @@ test('several addresses are a cluster, spoken to as the first one says', () => {
       { host: 'a', port: 7000 },
       { host: 'b', port: 7001 },
     ],
-    access: { username: 'user', password: 'secret', tls: { servername: 'a' } },
+    access: { username: 'user', password: 'secret', tls: {} },
   });
 });
 

@@ -7,6 +7,8 @@
  * Each function throws a TypeError that says what is wrong, and shows no password.
  */
 
+import { isIP } from 'node:net';
+
 export interface RedisAddress extends RedisAccess {
   readonly host: string;
   readonly port: number;
@@ -56,7 +58,9 @@ export function parseRedisUrl(text: string): RedisTarget {
   const [first, ...others] = (parts.at(-1) === '' ? parts.slice(0, -1) : parts).map(parseAddress);
   if (first === undefined) throw new TypeError('a Redis URL is needed');
   if (!isCluster) return { kind: 'single', address: first };
-  const { host: _host, port: _port, ...access } = first;
+  // Each node has its own server name (connection.ts).
+  const { host: _host, port: _port, tls, ...account } = first;
+  const access = { ...account, ...(tls && { tls: {} }) };
   if (access.db !== undefined) throw new TypeError('a Redis Cluster has no other database than 0');
   if (others.some((other) => isOtherAccess(other, access)))
     throw new TypeError('the addresses of a Redis Cluster have one scheme, user and password');
@@ -84,7 +88,8 @@ function parseAddress(text: string): RedisAddress {
     port: url.port === '' ? REDIS_PORT : Number(url.port),
     ...accountOf(decode(url.username), decode(url.password)),
     ...databaseOf(url.pathname.slice(1)),
-    ...(url.protocol === 'rediss:' && { tls: { servername: host } }),
+    // An address is no server name: without one, the certificate is checked against the host.
+    ...(url.protocol === 'rediss:' && { tls: isIP(host) === 0 ? { servername: host } : {} }),
   };
 }
 

@@ -11,6 +11,8 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:
 export interface SecretBox {
   /** False without a key: `seal` gives the text back as it is. */
   readonly hasKey: boolean;
+  /** Name the keys without telling them: that of the key that seals comes first. */
+  readonly keyIds: readonly string[];
   seal(text: string, owner: SecretOwner): string;
   /** Throws SecretKeyMissingError; and Node's error for a text that was tampered with, or closed for another owner. */
   open(text: string, owner: SecretOwner): string;
@@ -43,6 +45,7 @@ export function createSecretBox(keys: readonly string[]): SecretBox {
   const [first] = byId;
   return {
     hasKey: first !== undefined,
+    keyIds: [...byId.keys()],
     seal(text, owner) {
       if (first === undefined) return text;
       const [id, key] = first;

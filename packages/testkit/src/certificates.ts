@@ -17,6 +17,8 @@ export interface Authority {
    * `validDays`: from when until when, from now on.
    */
   issue(name: string, rsaBits?: number, validDays?: readonly [from: number, to: number]): Promise<Identity>;
+  /** For a server under `name` and no address. */
+  issueForName(name: string): Promise<Identity>;
 }
 
 const DAY_MS = 86_400_000;
@@ -32,28 +34,39 @@ export async function createAuthority(name: string, keyType: 'ec' | 'rsa' = 'ec'
       { name: 'keyUsage', keyCertSign: true, critical: true },
     ],
   });
+  async function issued(
+    subject: string,
+    altNames: AltName[],
+    rsaBits?: number,
+    validDays?: readonly [from: number, to: number],
+  ): Promise<Identity> {
+    const { cert, private: key } = await generate(named(subject), {
+      ...(rsaBits === undefined
+        ? common(keyType, validDays)
+        : { ...common('rsa', validDays), keySize: rsaBits }),
+      ca: { cert: own.cert, key: own.private },
+      extensions: [{ name: 'subjectAltName', altNames }],
+    });
+    return { certificate: cert, key };
+  }
+
   return {
     certificate: own.cert,
-    async issue(subject, rsaBits, validDays) {
-      const issued = await generate(named(subject), {
-        ...(rsaBits === undefined
-          ? common(keyType, validDays)
-          : { ...common('rsa', validDays), keySize: rsaBits }),
-        ca: { cert: own.cert, key: own.private },
-        extensions: [
-          {
-            name: 'subjectAltName',
-            altNames: [
-              { type: 2, value: subject },
-              { type: 7, ip: '127.0.0.1' },
-            ],
-          },
+    issue: (subject, rsaBits, validDays) =>
+      issued(
+        subject,
+        [
+          { type: 2, value: subject },
+          { type: 7, ip: '127.0.0.1' },
         ],
-      });
-      return { certificate: issued.cert, key: issued.private };
-    },
+        rsaBits,
+        validDays,
+      ),
+    issueForName: (subject) => issued(subject, [{ type: 2, value: subject }]),
   };
 }
+
+type AltName = { readonly type: 2; readonly value: string } | { readonly type: 7; readonly ip: string };
 
 function named(name: string) {
   return [{ name: 'commonName', value: name }];

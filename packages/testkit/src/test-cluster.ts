@@ -26,6 +26,8 @@ export interface TestClusterOptions {
   readonly nodeTimeoutMs?: number;
   /** For each node's Redis. */
   readonly extraArguments?: readonly string[];
+  /** For each one's own: by its place. */
+  readonly argumentsOf?: (node: number) => Promise<readonly string[]>;
 }
 
 const SLOTS = 16_384;
@@ -38,10 +40,11 @@ export async function startTestCluster({
   replicas = 0,
   nodeTimeoutMs = NODE_TIMEOUT_MS,
   extraArguments = [],
+  argumentsOf = async () => [],
 }: TestClusterOptions = {}): Promise<TestCluster> {
   const size = MASTERS * (1 + replicas);
   const members = await Promise.all(
-    Array.from({ length: size }, async () => {
+    Array.from({ length: size }, async (_, i) => {
       const busPort = await freePort();
       // The others come to it through this.
       const bus = await startTcpProxy({ port: busPort });
@@ -58,6 +61,7 @@ export async function startTestCluster({
         extraArguments: [
           ...Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]),
           ...extraArguments,
+          ...(await argumentsOf(i)),
         ],
       });
       const admin = new Redis(node.url);

@@ -1,7 +1,7 @@
 /** POST /v1/events: one custom event, an array, or {"events": […]}; all of a call are taken, or none. */
 import { BULK_EVENTS_MAX, CustomEvent, Problem, traceFields } from '@hookfleet/contract';
 import { invalidInput, jsonBytes, type OnJsonValues, traceOfCall } from '@hookfleet/http-api';
-import type { EventIntake } from '@hookfleet/intake';
+import { type EventIntake, refusalDetail } from '@hookfleet/intake';
 import type { FastifyInstance } from 'fastify';
 import { CallKey, callKeyOf } from '../call-key.ts';
 import { Type } from 'typebox';
@@ -58,7 +58,7 @@ export function addEventRoutes(
         (values) => onValues(request, values),
         callKeyOf(request),
       );
-      if ('errors' in reported) throw invalidInput(reported.errors);
+      if ('errors' in reported) throw invalidInput(reported.errors, refusalDetail(reported));
       const { events, ignored } = reported;
       const counts = Map.groupBy(events, ({ event }) => event);
       for (const [event, ofEvent] of counts) onReceived(event, ofEvent.length);

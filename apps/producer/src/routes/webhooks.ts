@@ -9,11 +9,12 @@ import {
   Webhook,
   WebhookStatus,
 } from '@hookfleet/contract';
-import { invalidInput, jsonBytes, ProblemError, traceOfCall } from '@hookfleet/http-api';
+import { bodyTooLarge, invalidInput, jsonBytes, ProblemError, traceOfCall } from '@hookfleet/http-api';
 import {
   type CallFaults,
   type Enqueued,
   readWebhook,
+  refusalDetail,
   WEBHOOK_BYTES_MAX,
   type WebhookIntake,
   type WebhookText,
@@ -50,7 +51,7 @@ export function addWebhookRoutes(
 ): void {
   /** The ids of what was enqueued; throws what is at fault. */
   function idsOf(enqueued: Enqueued, { log }: FastifyRequest, trace: TraceContext | undefined): string[] {
-    if ('errors' in enqueued) throw invalidInput(enqueued.errors);
+    if ('errors' in enqueued) throw invalidInput(enqueued.errors, refusalDetail(enqueued));
     const { ids, webhooks: accepted } = enqueued;
     onEnqueued(ids.length);
     const campaignIds = [...new Set(accepted.map(({ campaignId }) => campaignId))].slice(0, 10);
@@ -149,7 +150,7 @@ async function* textsOf(request: FastifyRequest): AsyncGenerator<WebhookText | C
   try {
     for await (const item of itemsOf(request)) yield readWebhook(item);
   } catch (error) {
-    if (error instanceof BodyTooLargeError) throw new ProblemError(413, error.message);
+    if (error instanceof BodyTooLargeError) throw bodyTooLarge(error.message);
     if (error instanceof BulkShapeError) yield { callFaults: error.errors };
     else if (error instanceof JsonTextError)
       yield { callFaults: [{ field: '', type: 'INVALID_VALUE', detail: error.message }] };
