@@ -116,9 +116,9 @@ test('a dead letter is dropped once it is older than its retention, and stays un
   const old = await letterAt(1, 0);
   const later = await letterAt(2, 1);
   const last = await letterAt(3, RETENTION.deadLettersMs - 1);
-  expect(await connection.zrange(set, 0, -1)).toEqual([old, later, last]);
+  expect(await connection.zrange(set, '0', '-1')).toEqual([old, later, last]);
   const next = await letterAt(4, RETENTION.deadLettersMs);
-  expect(await connection.zrange(set, 0, -1)).toEqual([later, last, next]);
+  expect(await connection.zrange(set, '0', '-1')).toEqual([later, last, next]);
   // Where no other follows, Redis drops the whole set.
   const leftMs = await connection.pttl(set);
   expect(leftMs).toBeGreaterThan(RETENTION.attemptsMs);
