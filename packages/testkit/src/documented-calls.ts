@@ -55,13 +55,17 @@ export function exampleCalls({ paths }: DocumentedApi): ExampleCall[] {
   });
 }
 
-/** Places that lack what a reader needs: a tag, an id or a summary; a description of a parameter or property. */
+/** Places that lack what a reader needs: a tag, an id or a summary; a description of a parameter or property;
+ * what a pattern allows, in words. */
 export function undocumented(api: DocumentedApi): string[] {
   const components = api.components?.schemas ?? {};
   const lacks: string[] = [];
 
   function look(value: unknown, place: string): void {
     if (typeof value !== 'object' || value === null) return;
+    const { pattern, errorDetail } = value as Json;
+    if (typeof pattern === 'string' && typeof errorDetail !== 'string')
+      lacks.push(`${place}: pattern in words`);
     for (const [keyword, part] of Object.entries(value)) {
       if (['if', 'not', 'enum', 'const', 'example'].includes(keyword)) continue;
       if (keyword !== 'properties') {
