@@ -51,6 +51,21 @@ test('a circuit opens after thirty failed first attempts that last three seconds
   expect(isOpenAfter(500, 2_999)).toBe(false);
 });
 
+test('a failed first attempt opens a circuit once the evidence is enough, whatever the time of day', () => {
+  const end = { ...FIRST_FAILED, wasProbe: false, why: 'http_5xx' };
+  const evidence = { score: 30, healthyAtMs: 1_000_000, retryAtMs: 0 };
+  expect(circuitAfter(undefined, end, evidence, 1_002_999)).toBe('unchanged');
+  expect(circuitAfter(undefined, end, { ...evidence, score: 29 }, 1_003_000)).toBe('unchanged');
+  expect(circuitAfter(undefined, end, undefined, 1_003_000)).toBe('unchanged');
+  expect(circuitAfter(undefined, end, evidence, 1_003_000)).toEqual({
+    state: 'open',
+    sinceMs: 1_003_000,
+    why: 'http_5xx',
+    probeAtMs: 1_005_500,
+    cooldownMs: 2_500,
+  });
+});
+
 test('retries are no evidence, neither for nor against a destination', () => {
   const { evidence } = evidenceOf(times(500, RETRY_FAILED));
   expect(evidence).toBeUndefined();

@@ -65,6 +65,9 @@ test.each([
   ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::', true],
   ['2001:db8:1:2::1', '2001:db8:1:3::1', false],
   ['::1', '::2', true],
+  ['2001:db8::1:2:3:4:5', '2001:db8:0:1::', true],
+  ['::1:2:3:4:5', '0:0:0:1::9', true],
+  ['::1:2:3:4:5', '::2:2:3:4:5', false],
   ['::ffff:192.0.2.1', '::ffff:192.0.2.2', false],
 ])('%s and %s are one place: %p', (one, other, isSame) => {
   const { signIns, failMany } = setup();
