@@ -7,7 +7,7 @@
 import { connect, type Socket } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { eventually, startTestRedis } from '@hookfleet/testkit';
+import { eventually, inlineComponents, startTestRedis } from '@hookfleet/testkit';
 import fc from 'fast-check';
 import { OPENAPI_FILE } from '../src/app.ts';
 import { type ProducerUnderTest, setupProducer, webhook } from './setup-producer.ts';
@@ -33,9 +33,9 @@ interface Operation {
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema: Schema }>> };
 }
 
-const { paths } = JSON.parse(readFileSync(OPENAPI_FILE, 'utf8')) as {
-  paths: Record<string, Record<string, Operation>>;
-};
+const { paths } = inlineComponents(
+  JSON.parse(readFileSync(OPENAPI_FILE, 'utf8')) as { paths: Record<string, Record<string, Operation>> },
+);
 // The test of a channel waits for a worker.
 const calls = Object.entries(paths)
   .flatMap(([path, methods]) =>

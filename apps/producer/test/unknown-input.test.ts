@@ -1,13 +1,18 @@
 /** No call of the producer takes a query parameter, a body or a field that it does not know. Takes about 2 s. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { type ApiDescription, askWithUnknownInput, startTestRedis } from '@hookfleet/testkit';
+import {
+  type ApiDescription,
+  askWithUnknownInput,
+  inlineComponents,
+  startTestRedis,
+} from '@hookfleet/testkit';
 import { OPENAPI_FILE } from '../src/app.ts';
 import { buildAppForDescription } from '../src/openapi.ts';
 import { fieldsOf, type ProducerUnderTest, setupProducer } from './setup-producer.ts';
 
 // A test holds the description against the routes (api.test.ts).
-const description = JSON.parse(readFileSync(OPENAPI_FILE, 'utf8')) as ApiDescription;
+const description = inlineComponents(JSON.parse(readFileSync(OPENAPI_FILE, 'utf8')) as ApiDescription);
 
 test('every call refuses what it does not know, and names it', async () => {
   const app = await buildAppForDescription();

@@ -6,21 +6,29 @@ import { classify } from './classify.ts';
 const response = (statusCode: number) => classify({ kind: 'response', statusCode });
 
 test.each([
+  [100, { event: 'webhook.bounced', reason: 'connection', retriable: true }],
+  [199, { event: 'webhook.bounced', reason: 'connection', retriable: true }],
   [200, { event: 'webhook.delivered', retriable: false }],
   [204, { event: 'webhook.delivered', retriable: false }],
+  [299, { event: 'webhook.delivered', retriable: false }],
+  [300, { event: 'webhook.error', reason: 'redirect', retriable: false }],
   [301, { event: 'webhook.error', reason: 'redirect', retriable: false }],
+  [399, { event: 'webhook.error', reason: 'redirect', retriable: false }],
   [400, { event: 'webhook.error', reason: 'http_4xx', retriable: false }],
   [408, { event: 'webhook.error', reason: 'http_4xx', retriable: true }],
   [410, { event: 'webhook.error', reason: 'gone', retriable: false }],
   [425, { event: 'webhook.error', reason: 'http_4xx', retriable: true }],
   [429, { event: 'webhook.error', reason: 'http_4xx', retriable: true }],
+  [499, { event: 'webhook.error', reason: 'http_4xx', retriable: false }],
   [500, { event: 'webhook.bounced', reason: 'http_5xx', retriable: true }],
   [503, { event: 'webhook.bounced', reason: 'http_5xx', retriable: true }],
+  [599, { event: 'webhook.bounced', reason: 'http_5xx', retriable: true }],
+  [600, { event: 'webhook.bounced', reason: 'connection', retriable: true }],
 ] as const)('a response of %i is classified as the outcome table says', (statusCode, expected) => {
   expect(response(statusCode)).toEqual(expected);
 });
 
-test.each(['dns', 'connection', 'tls', 'timeout'] as const)(
+test.each(['dns', 'connection', 'tls', 'timeout', 'auth'] as const)(
   'no response because of %s bounces, and is tried again',
   (failure) => {
     expect(classify({ kind: 'failure', failure })).toEqual({
@@ -31,10 +39,10 @@ test.each(['dns', 'connection', 'tls', 'timeout'] as const)(
   },
 );
 
-test('an address that the egress guard forbids is an error, and not tried again', () => {
-  expect(classify({ kind: 'failure', failure: 'blocked' })).toEqual({
+test.each(['blocked', 'unsendable'] as const)('%s is an error, and not tried again', (failure) => {
+  expect(classify({ kind: 'failure', failure })).toEqual({
     event: 'webhook.error',
-    reason: 'blocked',
+    reason: failure,
     retriable: false,
   });
 });

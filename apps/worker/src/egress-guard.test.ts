@@ -18,6 +18,8 @@ test.each([
   ['64:ff9b::808:808', 'public IPv4 behind NAT64'],
   ['168.63.129.17', 'beside an endpoint of Azure'],
   ['2606:2800::5efe:8.8.8.8', 'public behind ISATAP'],
+  ['2606:2800::a00:1', 'public, and no ISATAP'],
+  ['2606:2800::1:5efe:a00:1', 'public, and no ISATAP'],
 ])('%s is allowed: %s', (address) => {
   expect(guard.allows(address)).toBe(true);
 });

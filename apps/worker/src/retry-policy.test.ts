@@ -39,6 +39,16 @@ test('a delay is spread by its jitter, and by no more', () => {
   );
 });
 
+test('jitter takes all of its range: a fifth by default, of the delay itself', () => {
+  const delayAt = (random: number, policy?: { delaysMs: number[]; jitter: number }) =>
+    retryDelayMs({ ...input, policy, random });
+  expect([0, 0.25, 0.75, 1].map((random) => delayAt(random))).toEqual([1_600, 1_800, 2_200, 2_400]);
+  expect([0, 0.5, 1].map((random) => delayAt(random, { delaysMs: [1_000], jitter: 1 }))).toEqual([
+    0, 1_000, 2_000,
+  ]);
+  expect([0, 1].map((random) => delayAt(random, { delaysMs: [1_000], jitter: 0 }))).toEqual([1_000, 1_000]);
+});
+
 test("no attempt begins after the policy's total time, whatever the schedule, its jitter or Retry-After say", () => {
   const schedule = fc.record({
     delaysMs: fc.array(fc.integer({ min: 0, max: 600_000 }), { minLength: 1, maxLength: 20 }),
@@ -73,6 +83,8 @@ test('Retry-After is honoured where it asks for more patience, up to a bound', (
   expect(ask('1')).toBe(DEFAULT_RETRY_POLICY.delaysMs[0]);
   expect(ask('120')).toBe(120_000);
   expect(ask('Mon, 23 Nov 2026 10:03:00 GMT')).toBe(180_000);
+  expect(RETRY_AFTER_MAX_MS).toBe(6 * 3_600_000);
+  expect(ask('21600')).toBe(RETRY_AFTER_MAX_MS);
   expect(ask('99999999')).toBe(RETRY_AFTER_MAX_MS);
   expect(retryDelayMs({ ...input, attempt: 8, retryAfter: '120' })).toBeUndefined();
 });

@@ -1,6 +1,7 @@
 /** Over HTTP: what can't be used is refused at once, without its secrets, and so is what is no answer of hookfleet's. Takes about 1 s. */
 import { afterEach, expect, test } from '@jest/globals';
 import { type Answer, type Receiver, startReceiver } from '@hookfleet/testkit';
+import type { Client } from './client.ts';
 import { RefusedError, UnavailableError } from './errors.ts';
 import { connectHttp } from './http.ts';
 
@@ -102,4 +103,104 @@ test('a webhook that a producer does not know is undefined; a 404 of anything el
   detail = 'GET /v1/webhooks/wh_1 is no call of this API.';
   await expect(client.find('wh_1')).rejects.toBeInstanceOf(RefusedError);
   await client.close();
+});
+
+/** What `answers` say in turn, the last of them again and again. */
+async function openToAnswers(...answers: readonly Answer[]) {
+  let calls = 0;
+  return open(() => answers[Math.min(calls++, answers.length - 1)] as Answer);
+}
+
+const bodies = () => (receiver as Receiver).ledger.map(({ request }) => request.body.toString());
+
+const accepted = (bulk: boolean) => json(202, bulk ? { ids: ['wh_1', 'wh_2'] } : { id: 'wh_1' });
+const EVENT = { campaignId: 'c', event: 'shop.order' };
+const CALLS = {
+  enqueue: [accepted(false), (client) => client.enqueue(WEBHOOK)],
+  enqueueAll: [accepted(true), (client) => taken(client.enqueueAll([WEBHOOK, WEBHOOK]))],
+  report: [json(202, { accepted: 1, ignored: [] }), (client) => client.report(EVENT)],
+  reportAll: [json(202, { accepted: 2, ignored: [] }), (client) => taken(client.reportAll([EVENT, EVENT]))],
+} satisfies Record<string, [Answer, (client: Client) => Promise<unknown>]>;
+
+async function taken(results: AsyncIterable<unknown>): Promise<unknown[]> {
+  const all: unknown[] = [];
+  for await (const result of results) all.push(result);
+  return all;
+}
+
+test.each(Object.entries(CALLS))(
+  '%s is made again byte for byte, under the keys of its first try',
+  async (_name, [answer, call]) => {
+    const client = await openToAnswers({ status: 503 }, 'reset', { status: 502 }, answer);
+    await call(client);
+    const [first = '', ...others] = bodies();
+    expect(others).toEqual([first, first, first]);
+    const keys = [...first.matchAll(/"(?:idempotencyKey|id)":"([^"]{20,})"/g)].map(([, key]) => key);
+    expect(keys).toHaveLength(first.includes('[') ? 2 : 1);
+    expect(new Set(keys).size).toBe(keys.length);
+    // Another call of the same is another webhook, or event.
+    await call(client);
+    for (const key of keys) expect(bodies().at(-1)).not.toContain(key);
+    await client.close();
+  },
+);
+
+test.each([408, 425, 429, 500, 502, 503, 504, 599])(
+  'a call that is answered %i is made again',
+  async (status) => {
+    const client = await openToAnswers({ status }, json(202, { id: 'wh_1' }));
+    expect(await client.enqueue(WEBHOOK)).toEqual({ id: 'wh_1' });
+    expect(bodies()).toHaveLength(2);
+    await client.close();
+  },
+);
+
+test.each([301, 307, 400, 401, 403, 404, 409, 413, 415, 422, 431, 499])(
+  'a call that is answered %i is refused at its first try',
+  async (status) => {
+    const client = await openToAnswers({ status, headers: { location: '/elsewhere' } });
+    // A client that follows a redirect, or tries again, gives up.
+    await expect(client.enqueue(WEBHOOK, { deadlineMs: 10_000 })).rejects.toMatchObject({
+      name: 'RefusedError',
+      problem: { status },
+    });
+    expect(bodies()).toHaveLength(1);
+    await client.close();
+  },
+);
+
+test.each([
+  ['3600', 3_600_000],
+  [new Date(Date.now() + 3_600_000).toUTCString(), 3_600_000],
+])('Retry-After: %s is waited for, or told where the deadline is sooner', async (retryAfter, ms) => {
+  const client = await openToAnswers({ status: 503, headers: { 'retry-after': retryAfter } });
+  const error = await client.enqueue(WEBHOOK, { deadlineMs: 60_000 }).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(UnavailableError);
+  const { retryAfterMs = 0 } = error as UnavailableError;
+  expect(retryAfterMs).toBeLessThanOrEqual(ms);
+  expect(retryAfterMs).toBeGreaterThan(60_000);
+  expect(bodies()).toHaveLength(1);
+  await client.close();
+});
+
+test('a call carries the key, and its content type only with a body', async () => {
+  receiver = await startReceiver(({ method }) =>
+    method === 'POST' ? json(202, { id: 'wh_1' }) : json(200, { id: 'wh_1', state: 'pending' }),
+  );
+  const client = connectHttp({ url: receiver.url, apiKey: 'a-key-of-the-test' });
+  await client.enqueue(WEBHOOK);
+  await client.find('wh/1');
+  await client.close();
+  const [post, get] = receiver.ledger.map(({ request }) => request);
+  expect(post).toMatchObject({
+    method: 'POST',
+    path: '/v1/webhooks',
+    headers: { authorization: 'Bearer a-key-of-the-test', 'content-type': 'application/json' },
+  });
+  expect(get).toMatchObject({
+    method: 'GET',
+    path: '/v1/webhooks/wh%2F1',
+    headers: { authorization: 'Bearer a-key-of-the-test' },
+  });
+  expect(get?.headers).not.toHaveProperty('content-type');
 });

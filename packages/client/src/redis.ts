@@ -79,12 +79,12 @@ export async function connectRedis(options: RedisOptions): Promise<Client> {
     waitReplicas = 0,
     onError = () => undefined,
   } = options;
-  checkKeyPrefix(prefix);
+  named('keyPrefix', () => checkKeyPrefix(prefix));
   checkRange({ shards }, 1, 1_024);
   checkRange({ bundleSize }, 1, 200);
   checkRange({ idempotencyRetentionMs }, 60_000, 7 * DAY_MS);
   checkRange({ waitReplicas }, 0, 10);
-  const secrets = createSecretBox(encryptionKeys);
+  const secrets = named('encryptionKeys', () => createSecretBox(encryptionKeys));
   const closers: (() => Promise<void> | void)[] = [];
   // What was opened last is closed first.
   const close = async () => {
@@ -257,6 +257,16 @@ function accepted<T extends object>(answer: T): Exclude<T, CallRefusal> {
 
 function isRefusal(answer: object): answer is CallRefusal {
   return 'errors' in answer;
+}
+
+/** The queue's checks don't know what the option is called that they are asked about. */
+function named<T>(option: string, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof TypeError) throw new TypeError(`${option}: ${error.message}`);
+    throw error;
+  }
 }
 
 function checkRange(named: Readonly<Record<string, number>>, min: number, max: number): void {

@@ -3,13 +3,22 @@
  * client certificate stands beside it (client-certificate.ts), for an API may ask for both.
  */
 import { type Static, Type } from 'typebox';
-import { HEADER_NAME, HEADER_VALUE } from './headers.ts';
+import { HEADER_NAME, HEADER_NAME_DETAIL, HEADER_VALUE, HEADER_VALUE_DETAIL } from './headers.ts';
 
 const Basic = Type.Object(
   {
     type: Type.Literal('basic'),
-    username: Type.String({ maxLength: 256, pattern: '^[^:\\p{Cc}]*$' }),
-    password: Type.String({ maxLength: 256, pattern: '^\\P{Cc}*$', unmasked: true }),
+    username: Type.String({
+      maxLength: 256,
+      pattern: '^[^:\\p{Cc}]*$',
+      errorDetail: 'must not hold a colon or control characters',
+    }),
+    password: Type.String({
+      maxLength: 256,
+      pattern: '^\\P{Cc}*$',
+      errorDetail: 'must not hold control characters',
+      unmasked: true,
+    }),
   },
   { additionalProperties: false },
 );
@@ -17,8 +26,14 @@ const Basic = Type.Object(
 const Header = Type.Object(
   {
     type: Type.Literal('header'),
-    name: Type.String({ pattern: HEADER_NAME }),
-    value: Type.String({ minLength: 1, maxLength: 4096, pattern: HEADER_VALUE, unmasked: true }),
+    name: Type.String({ pattern: HEADER_NAME, errorDetail: HEADER_NAME_DETAIL }),
+    value: Type.String({
+      minLength: 1,
+      maxLength: 4096,
+      pattern: HEADER_VALUE,
+      errorDetail: HEADER_VALUE_DETAIL,
+      unmasked: true,
+    }),
   },
   { additionalProperties: false },
 );
@@ -26,7 +41,13 @@ const Header = Type.Object(
 const Bearer = Type.Object(
   {
     type: Type.Literal('bearer'),
-    token: Type.String({ minLength: 1, maxLength: 4096, pattern: '^[\\u0021-\\u007e]+$', unmasked: true }),
+    token: Type.String({
+      minLength: 1,
+      maxLength: 4096,
+      pattern: '^[\\u0021-\\u007e]+$',
+      errorDetail: 'must hold printable ASCII characters alone, without blanks',
+      unmasked: true,
+    }),
   },
   { additionalProperties: false },
 );
@@ -40,15 +61,35 @@ const OAuth2 = Type.Object(
       unmasked: true,
       description: 'http or https, without user, password or fragment. The egress guard holds for it too.',
     }),
-    clientId: Type.String({ minLength: 1, maxLength: 512, pattern: '^[\\u0020-\\u007e]+$' }),
+    clientId: Type.String({
+      minLength: 1,
+      maxLength: 512,
+      pattern: '^[\\u0020-\\u007e]+$',
+      errorDetail: 'must hold printable ASCII characters alone',
+    }),
     clientSecret: Type.String({
       minLength: 1,
       maxLength: 1024,
       pattern: '^[\\u0020-\\u007e]+$',
+      errorDetail: 'must hold printable ASCII characters alone',
       unmasked: true,
     }),
-    scope: Type.Optional(Type.String({ minLength: 1, maxLength: 1024, pattern: '^[\\u0020-\\u007e]+$' })),
-    audience: Type.Optional(Type.String({ minLength: 1, maxLength: 1024, pattern: '^[\\u0020-\\u007e]+$' })),
+    scope: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 1024,
+        pattern: '^[\\u0020-\\u007e]+$',
+        errorDetail: 'must hold printable ASCII characters alone',
+      }),
+    ),
+    audience: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 1024,
+        pattern: '^[\\u0020-\\u007e]+$',
+        errorDetail: 'must hold printable ASCII characters alone',
+      }),
+    ),
     clientAuthentication: Type.Optional(
       Type.Enum(['basic', 'body'], {
         description:

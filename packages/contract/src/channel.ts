@@ -43,6 +43,7 @@ export const Channel = Type.Object(
         minLength: 1,
         maxLength: 128,
         pattern: '^[^\\p{C}\\p{Z}]+$',
+        errorDetail: 'must not hold blanks or control characters',
         description: 'The id that another system knows the channel by.',
       }),
     ),

@@ -7,7 +7,12 @@ import { Identifier } from './identifiers.ts';
 
 export const BULK_EVENTS_MAX = 1_000;
 
-const ExternalReference = Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\p{C}\\p{Z}]+$' });
+const ExternalReference = Type.String({
+  minLength: 1,
+  maxLength: 128,
+  pattern: '^[^\\p{C}\\p{Z}]+$',
+  errorDetail: 'must not hold blanks or control characters',
+});
 
 export const CustomEvent = Type.Object(
   {
@@ -37,6 +42,7 @@ export const CustomEvent = Type.Object(
         minLength: 1,
         maxLength: 256,
         pattern: '^\\P{C}+$',
+        errorDetail: 'must not hold control characters',
         description:
           'Within a campaign and an event, a second one with the same id is not counted, for a week unless HOOKFLEET_RETENTION_EVENT_IDS says otherwise.',
       }),

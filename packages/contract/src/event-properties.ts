@@ -14,6 +14,7 @@ export const EventProperties = Type.Record(
   {
     maxProperties: 20,
     additionalProperties: false,
+    namesDetail: 'must be 1 to 64 characters without blanks and control characters',
     description: 'Added to each outcome event as its properties: up to 20 texts, numbers or booleans.',
   },
 );

@@ -40,10 +40,13 @@ export const EVENT_NAME_PATTERN = '^(?!(?:webhook|campaign)\\.|__proto__$)[A-Za-
 
 export const EventName = Type.String({
   pattern: EVENT_NAME_PATTERN,
+  errorDetail:
+    'must be 1 to 100 letters, digits, dots, hyphens or underscores, and not begin with webhook. or campaign.',
   description:
     'Letters, digits, dots, hyphens and underscores, 100 at most; webhook.… and campaign.… are reserved.',
 });
 
+const PROPERTY_NAME_DETAIL = 'must be 1 to 64 letters, digits, hyphens, underscores or $';
 const PROPERTY_NAME_PATTERN = '^(?!__proto__$)[\\p{L}\\p{N}_$-]{1,64}$';
 
 /** With `if`, not with a union: what is wrong is named by its own field, and not once for each alternative. */
@@ -62,6 +65,7 @@ function propertyType(nesting: number): object {
             type: 'object',
             maxProperties: PROPERTIES_MAX,
             additionalProperties: false,
+            namesDetail: PROPERTY_NAME_DETAIL,
             patternProperties: { [PROPERTY_NAME_PATTERN]: propertyType(nesting - 1) },
           },
         };
@@ -86,6 +90,7 @@ export const EventType = Type.Object(
         type: 'object',
         maxProperties: PROPERTIES_MAX,
         additionalProperties: false,
+        namesDetail: PROPERTY_NAME_DETAIL,
         patternProperties: { [PROPERTY_NAME_PATTERN]: propertyType(NESTING_MAX) },
         description:
           'By name: a type, as in "FLOAT", or {"type": "ARRAY", "items": "STRING"}, or {"type": "OBJECT", "properties": {…}}.',

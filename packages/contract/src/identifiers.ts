@@ -15,6 +15,7 @@ export const Identifier = Type.Union(
       minLength: 1,
       maxLength: IDENTIFIER_LENGTH_MAX,
       pattern: '^(?!\\.{1,2}$)[^\\p{C}\\p{Z}]+$',
+      errorDetail: 'must hold no blanks or control characters, and be neither . nor ..',
     }),
     Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
   ],

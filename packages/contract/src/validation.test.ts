@@ -191,3 +191,67 @@ test('of a value that may be of several types, the errors of the type that it ha
     'signingSecrets[3].secret WRONG_TYPE',
   ]);
 });
+
+const eventType = compileValidator(contract.EventType);
+const url = 'https://receiver.test/';
+
+test.each([
+  [{ campaignId: 'a b' }, 'campaignId', 'must hold no blanks or control characters, and be neither . nor ..'],
+  [{ idempotencyKey: '\u0000' }, 'idempotencyKey', 'must not hold control characters'],
+  [
+    { payload: undefined, body: 'a', contentType: 'text' },
+    'contentType',
+    'must be a media type, as in text/plain; charset=utf-8',
+  ],
+  [
+    { destination: { url, method: 'HEAD' } },
+    'destination.method',
+    'must be one of: POST, PUT, PATCH, GET, DELETE',
+  ],
+  [
+    { destination: { url, auth: { type: 'digest' } } },
+    'destination.auth.type',
+    'must be one of: basic, header, bearer, oauth2',
+  ],
+  [
+    { destination: { url, auth: { type: 'bearer', token: 'a b' } } },
+    'destination.auth.token',
+    'must hold printable ASCII characters alone, without blanks',
+  ],
+  [
+    { destination: { url, auth: { type: 'basic', username: 'a:b', password: '' } } },
+    'destination.auth.username',
+    'must not hold a colon or control characters',
+  ],
+  [
+    { destination: { url, headers: { a: 'b\nc' } } },
+    'destination.headers.a',
+    /^must hold Latin-1 characters alone/,
+  ],
+  [
+    { destination: { url, headers: { host: 'a' } } },
+    'destination.headers.host',
+    /none of the headers that belong to/,
+  ],
+])('%j: what is allowed is told in words', (changes, field, detail) => {
+  const { payload, ...rest } = {
+    campaignId: 'c',
+    messageId: 'm',
+    payload: 1,
+    destination: { url },
+    ...changes,
+  } as Record<string, unknown>;
+  const result = webhook({ ...rest, ...(payload !== undefined && { payload }) });
+  const errors = 'errors' in result ? result.errors : [];
+  expect(errors).toMatchObject([
+    { field, detail: typeof detail === 'string' ? detail : expect.stringMatching(detail) },
+  ]);
+});
+
+test('names of properties that are not allowed are told what is', () => {
+  const result = eventType({ properties: { 'a b': 'STRING', c: 'TEXT' } });
+  expect('errors' in result && result.errors).toMatchObject([
+    { field: 'properties.a b', detail: 'must be 1 to 64 letters, digits, hyphens, underscores or $' },
+    { field: 'properties.c', detail: expect.stringMatching(/^must be one of: STRING, INTEGER, /) },
+  ]);
+});

@@ -62,9 +62,12 @@ export function createAjv({ checkSchemas = false, allErrors = true } = {}): Ajv2
     schemaType: 'boolean',
     validate: areDistinct,
   });
-  // Where a combination of fields is wrong, the schema says which field to name and how (webhook.ts).
+  // If a combination of fields is wrong, the schema says which field to name and how (webhook.ts). Of a pattern it says in
+  // words what is allowed: a regular expression tells few callers.
   ajv.addKeyword({ keyword: 'errorField', schemaType: 'string' });
   ajv.addKeyword({ keyword: 'errorDetail', schemaType: 'string' });
+  // What names an object takes that has none of its own (headers.ts).
+  ajv.addKeyword({ keyword: 'namesDetail', schemaType: 'string' });
   // Where a wrong format means a wrong type to whoever wrote it (event-type.ts).
   ajv.addKeyword({ keyword: 'errorType', schemaType: 'string' });
   return ajv;
@@ -229,8 +232,10 @@ function toFieldError(error: ErrorObject): FieldError | undefined {
       return {
         field: join(path, error.params['tag']),
         type: 'INVALID_VALUE',
-        detail: 'is none of the known ones',
+        detail: oneOf(tagsOf(error)),
       };
+    case 'enum':
+      return { field: path, type: 'INVALID_VALUE', detail: oneOf(error.params['allowedValues']) };
     case 'unmasked':
       return {
         field: path,
@@ -244,10 +249,11 @@ function toFieldError(error: ErrorObject): FieldError | undefined {
     case 'additionalProperties':
     case 'unevaluatedProperties': {
       const name = error.params['additionalProperty'] ?? error.params['unevaluatedProperty'];
+      const { namesDetail } = error.parentSchema as { namesDetail?: string };
       return {
         field: join(path, name),
         type: 'UNKNOWN_FIELD',
-        detail: 'is not a field of this object, or not allowed here',
+        detail: namesDetail ?? 'is not a field of this object, or not allowed here',
       };
     }
     case 'type':
@@ -262,6 +268,10 @@ function toFieldError(error: ErrorObject): FieldError | undefined {
         type: (error.parentSchema as { errorType?: string } | undefined)?.errorType ?? 'INVALID_VALUE',
         detail: FORMAT_DETAILS[String(error.params['format'])] ?? error.message ?? 'is invalid',
       };
+    case 'pattern': {
+      const { errorDetail } = error.parentSchema as { errorDetail?: string };
+      return { field: path, type: 'INVALID_VALUE', detail: errorDetail ?? 'is invalid' };
+    }
     case 'allOf':
     case 'if':
       return undefined;
@@ -279,6 +289,17 @@ const FORMAT_DETAILS: Readonly<Record<string, string>> = {
   'pem-private-key': 'must be a private key as PEM, without a passphrase',
   'date-time': 'must be a date and time with an offset, as in 2026-11-23T10:00:00Z',
 };
+
+function oneOf(values: readonly unknown[]): string {
+  return `must be one of: ${values.map(String).join(', ')}`;
+}
+
+function tagsOf({ params, parentSchema }: ErrorObject): unknown[] {
+  const { oneOf: branches = [] } = (parentSchema ?? {}) as {
+    oneOf?: readonly { properties?: Readonly<Record<string, { const?: unknown }>> }[];
+  };
+  return branches.map(({ properties = {} }) => properties[String(params['tag'])]?.const);
+}
 
 function invalid(field: string, error: ErrorObject): FieldError {
   return { field, type: 'INVALID_VALUE', detail: error.message ?? 'is invalid' };

@@ -30,6 +30,7 @@ export const Webhook = Type.Object(
       Type.String({
         maxLength: 128,
         pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+/[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:;[\\t\\u0020-\\u007e]*)?$",
+        errorDetail: 'must be a media type, as in text/plain; charset=utf-8',
       }),
     ),
     idempotencyKey: Type.Optional(
@@ -37,6 +38,7 @@ export const Webhook = Type.Object(
         minLength: 1,
         maxLength: 256,
         pattern: '^\\P{C}+$',
+        errorDetail: 'must not hold control characters',
         description:
           "Within a campaign, a second webhook with the same key is not enqueued; the answer holds the first one's id.",
       }),

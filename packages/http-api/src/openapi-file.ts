@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 // Its types alone: an API that serves doesn't load it.
 import type {} from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
+import type { ApiDocument } from './documentation/document-api.ts';
 import { SESSION_COOKIE } from './sessions.ts';
 
 /** Before the routes are added. `signIn`: the API takes a session's cookie for a key. */
@@ -26,17 +27,29 @@ export async function describeRoutes(
   });
 }
 
-export async function openApiText(app: FastifyInstance): Promise<string> {
+async function openApiText(app: FastifyInstance, document: ApiDocument): Promise<string> {
   await app.ready();
-  return `${JSON.stringify(app.swagger(), null, 2)}\n`;
+  const { documentApi } = await import('./documentation/document-api.ts');
+  return `${JSON.stringify(documentApi(app.swagger(), document), null, 2)}\n`;
 }
 
-export async function writeOpenApiFile(app: FastifyInstance, file: URL): Promise<void> {
-  await writeFile(file, await openApiText(app));
+export async function writeOpenApiFile(
+  app: FastifyInstance,
+  file: URL,
+  document: ApiDocument,
+): Promise<void> {
+  await writeFile(file, await openApiText(app, document));
 }
 
 /** Undefined where the file is up to date; else the command that mends it. */
-export async function openApiFileProblem(app: FastifyInstance, file: URL): Promise<string | undefined> {
-  const [committed, current] = await Promise.all([readFile(file, 'utf8').catch(() => ''), openApiText(app)]);
+export async function openApiFileProblem(
+  app: FastifyInstance,
+  file: URL,
+  document: ApiDocument,
+): Promise<string | undefined> {
+  const [committed, current] = await Promise.all([
+    readFile(file, 'utf8').catch(() => ''),
+    openApiText(app, document),
+  ]);
   return committed === current ? undefined : 'openapi.json is out of date: run npx -y pnpm openapi';
 }

@@ -12,7 +12,12 @@ import { type Static, Type } from 'typebox';
 import type { PriorityChanges } from './priority-changes.ts';
 
 const Params = Type.Object({
-  id: Type.String({ minLength: 1, maxLength: IDENTIFIER_LENGTH_MAX, pattern: '^[^\\p{C}\\p{Z}]+$' }),
+  id: Type.String({
+    minLength: 1,
+    maxLength: IDENTIFIER_LENGTH_MAX,
+    pattern: '^[^\\p{C}\\p{Z}]+$',
+    errorDetail: 'must not hold blanks or control characters',
+  }),
 });
 
 const ControlsView = Type.Object({

@@ -10,6 +10,7 @@ export const ChannelParams = Type.Object({
     minLength: 1,
     maxLength: IDENTIFIER_LENGTH_MAX,
     pattern: '^[^\\p{C}\\p{Z}]+$',
+    errorDetail: 'must not hold blanks or control characters',
   }),
 });
 

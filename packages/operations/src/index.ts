@@ -15,4 +15,11 @@ export {
   type PriorityChangesOptions,
 } from './priority-changes.ts';
 export { maskChannel } from './mask-channel.ts';
+export {
+  EXAMPLE_CAMPAIGN_ID,
+  EXAMPLE_CHANNEL_ID,
+  EXAMPLE_WEBHOOK_ID,
+  OPERATION_DOCUMENTS,
+  OPERATION_TAGS,
+} from './operation-documents.ts';
 export { addReplayRoutes } from './replay-routes.ts';

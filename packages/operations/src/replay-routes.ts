@@ -46,11 +46,16 @@ const PreviewQuery = Type.Object(
     limit: Type.Optional(
       Type.String({
         pattern: '^([1-9][0-9]{0,2}|[1-4][0-9]{3}|5000)$',
+        errorDetail: 'must be a whole number from 1 to 5,000',
         description: '1 to 5,000; 1,000 when absent.',
       }),
     ),
     perSecond: Type.Optional(
-      Type.String({ pattern: '^([1-9][0-9]{0,2}|1000)$', description: '1 to 1,000; 50 when absent.' }),
+      Type.String({
+        pattern: '^([1-9][0-9]{0,2}|1000)$',
+        errorDetail: 'must be a whole number from 1 to 1,000',
+        description: '1 to 1,000; 50 when absent.',
+      }),
     ),
   },
   { additionalProperties: false },

@@ -202,3 +202,23 @@ test('a long replay ends when its campaign is cancelled, and the next call says 
   expect(await lettersLeft()).toBe(200);
   await cancelledMidway.close();
 });
+
+test('a dead letter is dropped once it is older than its retention, and stays until then', async () => {
+  const startMs = 1_700_000_000_000;
+  const letterAt = async (run: number, ms: number) => {
+    const bundle = bundleOf(1, { run: run.toString(16).padStart(12, '0') });
+    await ended(0, bundle, false, startMs + ms);
+    return outcomeOf(bundle, bundle.webhooks[0] as Bundle['webhooks'][number]).webhookId;
+  };
+  const set = `${shardPrefix(prefix, 0)}:dead:c`;
+  const old = await letterAt(1, 0);
+  const later = await letterAt(2, 1);
+  const last = await letterAt(3, RETENTION.deadLettersMs - 1);
+  expect(await connection.zrange(set, '0', '-1')).toEqual([old, later, last]);
+  const next = await letterAt(4, RETENTION.deadLettersMs);
+  expect(await connection.zrange(set, '0', '-1')).toEqual([later, last, next]);
+  // Where no other follows, Redis drops the whole set.
+  const leftMs = await connection.pttl(set);
+  expect(leftMs).toBeGreaterThan(RETENTION.attemptsMs);
+  expect(leftMs).toBeLessThanOrEqual(RETENTION.deadLettersMs);
+});

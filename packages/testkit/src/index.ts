@@ -30,4 +30,5 @@ export { startTestRedis } from './test-redis.ts';
 export { makeTemporaryDirectory, type TemporaryDirectory } from './temporary-directory.ts';
 export { startTestSentinel, type TestSentinel } from './test-sentinel.ts';
 export { type CollectedSpan, startTraceCollector, type TraceCollector } from './trace-collector.ts';
-export { type ApiDescription, askWithUnknownInput } from './unknown-input.ts';
+export { type DocumentedApi, type ExampleCall, exampleCalls, undocumented } from './documented-calls.ts';
+export { type ApiDescription, askWithUnknownInput, inlineComponents } from './unknown-input.ts';

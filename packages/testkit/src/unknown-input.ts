@@ -38,6 +38,20 @@ export interface UnknownInput {
   readonly taken: string[];
 }
 
+/** A description with each component in place of the references to it. */
+export function inlineComponents<T>(description: T & { components?: { schemas?: unknown } }): T {
+  const schemas = (description.components?.schemas ?? {}) as Readonly<Record<string, unknown>>;
+  const inlined = (value: unknown): unknown => {
+    if (typeof value !== 'object' || value === null) return value;
+    if (Array.isArray(value)) return value.map(inlined);
+    const { $ref, ...rest } = value as Record<string, unknown>;
+    if (typeof $ref !== 'string')
+      return Object.fromEntries(Object.entries(rest).map(([key, one]) => [key, inlined(one)]));
+    return { ...(inlined(schemas[$ref.split('/').at(-1) ?? '']) as object), ...rest };
+  };
+  return inlined(description) as T;
+}
+
 const UNKNOWN = 'nobodyKnows';
 
 export async function askWithUnknownInput(api: Api, { paths }: ApiDescription): Promise<UnknownInput> {

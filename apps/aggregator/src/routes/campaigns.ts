@@ -15,11 +15,16 @@ const ListQuery = Type.Object(
     limit: Type.Optional(
       Type.String({
         pattern: '^([1-9]|[1-9][0-9]|[12][0-9][0-9]|300)$',
+        errorDetail: 'must be a whole number from 1 to 300',
         description: '1 to 300; 50 when absent.',
       }),
     ),
     offset: Type.Optional(
-      Type.String({ pattern: '^[0-9]{1,6}$', description: 'At most 10,000 where q or sort is given.' }),
+      Type.String({
+        pattern: '^[0-9]{1,6}$',
+        errorDetail: 'must be a whole number from 0 to 999,999',
+        description: 'At most 10,000 where q or sort is given.',
+      }),
     ),
     cursor: Type.Optional(
       Type.String({

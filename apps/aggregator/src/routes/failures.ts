@@ -17,6 +17,7 @@ const Query = Type.Object(
     limit: Type.Optional(
       Type.String({
         pattern: '^([1-9]|[1-9][0-9]|1[0-9][0-9]|200)$',
+        errorDetail: 'must be a whole number from 1 to 200',
         description: '1 to 200; 50 when absent.',
       }),
     ),

@@ -49,11 +49,16 @@ const EventsQuery = Type.Object(
     limit: Type.Optional(
       Type.String({
         pattern: '^([1-9]|[1-9][0-9]|[1-4][0-9][0-9]|500)$',
+        errorDetail: 'must be a whole number from 1 to 500',
         description: '1 to 500; 100 when absent.',
       }),
     ),
     cursor: Type.Optional(
-      Type.String({ pattern: '^[0-9]{1,16}-[0-9]{1,16}$', description: 'Of the page before this one.' }),
+      Type.String({
+        pattern: '^[0-9]{1,16}-[0-9]{1,16}$',
+        errorDetail: 'must be the cursor of an answer of this call',
+        description: 'Of the page before this one.',
+      }),
     ),
   },
   { additionalProperties: false },

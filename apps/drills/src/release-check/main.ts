@@ -43,6 +43,15 @@ const STEPS: readonly Step[] = [
     command: node(...JEST, '--testPathPatterns=/src/'),
     environment: { FAST_CHECK_SEED: 'random' },
   },
+  {
+    // Shows its score and what survived.
+    name: 'mutation score',
+    command: node(
+      'apps/drills/node_modules/@stryker-mutator/core/bin/stryker.js',
+      'run',
+      'apps/drills/src/release-check/mutation/stryker.config.mjs',
+    ),
+  },
   ...[2, 3].map((seed) => ({
     name: `chaos, seed ${seed}`,
     command: drill('chaos', '--webhooks', long ? '100000' : '20000', '--seed', String(seed)),
