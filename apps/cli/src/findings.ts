@@ -1,7 +1,7 @@
 /** What a look at the fleet found, and what mends it. Pure: facts in, findings out. */
 import type { RedisFacts } from '@hookfleet/queue';
-import type { FleetView } from './fleet-screen.ts';
-import { duration } from './numbers-as-text.ts';
+import { type FleetView, laneName } from './fleet-screen.ts';
+import { count, duration } from './numbers-as-text.ts';
 
 /** `unknown`: not looked at, or not to be told. Only what is wrong makes the doctor end with status 1. */
 export interface Finding {
@@ -164,6 +164,39 @@ export function workersFinding({
       mend: 'receivers refuse signatures of a wrong time: synchronize it with that of Redis (chrony, ntpd)',
     };
   return { about, state: 'ok', found: `${workers.length}, with ${concurrency} attempts in flight at most` };
+}
+
+// A pause is somebody's decision, and one that lasts may be forgotten.
+const PAUSED_WRONG_MS = 3_600_000;
+const LANES_NAMED = 20;
+
+/** Lanes in which webhooks wait that nothing sends: their destination fails, or they are paused. */
+export function lanesFindings({ lanes }: Pick<FleetView, 'lanes'>, nowMs: number): Finding[] {
+  const about = 'lanes';
+  const stuck = lanes.filter(
+    ({ circuit, parkedWebhooks }) => circuit.state !== 'closed' && parkedWebhooks > 0,
+  );
+  if (stuck.length === 0) return [{ about, state: 'ok', found: 'none is held back' }];
+  const findings = stuck.slice(0, LANES_NAMED).map((lane): Finding => {
+    const { channelConfigId, campaignId, origin, parkedWebhooks } = lane;
+    const { state, why = '', since } = lane.circuit;
+    const sinceMs = since === undefined ? 0 : Math.max(0, nowMs - Date.parse(since));
+    const waiting = `${count(parkedWebhooks)} ${parkedWebhooks === 1 ? 'webhook waits' : 'webhooks wait'}`;
+    const isOpen = state === 'open';
+    return {
+      about: laneName(channelConfigId, campaignId, origin),
+      // Of a destination that answered 410 nobody has decided.
+      state: isOpen || why !== 'operator' || sinceMs >= PAUSED_WRONG_MS ? 'wrong' : 'doubtful',
+      found: `${isOpen ? 'fails' : 'paused'} (${why}) for ${duration(sinceMs)}: ${waiting}`,
+      mend: isOpen
+        ? 'the destination is probed now and then, and its webhooks go out when it answers: look at why it fails'
+        : 'resume it when its webhooks may be sent',
+    };
+  });
+  const more = stuck.length - findings.length;
+  return more === 0
+    ? findings
+    : [...findings, { about, state: 'wrong', found: `${count(more)} more are held back` }];
 }
 
 function mebibytes(bytes: number): string {

@@ -1,6 +1,7 @@
 /** A campaign: its totals as they move, the graph, why webhooks failed, and what an operator can do about it. */
 import { useState } from 'preact/hooks';
 import { CampaignActions } from './campaign-actions.tsx';
+import { HeldBy } from './campaign-state.tsx';
 import { Failures } from './failures.tsx';
 import { milliseconds, number, share, time } from './format.ts';
 import { Freshness } from './freshness.tsx';
@@ -23,12 +24,13 @@ export function CampaignView({ campaignId, mayOperate }: { campaignId: string; m
       <div class="heading">
         <h1 tabIndex={-1}>{campaignId}</h1>
         <Freshness freshness={live.freshness} />
-        <CampaignActions campaignId={campaignId} mayOperate={mayOperate} />
+        <CampaignActions campaignId={campaignId} status={totals?.status} mayOperate={mayOperate} />
       </div>
       {totals === undefined && <p class="muted">Loading …</p>}
       {totals === null && <p class="panel">Nothing was counted for this campaign yet.</p>}
       {totals != null && (
         <>
+          {totals.status !== undefined && <HeldBy status={totals.status} />}
           <Messages totals={totals} />
           <Statistics campaignId={campaignId} totals={totals} />
           {totals.properties !== undefined && <Properties properties={totals.properties} />}

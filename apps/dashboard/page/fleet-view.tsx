@@ -44,7 +44,22 @@ function Tiles({ fleet }: { fleet: Fleet }) {
       'Attempts under way, of those that may be at once.',
     ],
     ['Attempts', `${number(fleet.attemptsPerSecond)} / s`, 'Over all workers, of late.'],
-    ['Time to drain', duration(fleet.backlogSeconds), 'What waits, at the rate of late. Scale on it.'],
+    [
+      'Time to drain',
+      duration(fleet.backlogSeconds),
+      fleet.heldWebhooks === 0
+        ? 'What waits for workers, at the rate of late. Scale on it.'
+        : 'What waits for workers, at the rate of late. What is held back is not in it.',
+    ],
+    ...(fleet.heldWebhooks === 0
+      ? []
+      : [
+          [
+            'Held back',
+            number(fleet.heldWebhooks),
+            `Webhooks whose destination fails, or whose channel or campaign is paused. The oldest waits for ${duration(fleet.heldOldestSeconds)}.`,
+          ] as const,
+        ]),
     [
       'Waiting in lanes',
       number(fleet.parkedWebhooks),

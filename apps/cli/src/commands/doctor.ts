@@ -4,7 +4,7 @@ import type { Api } from '../api.ts';
 import { checkSettings } from '../check-settings.ts';
 import { type CommandContext, type FleetOptions, openFleet, withFleetOptions } from '../command-context.ts';
 import { EXIT, RefusedError } from '../exit-status.ts';
-import { egressFinding, type Finding, workersFinding } from '../findings.ts';
+import { egressFinding, type Finding, lanesFindings, workersFinding } from '../findings.ts';
 import type { FleetView } from '../fleet-screen.ts';
 import { bad, doubtful, faint, good } from '../style.ts';
 import { write } from '../terminal.ts';
@@ -36,7 +36,10 @@ export function addDoctor(program: Command, { environment, end }: CommandContext
           examineRedis(redisUrl),
           checkedSettings(settings, options.url ?? []),
           checkedApi(producer, 'producer', '/v1/channels', () => []),
-          checkedApi(aggregator, 'aggregator', '/v1/fleet', (fleet) => [workersFinding(fleet as FleetView)]),
+          checkedApi(aggregator, 'aggregator', '/v1/fleet', (fleet) => [
+            workersFinding(fleet as FleetView),
+            ...lanesFindings(fleet as FleetView, Date.now()),
+          ]),
         ])
       ).flat();
       const isWell = findings.every(({ state }) => state !== 'wrong');
