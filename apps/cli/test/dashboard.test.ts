@@ -10,6 +10,7 @@ import type { Locator } from 'playwright-core';
 import {
   CAMPAIGN,
   checkViews,
+  DESKTOP,
   dashboardUrl,
   FAILING,
   fixDestination,
@@ -18,6 +19,7 @@ import {
   open,
   PHONE,
   screenshot,
+  sendFailing,
   startSending,
   totals,
   useDashboard,
@@ -243,6 +245,38 @@ test('campaigns are searched and sorted, and their ids are text whatever they ho
   expect(await page.title()).not.toBe('pwned');
   expect(await page.locator('img').count()).toBe(0);
   expect(faults).toEqual([]);
+  await context.close();
+});
+
+test('failures stay where they are while others come, with the answer that is read; a filter shows none of another', async () => {
+  await sendFailing('reading', 45);
+  const { context, page } = await visit();
+  await open(page, 'reading');
+  const failures = page.getByRole('region', { name: 'Failures' });
+  const rows = failures.locator('tbody tr');
+  await eventually(async () => expect(await rows.count()).toBe(20));
+  await failures.getByRole('button', { name: 'More' }).click();
+  await eventually(async () => expect(await rows.count()).toBe(40));
+  const read = rows.nth(39);
+  const id = await read.locator('th').getAttribute('title');
+  await read.locator('summary').click();
+  await sendFailing('reading', 10);
+  await page.locator('.tile.failed strong').getByText('55', { exact: true }).waitFor();
+  await eventually(async () => expect(await rows.count()).toBeGreaterThanOrEqual(50));
+  const still = rows.filter({ has: page.locator(`th[title="${id}"]`) });
+  expect(await still.locator('details').getAttribute('open')).not.toBeNull();
+  // The buttons are in sight, however long the names are.
+  const box = await rows.first().getByRole('button').boundingBox();
+  expect((box?.x ?? DESKTOP.width) + (box?.width ?? 0)).toBeLessThan(DESKTOP.width - 20);
+  expect(await violationsOf(page)).toEqual([]);
+  await screenshot(page, 'failures-long', false);
+  // Before the answer comes, nothing of the other filter stands under this one.
+  await page.route('**/failures?*', async (route) => {
+    await route.abort();
+  });
+  await failures.getByLabel('Reason').selectOption('http_5xx');
+  await failures.getByRole('alert').waitFor();
+  expect(await rows.count()).toBe(0);
   await context.close();
 });
 

@@ -14,7 +14,7 @@ import { eventOf, labelOf, MESSAGE_WORDS, meaningOf, REASON_WORDS } from './word
 
 export function CampaignView({ campaignId, mayOperate }: { campaignId: string; mayOperate: boolean }) {
   const live = useLive<Totals>('campaign', `campaign=${encodeURIComponent(campaignId)}`);
-  const [replaying, setReplaying] = useState(false);
+  const [replaying, setReplaying] = useState<string>();
   const totals = live.state;
   return (
     <>
@@ -42,11 +42,13 @@ export function CampaignView({ campaignId, mayOperate }: { campaignId: string; m
             campaignId={campaignId}
             failed={totals.messages.failed}
             mayOperate={mayOperate}
-            onReplayAll={() => setReplaying(true)}
+            onReplayAll={setReplaying}
           />
         </>
       )}
-      {replaying && <ReplayDialog campaignId={campaignId} onClose={() => setReplaying(false)} />}
+      {replaying !== undefined && (
+        <ReplayDialog campaignId={campaignId} reason={replaying} onClose={() => setReplaying(undefined)} />
+      )}
     </>
   );
 }

@@ -91,6 +91,7 @@ export interface FailurePage {
 export interface ReplayPreview {
   readonly webhooks: number;
   readonly more: boolean;
+  readonly deadLetters: number;
   readonly channels: readonly { readonly channelConfigId?: string; readonly webhooks: number }[];
   readonly perSecond: number;
   readonly seconds: number;
