@@ -39,6 +39,9 @@ export function fixDestination(): void {
   isFixed = true;
 }
 
+/** Redis answers nothing until it is resumed; its connections stay. */
+export const suspendRedis = () => redis.suspend();
+export const resumeRedis = () => redis.resume();
 export const dashboardUrl = () => fleet.aggregator.url;
 export const newContext = () => browser.newContext({ viewport: DESKTOP });
 

@@ -18,9 +18,11 @@ import {
   newContext,
   open,
   PHONE,
+  resumeRedis,
   screenshot,
   sendFailing,
   startSending,
+  suspendRedis,
   totals,
   useDashboard,
   VIEWER_KEY,
@@ -277,6 +279,36 @@ test('failures stay where they are while others come, with the answer that is re
   await failures.getByLabel('Reason').selectOption('http_5xx');
   await failures.getByRole('alert').waitFor();
   expect(await rows.count()).toBe(0);
+  await context.close();
+});
+
+test('while Redis hangs, a view that opens says that nothing can be shown, and goes on by itself', async () => {
+  const { context, page } = await visit();
+  await page.getByText('Live', { exact: true }).waitFor();
+  suspendRedis();
+  try {
+    await page.getByRole('link', { name: 'Fleet', exact: true }).click();
+    await page.getByRole('alert').filter({ hasText: 'Nothing can be shown now' }).waitFor();
+    expect(await page.getByRole('status').allTextContents()).not.toContain('Live');
+    expect(await violationsOf(page)).toEqual([]);
+    await screenshot(page, 'redis-hangs');
+  } finally {
+    resumeRedis();
+  }
+  await page.getByText('Live', { exact: true }).waitFor();
+  await page.locator('.tile').first().waitFor();
+  await context.close();
+});
+
+test('a session that ends while somebody looks asks for the key, and says why', async () => {
+  const { context, page } = await visit();
+  await page.evaluate(
+    "fetch('v1/session', { method: 'DELETE', headers: { 'x-hookfleet-page': '1' } }).then(() => undefined)",
+  );
+  await page.getByRole('link', { name: 'Fleet', exact: true }).click();
+  await page.getByRole('alert').filter({ hasText: 'Your session has ended' }).waitFor();
+  expect(await violationsOf(page)).toEqual([]);
+  await screenshot(page, 'session-ended', false);
   await context.close();
 });
 

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { CampaignState } from './campaign-state.tsx';
 import { ApiProblem, call, query } from './api.ts';
 import { ago, number, share, time } from './format.ts';
-import { Freshness } from './freshness.tsx';
+import { Freshness, NotYet } from './freshness.tsx';
 import { useLive, useNow } from './live.ts';
 import { campaignLink, campaignsLink, parseRoute, type Route } from './routes.ts';
 import { Sparkline } from './sparkline.tsx';
@@ -65,7 +65,7 @@ export function CampaignList({ route }: { route: ListRoute }) {
       {shown instanceof Error ? (
         <p role="alert">{shown instanceof ApiProblem ? shown.message : 'The list could not be read.'}</p>
       ) : shown === undefined ? (
-        <p class="muted">Loading …</p>
+        <NotYet freshness={live.freshness} />
       ) : (
         <Results page={shown} route={route} />
       )}

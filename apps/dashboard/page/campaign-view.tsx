@@ -4,7 +4,7 @@ import { CampaignActions } from './campaign-actions.tsx';
 import { HeldBy } from './campaign-state.tsx';
 import { Failures } from './failures.tsx';
 import { milliseconds, number, share, time } from './format.ts';
-import { Freshness } from './freshness.tsx';
+import { Freshness, NotYet } from './freshness.tsx';
 import { useLive } from './live.ts';
 import { Properties } from './properties.tsx';
 import { ReplayDialog } from './replay-dialog.tsx';
@@ -26,7 +26,7 @@ export function CampaignView({ campaignId, mayOperate }: { campaignId: string; m
         <Freshness freshness={live.freshness} />
         <CampaignActions campaignId={campaignId} status={totals?.status} mayOperate={mayOperate} />
       </div>
-      {totals === undefined && <p class="muted">Loading …</p>}
+      {totals === undefined && <NotYet freshness={live.freshness} />}
       {totals === null && <p class="panel">Nothing was counted for this campaign yet.</p>}
       {totals != null && (
         <>

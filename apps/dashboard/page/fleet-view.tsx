@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import { call, path } from './api.ts';
 import { FleetEvents } from './fleet-events.tsx';
 import { ago, duration, number } from './format.ts';
-import { Freshness } from './freshness.tsx';
+import { Freshness, NotYet } from './freshness.tsx';
 import { useLive, useNow } from './live.ts';
 import { tell, tellFailure } from './notices.tsx';
 import { campaignLink } from './routes.ts';
@@ -19,7 +19,7 @@ export function FleetView({ mayOperate }: { mayOperate: boolean }) {
         <Freshness freshness={freshness} />
       </div>
       {fleet == null ? (
-        <p class="muted">Loading …</p>
+        <NotYet freshness={freshness} />
       ) : (
         <>
           <Tiles fleet={fleet} />
