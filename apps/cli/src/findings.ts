@@ -212,8 +212,10 @@ export interface EgressReport {
   readonly fault?: string;
 }
 
-export function egressFinding({ url, allowed, throughProxy, addresses, fault }: EgressReport): Finding {
-  const about = `egress ${url}`;
+/** `by`: whose rules these are, if not all workers have the same. */
+export function egressFinding(report: EgressReport, by?: string): Finding {
+  const { url, allowed, throughProxy, addresses, fault } = report;
+  const about = by === undefined ? `egress ${url}` : `egress ${url} (${by})`;
   const way = throughProxy ? 'through the proxy' : addresses.map(({ address }) => address).join(', ');
   if (fault !== undefined) return { about, state: 'wrong', found: fault };
   if (allowed) return { about, state: 'ok', found: way };
@@ -222,6 +224,6 @@ export function egressFinding({ url, allowed, throughProxy, addresses, fault }: 
     about,
     state: 'wrong',
     found: `blocked: ${refused.join(', ')}`,
-    mend: 'where that is wanted, HOOKFLEET_EGRESS_ALLOW of the workers must hold its range',
+    mend: 'if that is wanted, add its range to HOOKFLEET_EGRESS_ALLOW of the workers',
   };
 }

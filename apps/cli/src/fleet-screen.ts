@@ -1,4 +1,5 @@
 /** The fleet as a screen of text: workers, queues, and the lanes in which webhooks wait. Pure. */
+import type { WorkerEgress } from '@hookfleet/queue';
 import { count, duration, percentage } from './numbers-as-text.ts';
 import { progressBar } from './progress-bar.ts';
 import { colourOf, doubtful, faint, strong } from './style.ts';
@@ -9,6 +10,8 @@ export interface FleetView {
   readonly workers: readonly {
     readonly workerId: string;
     readonly clockAheadMs?: number;
+    /** Absent of earlier versions. */
+    readonly egress?: WorkerEgress;
     readonly concurrency: number;
     readonly inFlight: number;
     readonly attemptsPerSecond: number;

@@ -131,6 +131,7 @@ export {
   startWorkerHeartbeat,
   type WorkerHeartbeat,
   type WorkerHeartbeatOptions,
+  type WorkerEgress,
   type WorkerReport,
 } from './worker-registry.ts';
 export { openWebhooksOut, type WebhooksOut, type WebhooksOutOptions } from './webhooks-out.ts';

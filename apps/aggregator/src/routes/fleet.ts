@@ -15,6 +15,18 @@ const Worker = Type.Object({
   clockAheadMs: Type.Optional(
     Type.Integer({ description: "How far its clock is ahead of Redis'. Absent of earlier versions." }),
   ),
+  egress: Type.Optional(
+    Type.Object(
+      {
+        allow: Type.Array(Type.String(), { description: 'CIDR ranges beside the public internet.' }),
+        proxied: Type.Array(Type.Enum(['http', 'https']), {
+          description: 'Schemes whose destinations are reached through a proxy.',
+        }),
+        noProxy: Type.Array(Type.String(), { description: 'What is reached directly all the same.' }),
+      },
+      { description: 'Where it may send webhooks to. Absent of earlier versions.' },
+    ),
+  ),
 });
 
 export const Fleet = Type.Object({
