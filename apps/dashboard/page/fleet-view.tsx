@@ -49,21 +49,12 @@ function Tiles({ fleet }: { fleet: Fleet }) {
       duration(fleet.backlogSeconds),
       fleet.heldWebhooks === 0
         ? 'What waits for workers, at the rate of late. Scale on it.'
-        : 'What waits for workers, at the rate of late. What is held back is not in it.',
+        : `What waits for workers, at the rate of late. The ${number(fleet.heldWebhooks)} held back are not in it.`,
     ],
-    ...(fleet.heldWebhooks === 0
-      ? []
-      : [
-          [
-            'Held back',
-            number(fleet.heldWebhooks),
-            `Webhooks whose destination fails, or whose channel or campaign is paused. The oldest waits for ${duration(fleet.heldOldestSeconds)}.`,
-          ] as const,
-        ]),
     [
       'Waiting in lanes',
       number(fleet.parkedWebhooks),
-      'Webhooks whose destination is limited, failing or paused, or whose batch fills.',
+      heldText(fleet) ?? 'Webhooks whose destination is limited, failing or paused.',
     ],
   ] as const;
   return (
@@ -81,6 +72,13 @@ function Tiles({ fleet }: { fleet: Fleet }) {
       </dl>
     </section>
   );
+}
+
+function heldText({ heldWebhooks, heldOldestSeconds }: Fleet): string | undefined {
+  if (heldWebhooks === 0) return undefined;
+  // The age is of the queues' latest sample, which may be from before the first was held back.
+  const oldest = heldOldestSeconds < 1 ? '' : `, the oldest for ${duration(heldOldestSeconds)}`;
+  return `${number(heldWebhooks)} of them held back${oldest}: their destination fails, or their channel or campaign is paused.`;
 }
 
 const STATES: Readonly<Record<Lane['circuit']['state'], string>> = {
