@@ -14,6 +14,7 @@ import type { CampaignDirectory } from './campaign-directory.ts';
 import type { LoadDashboard } from './dashboard-files.ts';
 import { createLiveTopics, type Topic } from './live-topics.ts';
 import type { CampaignReader } from './read-campaigns.ts';
+import type { ReadCampaignStatus } from './read-campaign-status.ts';
 import type { FleetReader } from './read-fleet.ts';
 import type { SeriesReader } from './read-series.ts';
 import { addAuditRoutes } from './routes/audit.ts';
@@ -35,6 +36,7 @@ export interface AppOptions {
   readonly sessions: SessionStore;
   readonly beginWait?: BeginWait | undefined;
   readonly reader: CampaignReader;
+  readonly readStatus: ReadCampaignStatus;
   readonly series: SeriesReader;
   readonly directory: CampaignDirectory;
   readonly readFleet: FleetReader;
@@ -61,6 +63,7 @@ const LIVE_EVENTS = 20;
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const {
     reader,
+    readStatus,
     series,
     directory,
     readFleet,
@@ -85,7 +88,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     bodyBytesMax: 64 * 1024,
     connectionsMax: 1_000,
   });
-  addCampaignRoutes(app, { reader, directory, series });
+  addCampaignRoutes(app, { reader, directory, series, readStatus });
   addSeriesRoutes(app, { reader, series, now });
   addFailureRoutes(app, deadLetters);
   addFleetRoutes(app, readFleet, fleetEvents);
@@ -100,10 +103,13 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
 
   async function readTopic(topic: Topic): Promise<unknown> {
     switch (topic.name) {
-      case 'campaign':
-        return reader.totals(topic.campaignId);
+      case 'campaign': {
+        const stored = await reader.stored(topic.campaignId);
+        return stored === undefined ? undefined : (await readStatus([stored]))[0];
+      }
       case 'campaigns': {
-        const { campaigns, total } = await reader.list(0, LIVE_CAMPAIGNS);
+        const { campaigns: stored, total } = await reader.list(0, LIVE_CAMPAIGNS);
+        const campaigns = await readStatus(stored);
         const ids = campaigns.map(({ campaignId }) => campaignId);
         const sparks = await series.sparks(ids, '24h');
         return { campaigns: campaigns.map((campaign, i) => ({ ...campaign, spark: sparks[i] })), total };

@@ -25,6 +25,7 @@
     keepMs   lifetime of totals, latency and marks after the last event
     first    of the outcomes' times, milliseconds since 1970; 0 where none is to be believed
     last     the same
+    due      when the first of the acceptances is to be sent, milliseconds since 1970; 0 if there are none
     pages    [{key, run, base, from, count, accepted, cancelled, outcomes, members}]
                base      position of the page's first cell
                from      first of the cells that outcomes, members and cancellations speak of
@@ -259,7 +260,7 @@ for _, kind in ipairs(plan.kinds) do
     countMessages(value, kind.after[value], kind.recipients * times)
   end
 end
-local known = call('HMGET', totals, 'first', 'last', 'm:accepted', 'm:delivered', 'm:failed', 'm:cancelled')
+local known = call('HMGET', totals, 'first', 'last', 'm:accepted', 'm:delivered', 'm:failed', 'm:cancelled', 'due')
 local function numberAt(i)
   return tonumber(known[i] or 0) or 0
 end
@@ -319,6 +320,10 @@ if plan.first > 0 and plan.first < (tonumber(known[1] or nil) or math.huge) then
 end
 if plan.last > 0 and plan.last > numberAt(2) then
   call('HSET', totals, 'last', string.format('%.0f', plan.last))
+end
+
+if plan.due > 0 and plan.due < (tonumber(known[7] or nil) or math.huge) then
+  call('HSET', totals, 'due', string.format('%.0f', plan.due))
 end
 
 local prolongBelowMs = math.max(plan.keepMs - PROLONG_AFTER_MS, plan.keepMs / 2)

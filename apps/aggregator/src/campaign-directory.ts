@@ -8,7 +8,17 @@
 import { type RedisConnection, readCount, readSortedSet, type SortedMember } from '@hookfleet/queue';
 import { campaignKeys, campaignsKey } from './campaign-keys.ts';
 
-export const CAMPAIGN_SORTS = ['lastEvent', 'id', 'delivered', 'bounced', 'error', 'accepted'] as const;
+export const CAMPAIGN_SORTS = [
+  'lastEvent',
+  'id',
+  'accepted',
+  'delivered',
+  'failed',
+  'pending',
+  'cancelled',
+  'bounced',
+  'error',
+] as const;
 
 export type CampaignSort = (typeof CAMPAIGN_SORTS)[number];
 
@@ -31,11 +41,14 @@ const FRESH_MS = 2_000;
 const OVERLAP_MS = 30_000;
 const READ_AT_ONCE = 1_000;
 
-const FIELDS: Readonly<Record<Count, string>> = {
-  delivered: 'e:webhook.delivered',
+// Messages, and of bounced and error the responses: no message ends as either.
+const FIELDS: Readonly<Record<Exclude<Count, 'pending'>, string>> = {
+  accepted: 'm:accepted',
+  delivered: 'm:delivered',
+  failed: 'm:failed',
+  cancelled: 'm:cancelled',
   bounced: 'e:webhook.bounced',
   error: 'e:webhook.error',
-  accepted: 'm:accepted',
 };
 
 export interface CampaignDirectoryOptions {
@@ -55,8 +68,12 @@ export function createCampaignDirectory(options: CampaignDirectoryOptions): Camp
   async function readRow(campaignId: string, activeAtMs: number): Promise<void> {
     const names = Object.values(FIELDS);
     const values = await connection.hmget(campaignKeys(prefix, campaignId).totals, ...names);
-    const counts = Object.fromEntries(Object.keys(FIELDS).map((name, i) => [name, readCount(values[i])]));
-    rows.set(campaignId, { campaignId, activeAtMs, counts: counts as Record<Count, number> });
+    const stored = Object.fromEntries(
+      Object.keys(FIELDS).map((name, i) => [name, readCount(values[i])]),
+    ) as Record<keyof typeof FIELDS, number>;
+    const { accepted, delivered, failed, cancelled } = stored;
+    const counts = { ...stored, pending: accepted - delivered - failed - cancelled };
+    rows.set(campaignId, { campaignId, activeAtMs, counts });
   }
 
   async function readActive(): Promise<void> {

@@ -2,7 +2,7 @@
  * The names of the counters' keys. All keys of a campaign share one Redis Cluster slot, for one script writes them
  * together; different campaigns lie on different nodes.
  *
- *     {hookfleet:c:spring-sale}:totals               hash: e:<event>, r:<reason>, m:<messages>, first, last,
+ *     {hookfleet:c:spring-sale}:totals               hash: e:<event>, r:<reason>, m:<messages>, first, last, due,
  *                                                    p:<event>:<property> (number-sums.ts)
  *     {hookfleet:c:spring-sale}:latency              hash: bucket of latency-histogram.ts → attempts
  *     {hookfleet:c:spring-sale}:minute:<chunk>       hash: <offset>:e:<event>, <offset>:r:<reason>; also halfHour, day

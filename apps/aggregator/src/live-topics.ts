@@ -70,6 +70,8 @@ export function createLiveTopics({ read, onError }: LiveTopicsOptions): LiveTopi
       }
       one.watchers.add(tell);
       if (one.latest !== undefined) tell(topic.name, one.latest);
+      // Else who comes now would take what was read last for the present, or wait without a word.
+      if (isAway) tell('stale', JSON.stringify({ stale: true }));
       timer ??= setInterval(pollAll, POLL_INTERVAL_MS);
       const { watchers } = one;
       return () => {

@@ -54,6 +54,7 @@ import { createCountResults } from './count-results.ts';
 import { createLoadDashboard } from './dashboard-files.ts';
 import { createAggregatorMetrics } from './metrics.ts';
 import { startQueueSampler } from './queue-sampler.ts';
+import { createReadCampaignStatus } from './read-campaign-status.ts';
 import { createCampaignReader } from './read-campaigns.ts';
 import { createFleetReader } from './read-fleet.ts';
 import { createSeriesReader } from './read-series.ts';
@@ -216,6 +217,7 @@ await startApplication('aggregator', async () => {
     logs: openCampaignLogs({ ...shardOptions, connection: reading }),
     totals: reader.totals,
   });
+  const controls = openCampaignControls(own);
   const changesWait = createReplicaWait({ connection: reading, replicas, onError });
   lifecycle.onClose('replica wait', () => changesWait?.close());
   const app = await buildApp({
@@ -223,6 +225,7 @@ await startApplication('aggregator', async () => {
     apiKeys: config.apiKeys,
     beginWait: changesWait && beginFleetWait(changesWait, shardOptions),
     reader,
+    readStatus: createReadCampaignStatus({ ...own, controls, circuits, now: Date.now }),
     series,
     directory: createCampaignDirectory({ ...own, retentionMs: config.retentionCampaignsMs, now: Date.now }),
     readFleet: createFleetReader({
@@ -234,7 +237,7 @@ await startApplication('aggregator', async () => {
     }),
     channels,
     circuits,
-    controls: openCampaignControls(own),
+    controls,
     priorityChanges,
     fleetEvents: openFleetEvents(own),
     deadLetters,

@@ -81,7 +81,7 @@ export function createAggregatorMetrics(options: MetricsOptions): AggregatorMetr
   });
   const backlog = new Gauge({
     name: 'hookfleet_backlog_seconds',
-    help: 'Time to drain the webhooks that wait for workers at the rate of late.',
+    help: 'Time to drain the webhooks that wait for workers at the rate of late: what to scale on. Those that more workers would not send are in hookfleet_waiting_webhooks by reason, with their age in hookfleet_waiting_oldest_seconds.',
     registers,
   });
   const circuits = new Gauge({

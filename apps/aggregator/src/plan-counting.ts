@@ -77,6 +77,8 @@ export interface CountingPlan {
   /** Of the outcomes' times that can be believed: milliseconds since 1970, 0 where there is none. */
   readonly first: number;
   readonly last: number;
+  /** When the first of the accepted webhooks is to be sent: milliseconds since 1970, 0 if none is accepted. */
+  readonly due: number;
   readonly pages: readonly PagePlan[];
   readonly kinds: readonly OutcomeKind[];
   readonly classes: readonly (readonly number[])[];
@@ -223,6 +225,7 @@ function planCall(
       keepMs: context.retention.campaignMs,
       first: last === 0 ? 0 : first,
       last,
+      due: acceptances.length === 0 ? 0 : earliestDueMs(acceptances, context.nowMs),
       pages: pages.all,
       kinds: kinds.items,
       classes: classes.all,
@@ -230,6 +233,12 @@ function planCall(
       chunks,
     },
   };
+}
+
+/** A producer's clock that is ahead puts nothing off. */
+function earliestDueMs(acceptances: readonly Acceptance[], nowMs: number): number {
+  const times = acceptances.map(({ acceptedAt, deliverAt }) => deliverAt ?? Math.min(acceptedAt, nowMs));
+  return Math.min(...times);
 }
 
 /** Widens what the page speaks of. */

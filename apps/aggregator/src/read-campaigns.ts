@@ -6,12 +6,21 @@ import { campaignKeys, campaignsKey, openCampaignsKey } from './campaign-keys.ts
 import { percentile } from './latency-histogram.ts';
 import { parseSummary } from './number-sums.ts';
 
+/** What is stored of a campaign. */
+export interface StoredCampaign {
+  readonly totals: CampaignTotals;
+  /** When the first of its webhooks is to be sent; undefined if an earlier version counted them. */
+  readonly firstDueMs: number | undefined;
+}
+
 export interface CampaignReader {
+  /** As `totals`. */
+  stored(campaignId: string): Promise<StoredCampaign | undefined>;
   /** Undefined where nothing was ever counted for the campaign, or its counters have expired. */
   totals(campaignId: string): Promise<CampaignTotals | undefined>;
   exists(campaignId: string): Promise<boolean>;
   /** Most recently active first. */
-  list(offset: number, limit: number): Promise<{ campaigns: CampaignTotals[]; total: number }>;
+  list(offset: number, limit: number): Promise<{ campaigns: StoredCampaign[]; total: number }>;
   /** Messages pending, summed over all campaigns that have any; those that have none any more are closed. */
   pendingMessages(): Promise<number>;
   /** Takes a campaign with nothing pending out of the open ones, and says that it is complete. Resolves to what pends. */
@@ -33,13 +42,15 @@ export function createCampaignReader(
     closeCampaign(keysCount: number, ...keysAndArguments: (string | number)[]): Promise<number>;
   };
 
-  async function totals(campaignId: string): Promise<CampaignTotals | undefined> {
+  async function stored(campaignId: string): Promise<StoredCampaign | undefined> {
     const keys = campaignKeys(prefix, campaignId);
     const [fields, latency] = await Promise.all([
       connection.hgetall(keys.totals),
       connection.hgetall(keys.latency),
     ]);
-    return Object.keys(fields).length === 0 ? undefined : toTotals(campaignId, fields, latency);
+    if (Object.keys(fields).length === 0) return undefined;
+    const firstDueMs = fields['due'] === undefined ? undefined : readCount(fields['due']);
+    return { totals: toTotals(campaignId, fields, latency), firstDueMs };
   }
 
   async function recentlyActive(offset: number, limit: number): Promise<string[]> {
@@ -77,7 +88,8 @@ export function createCampaignReader(
   }
 
   return {
-    totals,
+    stored,
+    totals: async (campaignId) => (await stored(campaignId))?.totals,
     closeUnlessPending,
     async exists(campaignId) {
       return (await connection.exists(campaignKeys(prefix, campaignId).totals)) === 1;
@@ -87,7 +99,7 @@ export function createCampaignReader(
         recentlyActive(offset, limit),
         connection.zcard(campaignsKey(prefix)),
       ]);
-      const campaigns = await Promise.all(ids.map(totals));
+      const campaigns = await Promise.all(ids.map(stored));
       return { total, campaigns: campaigns.filter((campaign) => campaign !== undefined) };
     },
     async pendingMessages() {

@@ -3,25 +3,26 @@
  * the sampler's latest; all else is read when it is asked for: a few small hashes.
  */
 import {
-  campaignOfLane,
-  channelOfLane,
+  ageOf,
   type Channels,
   type Circuits,
   laneOf,
+  type HeldReason,
   type QueueSample,
+  sumOfCounts,
   type WaitingLane,
   type WorkerReport,
 } from '@hookfleet/queue';
 import { circuitView } from '@hookfleet/operations';
+import { type LaneOwner, ownerOf } from './campaign-status.ts';
 
 // A page can't show more, and an answer should not be longer.
 const LANES_MAX = 500;
 
-export interface LaneReport {
-  /** Of a channel, a paused or limited campaign, or the origin of inline destinations: one of the three. */
-  readonly channelConfigId?: string;
-  readonly campaignId?: string;
-  readonly origin?: string;
+const HOLDS: ReadonlySet<HeldReason> = new Set(['circuit', 'paused']);
+
+/** Of a channel, a paused or limited campaign, or the origin of inline destinations. */
+export interface LaneReport extends LaneOwner {
   readonly circuit: ReturnType<typeof circuitView>;
   readonly parkedWebhooks: number;
 }
@@ -37,6 +38,10 @@ export interface FleetReport {
   readonly oldestSeconds: QueueSample['oldestSeconds'];
   readonly backlogSeconds: number;
   readonly parkedWebhooks: number;
+  /** Those of them that wait for a failing destination, or for somebody to resume a channel or a campaign. */
+  readonly heldWebhooks: number;
+  /** Age of the one that waits longest for that; 0 if none does. */
+  readonly heldOldestSeconds: number;
   /** All channels, then other lanes in which something waits or which are not closed: those that need a look first. */
   readonly lanes: readonly LaneReport[];
   readonly moreLanes: boolean;
@@ -84,17 +89,18 @@ export function createFleetReader(options: FleetReaderOptions): FleetReader {
       oldestSeconds: latest?.sample.oldestSeconds ?? [],
       backlogSeconds: latest?.sample.backlogSeconds ?? 0,
       parkedWebhooks: [...waiting.values()].reduce((total, { webhooks }) => total + webhooks, 0),
+      heldWebhooks: lanes
+        .filter(({ circuit }) => circuit.state !== 'closed')
+        .reduce((total, lane) => total + lane.parkedWebhooks, 0),
+      heldOldestSeconds: latest === undefined ? 0 : heldOldestSeconds(latest),
       lanes: lanes.sort(byNeed).slice(0, LANES_MAX),
       moreLanes: lanes.length > LANES_MAX,
     };
   };
 }
 
-function ownerOf(lane: string): Pick<LaneReport, 'channelConfigId' | 'campaignId' | 'origin'> {
-  const [channelConfigId, campaignId] = [channelOfLane(lane), campaignOfLane(lane)];
-  if (channelConfigId !== undefined) return { channelConfigId };
-  if (campaignId !== undefined) return { campaignId };
-  return { origin: lane.replace(/^origin:/, '') };
+function heldOldestSeconds({ sample: { held }, atMs }: { sample: QueueSample; atMs: number }): number {
+  return ageOf(sumOfCounts([...held].flatMap(([why, of]) => (HOLDS.has(why) ? [of] : []))).sinceMs, atMs);
 }
 
 function byNeed(a: LaneReport, b: LaneReport): number {

@@ -72,6 +72,7 @@ test("a campaign's totals hold its events, reasons, messages, latency and times"
     events: { 'webhook.delivered': 6, 'webhook.bounced': 3, 'webhook.error': 1 },
     reasons: { timeout: 3, http_4xx: 1 },
     messages: { accepted: 12, delivered: 6, failed: 1, cancelled: 0, pending: 5 },
+    status: { state: 'running' },
     firstEventAt: new Date(NOW_MS - 2 * HOUR_MS).toISOString(),
     lastEventAt: new Date(NOW_MS).toISOString(),
   });

@@ -458,7 +458,7 @@ describe('a campaign', () => {
   test('is listed as soon as anything of it is counted, and open while messages are pending', async () => {
     const { campaignId, count } = setup();
     await count(resultsOf([], [acceptanceOf(campaignId, 0, 3)]));
-    expect((await first.reader.list(0, 300)).campaigns.map((campaign) => campaign.campaignId)).toContain(
+    expect((await first.reader.list(0, 300)).campaigns.map(({ totals }) => totals.campaignId)).toContain(
       campaignId,
     );
     expect(await first.connection.sismember('{test}:open', campaignId)).toBe(1);

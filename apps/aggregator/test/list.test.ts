@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { startTestRedis } from '@hookfleet/testkit';
 import type { FastifyInstance } from 'fastify';
-import { acceptanceOf, outcomeOf, range, resultsOf } from './results-of.ts';
+import { acceptanceOf, outcomeOf, range, resultsOf, RUN } from './results-of.ts';
 import { setupApp } from './setup-app.ts';
 import { type CountingSetup, setupCounting } from './setup-counting.ts';
 
@@ -27,8 +27,14 @@ beforeAll(async () => {
     const campaignId = `Sale-${i}`;
     await counting.countResults(
       resultsOf(
-        range(0, i).map((position) => outcomeOf({ campaignId, position, occurredAtMs: nowMs - HOUR_MS })),
+        [
+          ...range(0, i).map((position) =>
+            outcomeOf({ campaignId, position, occurredAtMs: nowMs - HOUR_MS }),
+          ),
+          ...(i === 2 ? [outcomeOf({ campaignId, position: 20, event: 'webhook.error', final: true })] : []),
+        ],
         [acceptanceOf(campaignId, 0, 10 - i)],
+        i === 3 ? [{ campaignId, run: RUN, from: 20, count: 1 }] : [],
       ),
     );
   }
@@ -64,6 +70,9 @@ test.each([
   [{ q: 'winter' }, []],
   [{ sort: 'delivered' }, ['Sale-5', 'Sale-4', 'Sale-3', 'Sale-2', 'Sale-1', 'welcome']],
   [{ sort: 'accepted', q: 'sale' }, ['Sale-1', 'Sale-2', 'Sale-3', 'Sale-4', 'Sale-5']],
+  [{ sort: 'pending' }, ['Sale-1', 'Sale-2', 'Sale-3', 'welcome', 'Sale-4', 'Sale-5']],
+  [{ sort: 'failed', limit: '2' }, ['Sale-2', 'Sale-1']],
+  [{ sort: 'cancelled', limit: '2' }, ['Sale-3', 'Sale-1']],
   [{ sort: 'id' }, ['Sale-1', 'Sale-2', 'Sale-3', 'Sale-4', 'Sale-5', 'welcome']],
   [{ sort: 'delivered', limit: '2', offset: '1' }, ['Sale-4', 'Sale-3']],
   [{ sort: 'id', offset: '10' }, []],

@@ -30,7 +30,7 @@ test('all of it is written again after the connection was lost', async () => {
   const written = async () => ({
     runs: await connection.smembers(runs),
     messages: Object.keys(await connection.hgetall(groupNames('message'))),
-    listed: (await reader.list(0, 10)).campaigns.map((campaign) => campaign.campaignId),
+    listed: (await reader.list(0, 10)).campaigns.map(({ totals }) => totals.campaignId),
   });
   const count = () => countResults(resultsOf([outcomeOf({ campaignId, position: 7 })]));
   await count();

@@ -62,9 +62,9 @@ test.each(POISON)('a campaign whose counters hold %j is shown, and hides no othe
   for (const key of [totals, latency])
     for (const field of await connection.hkeys(key)) await connection.hset(key, field, text);
   const { campaigns } = await reader.list(0, 100);
-  const shown = campaigns.find((campaign) => campaign.campaignId === campaignId);
+  const shown = campaigns.find((campaign) => campaign.totals.campaignId === campaignId);
   expect(JSON.stringify(shown)).not.toMatch(/null|planted-secret/);
-  expect(shown?.messages.accepted).toEqual(expect.any(Number));
+  expect(shown?.totals.messages.accepted).toEqual(expect.any(Number));
   const directory = createCampaignDirectory({ connection, prefix, retentionMs: 1e12, now: Date.now });
   const rows = [...(await directory.rows())].filter((row) => row.campaignId === campaignId);
   expect(rows.every(({ counts }) => Object.values(counts).every(Number.isFinite))).toBe(true);

@@ -46,8 +46,21 @@ export function outcomeOf(facts: OutcomeFacts): Outcome {
   };
 }
 
-export function acceptanceOf(campaignId: string, from: number, count: number, run = RUN): Acceptance {
-  return { campaignId, run, from, count, acceptedAt: Date.now() };
+export function acceptanceOf(
+  campaignId: string,
+  from: number,
+  count: number,
+  run = RUN,
+  deliverAt?: number,
+): Acceptance {
+  return {
+    campaignId,
+    run,
+    from,
+    count,
+    acceptedAt: Date.now(),
+    ...(deliverAt !== undefined && { deliverAt }),
+  };
 }
 
 export function resultsOf(

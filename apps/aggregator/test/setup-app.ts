@@ -16,6 +16,7 @@ import { createLogger, createMetricsRegistry } from '@hookfleet/runtime';
 import type { FastifyInstance } from 'fastify';
 import { type AppOptions, buildApp } from '../src/app.ts';
 import { createCampaignDirectory } from '../src/campaign-directory.ts';
+import { createReadCampaignStatus } from '../src/read-campaign-status.ts';
 import { createFleetReader } from '../src/read-fleet.ts';
 import { type CountingSetup, RETENTION } from './setup-counting.ts';
 
@@ -30,12 +31,14 @@ export function setupApp(
   const own = { connection, prefix };
   const channels = openChannels({ ...own, secrets: createSecretBox([]) });
   const circuits = openCircuits(own);
+  const controls = openCampaignControls(own);
   return buildApp({
     logger: createLogger({ app: 'aggregator', level: 'silent' }),
     apiKeys: [],
     sessions: openSessionStore(own),
     ops: { registry: createMetricsRegistry(), healthy: {}, ready: {} },
     reader,
+    readStatus: createReadCampaignStatus({ ...own, controls, circuits, now }),
     series,
     directory: createCampaignDirectory({ ...own, retentionMs: RETENTION.campaignMs, now }),
     readFleet: createFleetReader({
@@ -47,7 +50,7 @@ export function setupApp(
     }),
     channels,
     circuits,
-    controls: openCampaignControls(own),
+    controls,
     priorityChanges: { changed: () => undefined },
     fleetEvents: openFleetEvents(own),
     deadLetters: openDeadLetters({

@@ -25,9 +25,9 @@ beforeAll(async () => {
   await eventually(() => counting.connection.ping());
   const reader: CampaignReader = {
     ...counting.reader,
-    totals(campaignId) {
+    stored(campaignId) {
       totalsRead += 1;
-      return counting.reader.totals(campaignId);
+      return counting.reader.stored(campaignId);
     },
   };
   app = await setupApp(counting, { reader });
@@ -161,6 +161,14 @@ test('a stream ends with the session that it was opened with', async () => {
   await keyed.close();
 });
 
+test('a stream shows that it is alive though nothing changes', async () => {
+  const { keyed, at } = await listening({ heartbeatMs: 20 });
+  const stream = await open('campaign=never-read', {}, at);
+  await eventually(() => expect(stream.events.map(({ event }) => event)).toContain('alive'));
+  stream.close();
+  await keyed.close();
+});
+
 test('HEAD opens none', async () => {
   const { status, headers } = await fetch(`${url}/v1/stream`, { method: 'HEAD' });
   expect([status, headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8']);
@@ -171,7 +179,14 @@ test('while Redis is away a page is told that its numbers are stale, and afterwa
   await eventually(() => expect(stream.events).toHaveLength(1));
   redis.suspend();
   await eventually(() => expect(stream.events.at(-1)).toEqual({ event: 'stale', data: { stale: true } }));
+  // Who comes now is told so too, of what was read before and of what was not.
+  const late = [await open('campaign=told'), await open('campaign=never-read')];
+  for (const { events } of late)
+    await eventually(() => expect(events.at(-1)).toEqual({ event: 'stale', data: { stale: true } }));
   redis.resume();
+  for (const { events } of late)
+    await eventually(() => expect(events.at(-1)).not.toEqual({ event: 'stale', data: { stale: true } }));
+  for (const one of late) one.close();
   await eventually(() => expect(stream.events.at(-1)).toEqual({ event: 'stale', data: { stale: false } }));
   stream.close();
 });

@@ -1,7 +1,7 @@
-/** The CLI reports each problem of a Redis, and none for a healthy one. Takes under a second. */
+/** The CLI reports each problem of a Redis and of the lanes, and none if all is well. Takes under a second. */
 import { expect, test } from '@jest/globals';
 import type { RedisFacts } from '@hookfleet/queue';
-import { redisFindings, workersFinding } from './findings.ts';
+import { lanesFindings, redisFindings, workersFinding } from './findings.ts';
 
 const WELL: RedisFacts = {
   node: '10.0.0.1:6379',
@@ -73,5 +73,43 @@ test.each([
   expect(workersFinding({ workers, concurrency: 300 })).toMatchObject({
     state,
     found: expect.stringMatching(found),
+  });
+});
+
+const NOW_MS = Date.parse('2026-11-23T12:00:00Z');
+const lane = (state: string, why: string, minutes: number, parkedWebhooks: number) => ({
+  channelConfigId: 'crm',
+  circuit: { state, why, since: new Date(NOW_MS - minutes * 60_000).toISOString() },
+  parkedWebhooks,
+});
+
+test.each([
+  [
+    'an open circuit behind which webhooks wait',
+    lane('open', 'timeout', 1, 27_648),
+    'wrong',
+    /^fails \(timeout\) for 1 min 00 s: 27,648 webhooks wait$/,
+  ],
+  ['an open circuit behind which none wait', lane('open', 'timeout', 1, 0), 'ok', /none/],
+  [
+    'a pause of a minute',
+    lane('paused', 'operator', 1, 1),
+    'doubtful',
+    /^paused \(operator\) for 1 min 00 s: 1 webhook waits$/,
+  ],
+  ['a pause of an hour', lane('paused', 'operator', 60, 5), 'wrong', /1 h 00 min/],
+  ['a destination that is gone', lane('paused', 'gone', 1, 5), 'wrong', /gone/],
+  ['a destination that answers', { ...lane('closed', '', 1, 5), circuit: { state: 'closed' } }, 'ok', /none/],
+])('%s: %j is %s', (_what, one, state, found) => {
+  expect(lanesFindings({ lanes: [one] }, NOW_MS)).toEqual([
+    expect.objectContaining({ state, found: expect.stringMatching(found) }),
+  ]);
+});
+
+test('of many lanes that are held back the first are named, and the others counted', () => {
+  const lanes = Array.from({ length: 300 }, () => lane('open', 'timeout', 1, 1));
+  expect(lanesFindings({ lanes }, NOW_MS).at(-1)).toMatchObject({
+    state: 'wrong',
+    found: '280 more are held back',
   });
 });

@@ -1,7 +1,7 @@
 /** What a look at the fleet found, and what mends it. Pure: facts in, findings out. */
 import type { RedisFacts } from '@hookfleet/queue';
-import type { FleetView } from './fleet-screen.ts';
-import { duration } from './numbers-as-text.ts';
+import { type FleetView, laneName } from './fleet-screen.ts';
+import { count, duration } from './numbers-as-text.ts';
 
 /** `unknown`: not looked at, or not to be told. Only what is wrong makes the doctor end with status 1. */
 export interface Finding {
@@ -166,6 +166,39 @@ export function workersFinding({
   return { about, state: 'ok', found: `${workers.length}, with ${concurrency} attempts in flight at most` };
 }
 
+// A pause is somebody's decision, and one that lasts may be forgotten.
+const PAUSED_WRONG_MS = 3_600_000;
+const LANES_NAMED = 20;
+
+/** Lanes in which webhooks wait that nothing sends: their destination fails, or they are paused. */
+export function lanesFindings({ lanes }: Pick<FleetView, 'lanes'>, nowMs: number): Finding[] {
+  const about = 'lanes';
+  const stuck = lanes.filter(
+    ({ circuit, parkedWebhooks }) => circuit.state !== 'closed' && parkedWebhooks > 0,
+  );
+  if (stuck.length === 0) return [{ about, state: 'ok', found: 'none is held back' }];
+  const findings = stuck.slice(0, LANES_NAMED).map((lane): Finding => {
+    const { channelConfigId, campaignId, origin, parkedWebhooks } = lane;
+    const { state, why = '', since } = lane.circuit;
+    const sinceMs = since === undefined ? 0 : Math.max(0, nowMs - Date.parse(since));
+    const waiting = `${count(parkedWebhooks)} ${parkedWebhooks === 1 ? 'webhook waits' : 'webhooks wait'}`;
+    const isOpen = state === 'open';
+    return {
+      about: laneName(channelConfigId, campaignId, origin),
+      // Of a destination that answered 410 nobody has decided.
+      state: isOpen || why !== 'operator' || sinceMs >= PAUSED_WRONG_MS ? 'wrong' : 'doubtful',
+      found: `${isOpen ? 'fails' : 'paused'} (${why}) for ${duration(sinceMs)}: ${waiting}`,
+      mend: isOpen
+        ? 'the destination is probed now and then, and its webhooks go out when it answers: look at why it fails'
+        : 'resume it when its webhooks may be sent',
+    };
+  });
+  const more = stuck.length - findings.length;
+  return more === 0
+    ? findings
+    : [...findings, { about, state: 'wrong', found: `${count(more)} more are held back` }];
+}
+
 function mebibytes(bytes: number): string {
   return `${Math.round(bytes / 1024 ** 2)} MiB`;
 }
@@ -179,8 +212,10 @@ export interface EgressReport {
   readonly fault?: string;
 }
 
-export function egressFinding({ url, allowed, throughProxy, addresses, fault }: EgressReport): Finding {
-  const about = `egress ${url}`;
+/** `by`: whose rules these are, if not all workers have the same. */
+export function egressFinding(report: EgressReport, by?: string): Finding {
+  const { url, allowed, throughProxy, addresses, fault } = report;
+  const about = by === undefined ? `egress ${url}` : `egress ${url} (${by})`;
   const way = throughProxy ? 'through the proxy' : addresses.map(({ address }) => address).join(', ');
   if (fault !== undefined) return { about, state: 'wrong', found: fault };
   if (allowed) return { about, state: 'ok', found: way };
@@ -189,6 +224,6 @@ export function egressFinding({ url, allowed, throughProxy, addresses, fault }: 
     about,
     state: 'wrong',
     found: `blocked: ${refused.join(', ')}`,
-    mend: 'where that is wanted, HOOKFLEET_EGRESS_ALLOW of the workers must hold its range',
+    mend: 'if that is wanted, add its range to HOOKFLEET_EGRESS_ALLOW of the workers',
   };
 }

@@ -1,4 +1,5 @@
 /** The fleet as a screen of text: workers, queues, and the lanes in which webhooks wait. Pure. */
+import type { WorkerEgress } from '@hookfleet/queue';
 import { count, duration, percentage } from './numbers-as-text.ts';
 import { progressBar } from './progress-bar.ts';
 import { colourOf, doubtful, faint, strong } from './style.ts';
@@ -9,6 +10,8 @@ export interface FleetView {
   readonly workers: readonly {
     readonly workerId: string;
     readonly clockAheadMs?: number;
+    /** Absent of earlier versions. */
+    readonly egress?: WorkerEgress;
     readonly concurrency: number;
     readonly inFlight: number;
     readonly attemptsPerSecond: number;
@@ -20,11 +23,14 @@ export interface FleetView {
   readonly oldestSeconds: readonly { readonly queue: string; readonly seconds: number }[];
   readonly backlogSeconds: number;
   readonly parkedWebhooks: number;
+  /** Absent in answers of earlier versions. */
+  readonly heldWebhooks?: number;
+  readonly heldOldestSeconds?: number;
   readonly lanes: readonly {
     readonly channelConfigId?: string;
     readonly campaignId?: string;
     readonly origin?: string;
-    readonly circuit: { readonly state: string; readonly why?: string };
+    readonly circuit: { readonly state: string; readonly since?: string; readonly why?: string };
     readonly parkedWebhooks: number;
   }[];
 }
@@ -33,9 +39,16 @@ const LOAD_WIDTH = 20;
 
 /** As many lines as fit; lanes come last, those that need a look first. */
 export function fleetScreen(fleet: FleetView, linesMax: number): string[] {
-  const { inFlight, concurrency, attemptsPerSecond, backlogSeconds, parkedWebhooks } = fleet;
+  const {
+    inFlight,
+    concurrency,
+    attemptsPerSecond,
+    backlogSeconds,
+    parkedWebhooks,
+    heldWebhooks = 0,
+  } = fleet;
   const lines = [
-    `${strong(`${count(attemptsPerSecond)} attempts a second`)}   in flight ${count(inFlight)} of ${count(concurrency)} (${percentage(inFlight, concurrency)})   backlog ${duration(backlogSeconds * 1_000)}   parked ${count(parkedWebhooks)}`,
+    `${strong(`${count(attemptsPerSecond)} attempts a second`)}   in flight ${count(inFlight)} of ${count(concurrency)} (${percentage(inFlight, concurrency)})   backlog ${duration(backlogSeconds * 1_000)}   parked ${count(parkedWebhooks)}${heldWebhooks === 0 ? '' : doubtful(`   held back ${count(heldWebhooks)}`)}`,
     '',
     ...workerLines(fleet),
     '',
@@ -88,7 +101,7 @@ function laneLines({ lanes }: FleetView): string[] {
   ]);
 }
 
-function laneName(channelConfigId?: string, campaignId?: string, origin?: string): string {
+export function laneName(channelConfigId?: string, campaignId?: string, origin?: string): string {
   if (channelConfigId !== undefined) return `channel ${printable(channelConfigId, 50)}`;
   if (campaignId !== undefined) return `campaign ${printable(campaignId, 50)}`;
   return printable(origin ?? '', 60);

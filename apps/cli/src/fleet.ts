@@ -6,7 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startRedis } from '@hookfleet/embedded-redis';
 import { checkRedis, connectRedis, disconnectRedis } from '@hookfleet/queue';
-import { type Child, choosePort, startChild } from './start-child.ts';
+import { type Child, choosePort, type ChosenPort, startChild } from './start-child.ts';
 
 export interface FleetOptions {
   /** For Redis' data and the logs. */
@@ -21,6 +21,8 @@ export interface Fleet {
   readonly redisUrl: string;
   readonly producerUrl: string;
   readonly aggregatorUrl: string;
+  /** What other commands need to find it, as NAME=value: none if it listens where they look. */
+  readonly variables: readonly string[];
   readonly logDirectory: string;
   /** Resolves when one of the processes ends by itself: the fleet is then no longer whole. */
   readonly broken: Promise<string>;
@@ -54,7 +56,7 @@ export async function startFleet({
   try {
     const redisUrl = await openRedis();
     const shared = { ...environment, REDIS_URL: redisUrl };
-    const start = async (application: Child['application'], port: number, name: string) => {
+    const start = async (application: Child['application'], { port, inUse }: ChosenPort, name: string) => {
       const child = await startChild({
         application,
         port,
@@ -62,12 +64,12 @@ export async function startFleet({
         logFile: join(logDirectory, `${name}.log`),
       });
       children.push(child);
-      onStarted(name, child.url);
+      onStarted(name, inUse === undefined ? child.url : `${child.url} (port ${inUse} is in use)`);
       return child;
     };
     // What delivers and what counts start at the same time. Both are up before the producer accepts anything.
     const aggregatorPort = await choosePort(AGGREGATOR_PORT);
-    const workerPorts: number[] = [];
+    const workerPorts: ChosenPort[] = [];
     for (let i = 0; i < workers; i += 1) workerPorts.push(await choosePort(FIRST_WORKER_PORT + i));
     const stopAll = (application: Child['application']) =>
       Promise.all(
@@ -87,12 +89,17 @@ export async function startFleet({
     await Promise.allSettled(starts);
     await Promise.all(starts);
     const aggregator = await aggregatorStart;
-    const producer = await start('producer', await choosePort(PRODUCER_PORT), 'producer');
+    const producerPort = await choosePort(PRODUCER_PORT);
+    const producer = await start('producer', producerPort, 'producer');
     closers.push(() => producer.stop(isRedisGone));
     return {
       redisUrl,
       producerUrl: producer.url,
       aggregatorUrl: aggregator.url,
+      variables: variablesFor([
+        ['HOOKFLEET_PRODUCER_URL', producer.url, producerPort],
+        ['HOOKFLEET_AGGREGATOR_URL', aggregator.url, aggregatorPort],
+      ]),
       logDirectory,
       broken: Promise.race([redisEnded, ...children.map(({ ended }) => ended)]),
       stop,
@@ -118,6 +125,14 @@ export async function startFleet({
     onStarted('redis', redis.url);
     return redis.url;
   }
+}
+
+function variablesFor(
+  applications: readonly [variable: string, url: string, chosen: ChosenPort][],
+): string[] {
+  return applications
+    .filter(([, , { inUse }]) => inUse !== undefined)
+    .map(([variable, url]) => `${variable}=${url}`);
 }
 
 /** Told once, here, instead of by each process. */

@@ -84,9 +84,16 @@ async function tailOf(logFile: string): Promise<string> {
   return (told.length > 0 ? told : lines).slice(-10).join('\n');
 }
 
-/** The port, or where it is in use a free one. */
-export async function choosePort(preferred: number): Promise<number> {
-  return (await portIfFree(preferred)) ?? (await portIfFree(0)) ?? preferred;
+export interface ChosenPort {
+  readonly port: number;
+  /** The preferred one, if something else uses it. */
+  readonly inUse?: number;
+}
+
+/** The port, or a free one if it is in use. */
+export async function choosePort(preferred: number): Promise<ChosenPort> {
+  const port = (await portIfFree(preferred)) ?? (await portIfFree(0)) ?? preferred;
+  return { port, ...(port !== preferred && { inUse: preferred }) };
 }
 
 async function portIfFree(port: number): Promise<number | undefined> {

@@ -9,8 +9,8 @@ export const strong = (text: string) => styleText('bold', text);
 
 /** An outcome's event, or a state, in the colour of its meaning. */
 export function colourOf(word: string): (text: string) => string {
-  if (/^(?:webhook\.delivered|delivered|closed|running|ok)$/.test(word)) return good;
-  if (/^(?:webhook\.error|failed|open|cancelled)$/.test(word)) return bad;
-  if (/^(?:webhook\.bounced|retrying|paused)$/.test(word)) return doubtful;
+  if (/^(?:webhook\.delivered|delivered|closed|running|completed|ok)$/.test(word)) return good;
+  if (/^(?:webhook\.error|failed|open|cancelled|expired)$/.test(word)) return bad;
+  if (/^(?:webhook\.bounced|retrying|paused|heldBack)$/.test(word)) return doubtful;
   return (text) => text;
 }

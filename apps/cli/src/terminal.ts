@@ -17,13 +17,16 @@ export function writeNote(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-export function describeFleet({ producerUrl, aggregatorUrl, logDirectory }: Fleet): string {
+export function describeFleet({ producerUrl, aggregatorUrl, logDirectory, variables }: Fleet): string {
   return [
     '',
     `  webhooks go in   ${producerUrl}/v1/webhooks      (${producerUrl}/docs)`,
     `  numbers come out ${aggregatorUrl}/v1/campaigns     (${aggregatorUrl}/docs)`,
     `  dashboard        ${aggregatorUrl}/`,
     `  logs             ${logDirectory}`,
+    ...(variables.length === 0
+      ? []
+      : ['', `  The usual ports are in use. Other commands need: export ${variables.join(' ')}`]),
     '',
     '  Ctrl-C drains and stops the fleet.',
   ].join('\n');

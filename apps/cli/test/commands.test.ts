@@ -265,6 +265,20 @@ test("a campaign's controls change one by one, and it is cancelled", async () =>
   expect(await json(['campaign', 'show', 'slow'])).toMatchObject({ state: 'cancelled' });
 });
 
+test('a campaign is shown in the state that the aggregator finds it in', async () => {
+  await run(sendTo('/ok', 'shown'));
+  await eventually(async () => expect(await messagesOf('shown')).toMatchObject({ delivered: 1, pending: 0 }));
+  expect(await json(['campaign', 'show', 'shown'])).toMatchObject({ status: { state: 'completed' } });
+  expect((await run(['campaign', 'show', 'shown'])).stdout).toMatch(/^ {2}state +completed *$/m);
+  expect((await run(['stats', 'shown'])).stdout).toMatch(/^ {2}completed$/m);
+  expect((await run(['campaign', 'show', 'unheard-of'])).stdout).toMatch(
+    /state +unknown: nothing was counted/,
+  );
+  const dead = `http://127.0.0.1:${await freePort()}`;
+  const alone = await run(['campaign', 'show', 'shown', '--aggregator', dead]);
+  expect(alone).toMatchObject({ status: 0, stdout: expect.stringMatching(/running \(by its controls/) });
+});
+
 test('an event is activated, reported once, and counted', async () => {
   await json(['events', 'activate', 'whatsapp.read', '--property', 'price=FLOAT', '--property', 'by=STRING']);
   expect((await run(['events', 'list'])).stdout).toMatch(/^ {2}whatsapp\.read {2}price, by/m);

@@ -25,6 +25,8 @@ export const CAMPAIGN = 'spring-sale';
 export const HOSTILE = '<img/src=x/onerror=document.title="pwned">';
 export const WEBHOOKS = 400;
 export const FAILING = 40;
+// What is sent with it fails, also after fixDestination().
+const HOPELESS = -1;
 
 let redis: Awaited<ReturnType<typeof startTestRedis>>;
 let receiver: Receiver;
@@ -37,6 +39,9 @@ export function fixDestination(): void {
   isFixed = true;
 }
 
+/** Redis answers nothing until it is resumed; its connections stay. */
+export const suspendRedis = () => redis.suspend();
+export const resumeRedis = () => redis.resume();
 export const dashboardUrl = () => fleet.aggregator.url;
 export const newContext = () => browser.newContext({ viewport: DESKTOP });
 
@@ -76,6 +81,7 @@ async function start(): Promise<void> {
 /** The first of a run fail: some for good, some once. */
 function answer({ body, nth }: { body: Buffer; nth: number }): Answer {
   const { number } = JSON.parse(String(body)) as { number: number };
+  if (number === HOPELESS) return { status: 422, body: `{"error":"${'no such recipient; '.repeat(20)}"}` };
   if (isFixed || number >= FAILING) return { status: 200 };
   if (number % 4 === 0) return nth === 1 ? { status: 503, body: 'later' } : { status: 200 };
   return { status: 422, body: '{"error":"<b>recipient</b> unknown","field":"email"}' };
@@ -99,6 +105,16 @@ export const startSending = () =>
     webhooks: webhooks(CAMPAIGN, WEBHOOKS, (i) => ({
       messageId: ['welcome', 'reminder', 'last-call'][i % 3],
       channelConfigId: i % 2 === 0 ? 'crm' : 'loyalty',
+    })),
+  });
+
+/** Webhooks with long names that all fail. */
+export const sendFailing = (campaignId: string, count: number) =>
+  produce('POST', '/v1/webhooks/bulk', {
+    webhooks: webhooks(campaignId, count, () => ({
+      messageId: 'a-message-with-a-name-that-is-as-long-as-they-are-in-practice',
+      channelConfigId: 'loyalty',
+      payload: { number: HOPELESS },
     })),
   });
 

@@ -10,6 +10,7 @@ import type { Locator } from 'playwright-core';
 import {
   CAMPAIGN,
   checkViews,
+  DESKTOP,
   dashboardUrl,
   FAILING,
   fixDestination,
@@ -17,8 +18,11 @@ import {
   newContext,
   open,
   PHONE,
+  resumeRedis,
   screenshot,
+  sendFailing,
   startSending,
+  suspendRedis,
   totals,
   useDashboard,
   VIEWER_KEY,
@@ -243,6 +247,68 @@ test('campaigns are searched and sorted, and their ids are text whatever they ho
   expect(await page.title()).not.toBe('pwned');
   expect(await page.locator('img').count()).toBe(0);
   expect(faults).toEqual([]);
+  await context.close();
+});
+
+test('failures stay where they are while others come, with the answer that is read; a filter shows none of another', async () => {
+  await sendFailing('reading', 45);
+  const { context, page } = await visit();
+  await open(page, 'reading');
+  const failures = page.getByRole('region', { name: 'Failures' });
+  const rows = failures.locator('tbody tr');
+  await eventually(async () => expect(await rows.count()).toBe(20));
+  await failures.getByRole('button', { name: 'More' }).click();
+  await eventually(async () => expect(await rows.count()).toBe(40));
+  const read = rows.nth(39);
+  const id = await read.locator('th').getAttribute('title');
+  await read.locator('summary').click();
+  await sendFailing('reading', 10);
+  await page.locator('.tile.failed strong').getByText('55', { exact: true }).waitFor();
+  await eventually(async () => expect(await rows.count()).toBeGreaterThanOrEqual(50));
+  const still = rows.filter({ has: page.locator(`th[title="${id}"]`) });
+  expect(await still.locator('details').getAttribute('open')).not.toBeNull();
+  // The buttons are in sight, however long the names are.
+  const box = await rows.first().getByRole('button').boundingBox();
+  expect((box?.x ?? DESKTOP.width) + (box?.width ?? 0)).toBeLessThan(DESKTOP.width - 20);
+  expect(await violationsOf(page)).toEqual([]);
+  await screenshot(page, 'failures-long', false);
+  // Before the answer comes, nothing of the other filter stands under this one.
+  await page.route('**/failures?*', async (route) => {
+    await route.abort();
+  });
+  await failures.getByLabel('Reason').selectOption('http_5xx');
+  await failures.getByRole('alert').waitFor();
+  expect(await rows.count()).toBe(0);
+  await context.close();
+});
+
+test('while Redis hangs, a view that opens says that nothing can be shown, and goes on by itself', async () => {
+  const { context, page } = await visit();
+  await page.getByText('Live', { exact: true }).waitFor();
+  suspendRedis();
+  try {
+    await page.getByRole('link', { name: 'Fleet', exact: true }).click();
+    await page.getByRole('alert').filter({ hasText: 'Nothing can be shown now' }).waitFor();
+    expect(await page.getByRole('status').allTextContents()).not.toContain('Live');
+    expect(await violationsOf(page)).toEqual([]);
+    await screenshot(page, 'redis-hangs');
+  } finally {
+    resumeRedis();
+  }
+  await page.getByText('Live', { exact: true }).waitFor();
+  await page.locator('.tile').first().waitFor();
+  await context.close();
+});
+
+test('a session that ends while somebody looks asks for the key, and says why', async () => {
+  const { context, page } = await visit();
+  await page.evaluate(
+    "fetch('v1/session', { method: 'DELETE', headers: { 'x-hookfleet-page': '1' } }).then(() => undefined)",
+  );
+  await page.getByRole('link', { name: 'Fleet', exact: true }).click();
+  await page.getByRole('alert').filter({ hasText: 'Your session has ended' }).waitFor();
+  expect(await violationsOf(page)).toEqual([]);
+  await screenshot(page, 'session-ended', false);
   await context.close();
 });
 

@@ -8,7 +8,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { freePort, processEnvironment, startTestRedis } from '@hookfleet/testkit';
+import { connectRedis, disconnectRedis, openCircuits } from '@hookfleet/queue';
+import { eventually, freePort, processEnvironment, startTestRedis } from '@hookfleet/testkit';
 import { type FleetUnderTest, startFleet } from './fleet-under-test.ts';
 import { COMMAND, runCommand, startCommand } from './run-command.ts';
 
@@ -153,9 +154,8 @@ const doctor = (args: string[], more: Record<string, string> = {}) =>
 
 test('doctor finds nothing wrong with a healthy fleet, and sends nothing to a URL that it judges', async () => {
   const { child, ended, url } = await listen();
-  const { status, stdout } = await doctor(['--json', '--url', url], {
-    HOOKFLEET_EGRESS_ALLOW: '127.0.0.0/8',
-  });
+  // The workers allow it, and this environment does not.
+  const { status, stdout } = await doctor(['--json', '--url', url]);
   expect(JSON.parse(stdout)).toMatchObject({
     ok: true,
     findings: expect.arrayContaining([
@@ -197,7 +197,7 @@ test('doctor names a Redis that does not answer without its password, and a URL 
     '--url',
     'http://169.254.169.254/',
     '--url',
-    'http://localhost/',
+    'http://127.0.0.1/',
   ]);
   expect(status).toBe(1);
   expect(stdout).not.toContain('hidden');
@@ -206,7 +206,44 @@ test('doctor names a Redis that does not answer without its password, and a URL 
   expect(stdout).toMatch(
     /^✗ egress http:\/\/169\.254\.169\.254\/: blocked: 169\.254\.169\.254\n {4}.*HOOKFLEET_EGRESS_ALLOW/m,
   );
-  expect(stdout).toMatch(/^✗ egress http:\/\/localhost\/: blocked: /m);
+  expect(stdout).toMatch(/^✓ egress http:\/\/127\.0\.0\.1\/: 127\.0\.0\.1$/m);
+}, 120_000);
+
+test('doctor names a circuit behind which webhooks wait, and exits 1', async () => {
+  const connection = connectRedis({
+    url: fleet.redisUrl,
+    name: 'test',
+    temper: 'patient',
+    onError: () => undefined,
+  });
+  const circuits = openCircuits({ connection, prefix: 'hookfleet' });
+  const lane = `origin:${new URL('http://127.0.0.1:9/').origin}`;
+  await circuits.set(lane, {
+    state: 'open',
+    sinceMs: Date.now(),
+    why: 'timeout',
+    probeAtMs: Date.now() + 3_600_000,
+    cooldownMs: 3_600_000,
+  });
+  expect(await send('http://127.0.0.1:9/')).toMatchObject({ status: 0 });
+  await eventually(async () => {
+    const { status, stdout } = await doctor([]);
+    expect(stdout).toMatch(/^✗ http:\/\/127\.0\.0\.1:9: fails \(timeout\) for .*: 1 webhook waits$/m);
+    expect(status).toBe(1);
+  });
+  expect((await runCommand(['campaign', 'show', 'c'], { environment })).stdout).toMatch(
+    /state +held back\n +by http:\/\/127\.0\.0\.1:9, which fails \(timeout\): next probe 2/,
+  );
+  await circuits.set(lane, undefined);
+  disconnectRedis(connection);
+}, 120_000);
+
+test('doctor that no worker tells what it allows says whose rules it goes by, and decides nothing', async () => {
+  const dead = `http://127.0.0.1:${await freePort()}`;
+  const { stdout } = await doctor(['--aggregator', dead, '--url', 'http://127.0.0.1:9/']);
+  expect(stdout).toMatch(
+    /^! egress http:\/\/127\.0\.0\.1:9\/ \(by this environment: .*\): blocked: 127\.0\.0\.1$/m,
+  );
 }, 120_000);
 
 test('doctor refuses an address that is not a Redis URL', async () => {

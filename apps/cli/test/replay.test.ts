@@ -108,6 +108,7 @@ test('failures are listed page by page, and a replay that delivers turns failed 
     expect(await preview.json()).toEqual({
       webhooks: 21,
       more: true,
+      deadLetters: 29,
       channels: [{ webhooks: 21 }],
       perSecond: 10,
       seconds: 2,

@@ -1,6 +1,7 @@
 /** `hookfleet up`: it ends with its own Redis, and with its terminal, and leaves nothing behind. Takes about 12 s. */
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
@@ -22,9 +23,13 @@ async function startUp() {
     environment: { REDIS_URL: '' },
   });
   const lines = createInterface(command.child.stdout as NodeJS.ReadableStream);
-  for await (const line of lines) if (line.includes('Ctrl-C')) break;
+  const said: string[] = [];
+  for await (const line of lines) {
+    said.push(line);
+    if (line.includes('Ctrl-C')) break;
+  }
   const redisPid = Number(await readFile(join(directory.path, 'redis', 'redis.pid'), 'utf8'));
-  return { ...command, redisPid };
+  return { ...command, redisPid, said };
 }
 
 function isAlive(pid: number): boolean {
@@ -52,4 +57,19 @@ test('a terminal that is closed drains and stops it', async () => {
   const [status] = await once(child, 'exit');
   expect(status).toBe(0);
   await eventually(() => expect(isAlive(redisPid)).toBe(false));
+});
+
+test('when a port is in use it says so, where it listens instead, and what other commands need', async () => {
+  const other = createServer();
+  // It may be in use already, by something else on this machine.
+  other.on('error', () => undefined);
+  other.listen(8080, '127.0.0.1');
+  await Promise.race([once(other, 'listening'), once(other, 'error')]);
+  const { child, said } = await startUp();
+  const url = said.join('\n').match(/producer +(http:\S+) \(port 8080 is in use\)/)?.[1];
+  expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+  expect(said.join('\n')).toContain(`HOOKFLEET_PRODUCER_URL=${url}`);
+  child.kill('SIGTERM');
+  expect((await once(child, 'exit'))[0]).toBe(0);
+  other.close();
 });

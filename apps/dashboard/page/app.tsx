@@ -11,14 +11,18 @@ import { SignIn } from './sign-in.tsx';
 import type { Session } from './types.ts';
 
 export function App() {
-  const [session, setSession] = useState<Session | 'asking' | 'nobody' | Error>('asking');
+  const [session, setSession] = useState<Shown>('asking');
   useEffect(() => {
-    whenSignedOut(() => setSession('nobody'));
+    // Of who was signed in, the session has ended; who was not is asked for a key, and not told so.
+    whenSignedOut(() =>
+      setSession((before) => (before === 'ended' || isSession(before) ? 'ended' : 'nobody')),
+    );
     currentSession().then((found) => setSession(found ?? 'nobody'), setSession);
   }, []);
 
   if (session === 'asking') return null;
-  if (session === 'nobody') return <SignIn onSignedIn={setSession} />;
+  if (session === 'nobody' || session === 'ended')
+    return <SignIn hasEnded={session === 'ended'} onSignedIn={setSession} />;
   if (session instanceof Error) {
     return (
       <main class="sign-in">
@@ -31,6 +35,12 @@ export function App() {
     );
   }
   return <SignedIn session={session} onSignedOut={() => setSession('nobody')} />;
+}
+
+type Shown = Session | 'asking' | 'nobody' | 'ended' | Error;
+
+function isSession(shown: Shown): shown is Session {
+  return typeof shown === 'object' && !(shown instanceof Error);
 }
 
 function SignedIn({ session, onSignedOut }: { session: Session; onSignedOut: () => void }) {

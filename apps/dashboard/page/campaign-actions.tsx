@@ -3,13 +3,8 @@ import { useEffect, useState } from 'preact/hooks';
 import { call, path } from './api.ts';
 import { Confirm } from './dialog.tsx';
 import { tell, tellFailure } from './notices.tsx';
-import type { Controls } from './types.ts';
-
-const STATES: Readonly<Record<Controls['state'], string>> = {
-  running: 'Running',
-  paused: 'Paused',
-  cancelled: 'Cancelled',
-};
+import { CampaignState } from './campaign-state.tsx';
+import type { CampaignStatus, Controls } from './types.ts';
 
 const DONE = {
   pause: 'The campaign is paused. Its webhooks wait.',
@@ -17,12 +12,19 @@ const DONE = {
   cancel: 'The campaign is cancelled.',
 } as const;
 
-export function CampaignActions({ campaignId, mayOperate }: { campaignId: string; mayOperate: boolean }) {
+export interface CampaignActionsProps {
+  readonly campaignId: string;
+  /** Undefined for a campaign of which nothing was counted. */
+  readonly status: CampaignStatus | undefined;
+  readonly mayOperate: boolean;
+}
+
+export function CampaignActions({ campaignId, status, mayOperate }: CampaignActionsProps) {
   const [controls, setControls] = useState<Controls>();
   const [asking, setAsking] = useState(false);
   useEffect(() => {
     call<Controls>(`${path.campaign(campaignId)}/controls`).then(setControls, tellFailure);
-  }, [campaignId]);
+  }, [campaignId, status?.state]);
 
   async function act(verb: keyof typeof DONE): Promise<void> {
     setAsking(false);
@@ -36,9 +38,12 @@ export function CampaignActions({ campaignId, mayOperate }: { campaignId: string
 
   if (controls === undefined) return null;
   const { state } = controls;
+  // Of a campaign that nobody has counted yet, only what was said of it is known.
+  const told = state === 'running' ? undefined : { ...controls, state };
+  const shown = status ?? told;
   return (
     <div class="actions">
-      <span class={`state ${state}`}>{STATES[state]}</span>
+      {shown !== undefined && <CampaignState status={shown} />}
       {mayOperate && state === 'running' && (
         <button type="button" onClick={() => void act('pause')}>
           Pause

@@ -1,13 +1,14 @@
 /** All campaigns with their totals: searched, sorted, in pages; the first page is live. */
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { CampaignState } from './campaign-state.tsx';
 import { ApiProblem, call, query } from './api.ts';
 import { ago, number, share, time } from './format.ts';
-import { Freshness } from './freshness.tsx';
+import { Freshness, NotYet } from './freshness.tsx';
 import { useLive, useNow } from './live.ts';
 import { campaignLink, campaignsLink, parseRoute, type Route } from './routes.ts';
 import { Sparkline } from './sparkline.tsx';
 import type { CampaignPage, Totals } from './types.ts';
-import { EVENT_WORDS, MESSAGE_WORDS } from './words.ts';
+import { EVENT_WORDS, labelOf, MESSAGE_WORDS } from './words.ts';
 
 type ListRoute = Extract<Route, { view: 'campaigns' }>;
 
@@ -16,13 +17,15 @@ const TYPING_PAUSE_MS = 250;
 
 const COLUMNS: readonly { sort?: string; label: string; title?: string | undefined }[] = [
   { sort: 'id', label: 'Campaign' },
-  { label: 'Last 24 h', title: 'Responses by the hour' },
-  { sort: 'accepted', label: 'Accepted', title: MESSAGE_WORDS['accepted']?.meaning },
-  { sort: 'delivered', label: 'Delivered', title: EVENT_WORDS['webhook.delivered']?.meaning },
+  { label: 'State' },
+  ...(['accepted', 'delivered', 'failed', 'pending', 'cancelled'] as const).map((name) => ({
+    sort: name,
+    label: labelOf(MESSAGE_WORDS, name),
+    title: MESSAGE_WORDS[name]?.meaning,
+  })),
   { sort: 'bounced', label: 'Bounced', title: EVENT_WORDS['webhook.bounced']?.meaning },
   { sort: 'error', label: 'Errors', title: EVENT_WORDS['webhook.error']?.meaning },
-  { label: 'Failed', title: MESSAGE_WORDS['failed']?.meaning },
-  { label: 'Pending', title: MESSAGE_WORDS['pending']?.meaning },
+  { label: 'Last 24 h', title: 'Responses by the hour' },
   { sort: 'lastEvent', label: 'Last event' },
 ];
 
@@ -62,7 +65,7 @@ export function CampaignList({ route }: { route: ListRoute }) {
       {shown instanceof Error ? (
         <p role="alert">{shown instanceof ApiProblem ? shown.message : 'The list could not be read.'}</p>
       ) : shown === undefined ? (
-        <p class="muted">Loading …</p>
+        <NotYet freshness={live.freshness} />
       ) : (
         <Results page={shown} route={route} />
       )}
@@ -111,11 +114,22 @@ function Results({ page, route }: { page: CampaignPage; route: ListRoute }) {
       <div class="panel scroll">
         <table class="cards">
           <thead>
+            <tr class="groups">
+              <td colSpan={2} />
+              <th scope="colgroup" colSpan={5}>
+                Messages
+              </th>
+              <th scope="colgroup" colSpan={3}>
+                Responses
+              </th>
+              <td />
+            </tr>
             <tr>
               {COLUMNS.map(({ label, sort, title }) => (
                 <th
                   key={label}
                   scope="col"
+                  class={label === 'State' ? 'words' : undefined}
                   title={title}
                   aria-sort={sort === route.sort ? (sort === 'id' ? 'ascending' : 'descending') : undefined}
                 >
@@ -150,7 +164,7 @@ function Results({ page, route }: { page: CampaignPage; route: ListRoute }) {
 }
 
 function Row({ campaign, now }: { campaign: CampaignPage['campaigns'][number]; now: number }) {
-  const { campaignId, messages, spark, lastEventAt } = campaign;
+  const { campaignId, status, messages, spark, lastEventAt } = campaign;
   const event = (name: string) => (campaign as Totals).events[name] ?? 0;
   const rate = messages.accepted === 0 ? null : messages.delivered / messages.accepted;
   return (
@@ -158,17 +172,21 @@ function Row({ campaign, now }: { campaign: CampaignPage['campaigns'][number]; n
       <th scope="row">
         <a href={campaignLink(campaignId)}>{campaignId}</a>
       </th>
-      <td data-label="Last 24 h">{spark !== undefined && <Sparkline spark={spark} />}</td>
+      <td data-label="State" class="words">
+        {status !== undefined && <CampaignState status={status} isShort />}
+      </td>
       <td data-label="Accepted">{number(messages.accepted)}</td>
       <td data-label="Delivered">
-        {number(event('webhook.delivered'))} <span class="muted">{share(rate)}</span>
+        {number(messages.delivered)} <span class="muted">{share(rate)}</span>
       </td>
-      <td data-label="Bounced">{number(event('webhook.bounced'))}</td>
-      <td data-label="Errors">{number(event('webhook.error'))}</td>
       <td data-label="Failed" class={messages.failed > 0 ? 'attention' : undefined}>
         {number(messages.failed)}
       </td>
       <td data-label="Pending">{number(messages.pending)}</td>
+      <td data-label="Cancelled">{number(messages.cancelled)}</td>
+      <td data-label="Bounced responses">{number(event('webhook.bounced'))}</td>
+      <td data-label="Error responses">{number(event('webhook.error'))}</td>
+      <td data-label="Last 24 h">{spark !== undefined && <Sparkline spark={spark} />}</td>
       <td data-label="Last event">
         {lastEventAt === undefined ? (
           '–'

@@ -1,9 +1,10 @@
 /** A campaign: its totals as they move, the graph, why webhooks failed, and what an operator can do about it. */
 import { useState } from 'preact/hooks';
 import { CampaignActions } from './campaign-actions.tsx';
+import { HeldBy } from './campaign-state.tsx';
 import { Failures } from './failures.tsx';
 import { milliseconds, number, share, time } from './format.ts';
-import { Freshness } from './freshness.tsx';
+import { Freshness, NotYet } from './freshness.tsx';
 import { useLive } from './live.ts';
 import { Properties } from './properties.tsx';
 import { ReplayDialog } from './replay-dialog.tsx';
@@ -13,7 +14,7 @@ import { eventOf, labelOf, MESSAGE_WORDS, meaningOf, REASON_WORDS } from './word
 
 export function CampaignView({ campaignId, mayOperate }: { campaignId: string; mayOperate: boolean }) {
   const live = useLive<Totals>('campaign', `campaign=${encodeURIComponent(campaignId)}`);
-  const [replaying, setReplaying] = useState(false);
+  const [replaying, setReplaying] = useState<string>();
   const totals = live.state;
   return (
     <>
@@ -23,12 +24,13 @@ export function CampaignView({ campaignId, mayOperate }: { campaignId: string; m
       <div class="heading">
         <h1 tabIndex={-1}>{campaignId}</h1>
         <Freshness freshness={live.freshness} />
-        <CampaignActions campaignId={campaignId} mayOperate={mayOperate} />
+        <CampaignActions campaignId={campaignId} status={totals?.status} mayOperate={mayOperate} />
       </div>
-      {totals === undefined && <p class="muted">Loading …</p>}
+      {totals === undefined && <NotYet freshness={live.freshness} />}
       {totals === null && <p class="panel">Nothing was counted for this campaign yet.</p>}
       {totals != null && (
         <>
+          {totals.status !== undefined && <HeldBy status={totals.status} />}
           <Messages totals={totals} />
           <Statistics campaignId={campaignId} totals={totals} />
           {totals.properties !== undefined && <Properties properties={totals.properties} />}
@@ -40,11 +42,13 @@ export function CampaignView({ campaignId, mayOperate }: { campaignId: string; m
             campaignId={campaignId}
             failed={totals.messages.failed}
             mayOperate={mayOperate}
-            onReplayAll={() => setReplaying(true)}
+            onReplayAll={setReplaying}
           />
         </>
       )}
-      {replaying && <ReplayDialog campaignId={campaignId} onClose={() => setReplaying(false)} />}
+      {replaying !== undefined && (
+        <ReplayDialog campaignId={campaignId} reason={replaying} onClose={() => setReplaying(undefined)} />
+      )}
     </>
   );
 }

@@ -1,56 +1,28 @@
 /** Webhooks that ended undelivered, the latest first, each with what its destination answered last. */
-import { useEffect, useState } from 'preact/hooks';
-import { call, path, query } from './api.ts';
+import { useState } from 'preact/hooks';
+import { call, path } from './api.ts';
+import { useFailures } from './failure-list.ts';
 import { number, time } from './format.ts';
 import { tell, tellFailure } from './notices.tsx';
-import type { Failure, FailurePage } from './types.ts';
+import type { Failure } from './types.ts';
 import { EVENT_WORDS, labelOf, REASON_WORDS } from './words.ts';
-
-const PAGE_SIZE = 20;
 
 export interface FailuresProps {
   readonly campaignId: string;
   /** Messages that failed: when it changes, so does the list. */
   readonly failed: number;
   readonly mayOperate: boolean;
-  readonly onReplayAll: () => void;
+  readonly onReplayAll: (reason: string) => void;
 }
 
 export function Failures({ campaignId, failed, mayOperate, onReplayAll }: FailuresProps) {
   const [reason, setReason] = useState('');
-  const [failures, setFailures] = useState<readonly Failure[]>();
-  const [cursor, setCursor] = useState<string>();
-  const read = (after?: string) =>
-    call<FailurePage>(
-      `${path.campaign(campaignId)}/failures?${query({ reason, limit: PAGE_SIZE, cursor: after })}`,
-    );
-
-  useEffect(() => {
-    let isWanted = true;
-    read().then((page) => {
-      if (!isWanted) return;
-      setFailures(page.failures);
-      setCursor(page.cursor);
-    }, tellFailure);
-    return () => {
-      isWanted = false;
-    };
-  }, [campaignId, reason, failed]);
-
-  async function more(): Promise<void> {
-    try {
-      const page = await read(cursor);
-      setFailures((before = []) => [...before, ...page.failures]);
-      setCursor(page.cursor);
-    } catch (error) {
-      tellFailure(error);
-    }
-  }
+  const { failures, hasMore, problem, more, remove } = useFailures(campaignId, reason, failed);
 
   async function replay({ webhookId }: Failure): Promise<void> {
     try {
       await call(`${path.webhook(webhookId)}/replay`, { method: 'POST' });
-      setFailures((before) => before?.filter((one) => one.webhookId !== webhookId));
+      remove(webhookId);
       tell('The webhook is delivered again.');
     } catch (error) {
       tellFailure(error);
@@ -73,17 +45,19 @@ export function Failures({ campaignId, failed, mayOperate, onReplayAll }: Failur
           </select>
         </label>
         {mayOperate && (failures?.length ?? 0) > 0 && (
-          <button type="button" class="primary" onClick={onReplayAll}>
+          <button type="button" class="primary" onClick={() => onReplayAll(reason)}>
             Replay …
           </button>
         )}
       </div>
+      {problem !== undefined && <p role="alert">{problem}</p>}
+      {failures === undefined && problem === undefined && <p class="muted">Loading …</p>}
       {failures?.length === 0 && (
         <p class="muted">{reason === '' ? 'No webhook ended undelivered.' : 'None for this reason.'}</p>
       )}
       {failures !== undefined && failures.length > 0 && (
         <div class="scroll">
-          <table class="cards">
+          <table class="cards failures">
             <thead>
               <tr>
                 <th scope="col">Message</th>
@@ -98,7 +72,11 @@ export function Failures({ campaignId, failed, mayOperate, onReplayAll }: Failur
                 <th scope="col" class="words">
                   Last answer
                 </th>
-                {mayOperate && <th scope="col">Replay</th>}
+                {mayOperate && (
+                  <th scope="col" class="sticky">
+                    Replay
+                  </th>
+                )}
               </tr>
             </thead>
             <tbody>
@@ -109,8 +87,8 @@ export function Failures({ campaignId, failed, mayOperate, onReplayAll }: Failur
           </table>
         </div>
       )}
-      {cursor !== undefined && (
-        <button type="button" onClick={() => void more()}>
+      {hasMore && (
+        <button type="button" onClick={more}>
           More
         </button>
       )}
@@ -155,7 +133,7 @@ function Row({ failure, onReplay }: RowProps) {
         )}
       </td>
       {onReplay !== undefined && (
-        <td data-label="Replay">
+        <td data-label="Replay" class="sticky">
           <button type="button" aria-label={`Replay ${messageId}`} onClick={() => void onReplay(failure)}>
             Replay
           </button>

@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import { call, path } from './api.ts';
 import { FleetEvents } from './fleet-events.tsx';
 import { ago, duration, number } from './format.ts';
-import { Freshness } from './freshness.tsx';
+import { Freshness, NotYet } from './freshness.tsx';
 import { useLive, useNow } from './live.ts';
 import { tell, tellFailure } from './notices.tsx';
 import { campaignLink } from './routes.ts';
@@ -19,7 +19,7 @@ export function FleetView({ mayOperate }: { mayOperate: boolean }) {
         <Freshness freshness={freshness} />
       </div>
       {fleet == null ? (
-        <p class="muted">Loading …</p>
+        <NotYet freshness={freshness} />
       ) : (
         <>
           <Tiles fleet={fleet} />
@@ -44,11 +44,17 @@ function Tiles({ fleet }: { fleet: Fleet }) {
       'Attempts under way, of those that may be at once.',
     ],
     ['Attempts', `${number(fleet.attemptsPerSecond)} / s`, 'Over all workers, of late.'],
-    ['Time to drain', duration(fleet.backlogSeconds), 'What waits, at the rate of late. Scale on it.'],
+    [
+      'Time to drain',
+      duration(fleet.backlogSeconds),
+      fleet.heldWebhooks === 0
+        ? 'What waits for workers, at the rate of late. Scale on it.'
+        : `What waits for workers, at the rate of late. The ${number(fleet.heldWebhooks)} held back are not in it.`,
+    ],
     [
       'Waiting in lanes',
       number(fleet.parkedWebhooks),
-      'Webhooks whose destination is limited, failing or paused, or whose batch fills.',
+      heldText(fleet) ?? 'Webhooks whose destination is limited, failing or paused.',
     ],
   ] as const;
   return (
@@ -66,6 +72,13 @@ function Tiles({ fleet }: { fleet: Fleet }) {
       </dl>
     </section>
   );
+}
+
+function heldText({ heldWebhooks, heldOldestSeconds }: Fleet): string | undefined {
+  if (heldWebhooks === 0) return undefined;
+  // The age is of the queues' latest sample, which may be from before the first was held back.
+  const oldest = heldOldestSeconds < 1 ? '' : `, the oldest for ${duration(heldOldestSeconds)}`;
+  return `${number(heldWebhooks)} of them held back${oldest}: their destination fails, or their channel or campaign is paused.`;
 }
 
 const STATES: Readonly<Record<Lane['circuit']['state'], string>> = {

@@ -14,3 +14,14 @@ export function Freshness({ freshness }: Pick<Live<unknown>, 'freshness'>) {
     </span>
   );
 }
+
+/** In place of what is not there yet. */
+export function NotYet({ freshness }: Pick<Live<unknown>, 'freshness'>) {
+  if (freshness !== 'stale') return <p class="muted">Loading …</p>;
+  return (
+    <p class="panel" role="alert">
+      Nothing can be shown now: the aggregator, or its Redis, does not answer. This page goes on by itself
+      when it does.
+    </p>
+  );
+}

@@ -9,6 +9,8 @@ export interface Live<T> {
   readonly freshness: 'connecting' | 'live' | 'stale';
 }
 
+// Longer than two of the server's signs of life: without any, the connection or the server is dead.
+const SILENT_MAX_MS = 40_000;
 // A browser does not come back by itself to what was refused: too many pages may be open.
 const REFUSED_RETRY_MS = 10_000;
 
@@ -18,17 +20,35 @@ export function useLive<T>(event: string, search: string): Live<T> {
   useEffect(() => setLive({ state: undefined, freshness: 'connecting' }), [event, search]);
   useEffect(() => {
     let timer: number | undefined;
+    let silence: number | undefined;
     const source = new EventSource(`v1/stream?${search}`);
-    source.addEventListener(event, ({ data }) =>
-      setLive({ state: JSON.parse(data as string) as T | null, freshness: 'live' }),
-    );
-    source.addEventListener('stale', ({ data }) => {
-      const { stale } = JSON.parse(data as string) as { stale: boolean };
-      setLive(({ state }) => ({ state, freshness: stale ? 'stale' : 'live' }));
+    const goStale = () => setLive(({ state }) => ({ state, freshness: 'stale' }));
+    const heard = () => {
+      clearTimeout(silence);
+      silence = setTimeout(() => {
+        source.close();
+        goStale();
+        setAttempt((before) => before + 1);
+      }, SILENT_MAX_MS);
+    };
+    heard();
+    source.onopen = heard;
+    source.addEventListener('alive', heard);
+    // Not before: a stream that is open has told nothing yet.
+    source.addEventListener(event, ({ data }) => {
+      heard();
+      setLive({ state: JSON.parse(data as string) as T | null, freshness: 'live' });
     });
-    source.onopen = () => setLive(({ state }) => ({ state, freshness: 'live' }));
+    source.addEventListener('stale', ({ data }) => {
+      heard();
+      const { stale } = JSON.parse(data as string) as { stale: boolean };
+      setLive(({ state }) => ({
+        state,
+        freshness: stale ? 'stale' : state === undefined ? 'connecting' : 'live',
+      }));
+    });
     source.onerror = () => {
-      setLive(({ state }) => ({ state, freshness: 'stale' }));
+      goStale();
       if (source.readyState !== EventSource.CLOSED) return;
       // It may be that the session has ended: that shows the sign-in.
       void currentSession().catch(() => undefined);
@@ -36,6 +56,7 @@ export function useLive<T>(event: string, search: string): Live<T> {
     };
     return () => {
       clearTimeout(timer);
+      clearTimeout(silence);
       source.close();
     };
   }, [event, search, attempt]);

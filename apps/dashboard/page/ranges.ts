@@ -23,6 +23,8 @@ const SPANS_MS: Readonly<Record<Exclude<RangeName, 'all'>, number>> = {
   '30d': 30 * DAY_MS,
 };
 
+// A graph by the minute of less would be one bar.
+const YOUNG_MS = 5 * MINUTE_MS;
 // Minutes are kept for two days unless an operator says otherwise.
 const MINUTES_KEPT_MS = 2 * DAY_MS;
 // More bars than this are thinner than a line.
@@ -30,9 +32,9 @@ const BARS_MAX = 200;
 
 export function rangeOf(name: RangeName, nowMs: number, firstEventAt: string | undefined): Range {
   if (name !== 'all') return { fromMs: nowMs - SPANS_MS[name], toMs: nowMs };
-  const fromMs = firstEventAt === undefined ? nowMs - DAY_MS : Date.parse(firstEventAt);
-  // A campaign of the last minutes is not stretched over the whole width.
-  return { fromMs: Math.min(fromMs, nowMs - 30 * MINUTE_MS), toMs: nowMs };
+  const fromMs = firstEventAt === undefined ? nowMs - DAY_MS : Math.min(nowMs, Date.parse(firstEventAt));
+  // A young campaign has room to grow into, and does not stand at the end of an empty hour.
+  return { fromMs, toMs: Math.max(nowMs, fromMs + YOUNG_MS) };
 }
 
 /** What is shown first: all of it, or of a long one the last month. */

@@ -8,6 +8,8 @@ import type { ReplayPreview } from './types.ts';
 import { REASON_WORDS } from './words.ts';
 
 const PACES = [10, 50, 200, 1_000];
+// The most that one replay takes; the pace holds for each replay.
+const LIMIT = 5_000;
 
 interface Replayed {
   readonly replayed: number;
@@ -15,8 +17,15 @@ interface Replayed {
   readonly cursor?: string;
 }
 
-export function ReplayDialog({ campaignId, onClose }: { campaignId: string; onClose: () => void }) {
-  const [reason, setReason] = useState('');
+export interface ReplayDialogProps {
+  readonly campaignId: string;
+  /** That is chosen at first; empty: any. */
+  readonly reason: string;
+  readonly onClose: () => void;
+}
+
+export function ReplayDialog({ campaignId, reason: chosen, onClose }: ReplayDialogProps) {
+  const [reason, setReason] = useState(chosen);
   const [perSecond, setPerSecond] = useState(50);
   const [preview, setPreview] = useState<ReplayPreview>();
   const [busy, setBusy] = useState(false);
@@ -24,7 +33,7 @@ export function ReplayDialog({ campaignId, onClose }: { campaignId: string; onCl
   useEffect(() => {
     const abort = new AbortController();
     setPreview(undefined);
-    call<ReplayPreview>(`${path.campaign(campaignId)}/replay?${query({ reason, perSecond })}`, {
+    call<ReplayPreview>(`${path.campaign(campaignId)}/replay?${query({ reason, perSecond, limit: LIMIT })}`, {
       signal: abort.signal,
     }).then(setPreview, (error: Error) => {
       if (!abort.signal.aborted) tellFailure(error);
@@ -99,7 +108,8 @@ export function ReplayDialog({ campaignId, onClose }: { campaignId: string; onCl
               Delivers {number(preview.webhooks)} {preview.webhooks === 1 ? 'webhook' : 'webhooks'} again,{' '}
               {number(preview.perSecond)} a second:{' '}
               {preview.seconds === 0 ? 'at once' : `the last in ${duration(preview.seconds)}`}.
-              {preview.more && ' There are more: replay again for the next.'}
+              {preview.more &&
+                ` These are the latest of ${number(preview.deadLetters)} that failed${reason === '' ? '' : ', for any reason'}: replay again for the next.`}
             </p>
             <ul>
               {preview.channels.map(({ channelConfigId, webhooks }) => (

@@ -3,7 +3,13 @@ import { useState } from 'preact/hooks';
 import { ApiProblem, signIn } from './api.ts';
 import type { Session } from './types.ts';
 
-export function SignIn({ onSignedIn }: { onSignedIn: (session: Session) => void }) {
+export interface SignInProps {
+  /** Somebody was signed in, and is not any more. */
+  readonly hasEnded: boolean;
+  readonly onSignedIn: (session: Session) => void;
+}
+
+export function SignIn({ hasEnded, onSignedIn }: SignInProps) {
   const [problem, setProblem] = useState<string>();
   const [busy, setBusy] = useState(false);
 
@@ -25,6 +31,11 @@ export function SignIn({ onSignedIn }: { onSignedIn: (session: Session) => void 
     <main class="sign-in">
       <h1>hookfleet</h1>
       <form class="panel" onSubmit={(event) => void submit(event)}>
+        {hasEnded && problem === undefined && (
+          <p role="alert">
+            Your session has ended, or its key is no longer accepted. Sign in again to go on.
+          </p>
+        )}
         <label for="key">API key</label>
         <input
           id="key"

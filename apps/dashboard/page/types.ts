@@ -1,4 +1,18 @@
 /** What the API answers, as far as the page shows it. */
+export interface CampaignStatus {
+  readonly state: 'scheduled' | 'running' | 'heldBack' | 'paused' | 'completed' | 'cancelled' | 'expired';
+  readonly since?: string;
+  readonly until?: string;
+  readonly heldBy?: readonly {
+    readonly channelConfigId?: string;
+    readonly origin?: string;
+    readonly state: 'open' | 'paused';
+    readonly why: string;
+    readonly since: string;
+    readonly until?: string;
+  }[];
+}
+
 export interface Totals {
   readonly campaignId: string;
   readonly events: Readonly<Record<string, number>>;
@@ -12,6 +26,8 @@ export interface Totals {
       Readonly<Record<string, Readonly<Record<'count' | 'sum' | 'average' | 'min' | 'max', number>>>>
     >
   >;
+  /** Absent in answers of earlier versions. */
+  readonly status?: CampaignStatus;
   readonly firstEventAt?: string;
   readonly lastEventAt?: string;
 }
@@ -77,6 +93,7 @@ export interface FailurePage {
 export interface ReplayPreview {
   readonly webhooks: number;
   readonly more: boolean;
+  readonly deadLetters: number;
   readonly channels: readonly { readonly channelConfigId?: string; readonly webhooks: number }[];
   readonly perSecond: number;
   readonly seconds: number;
@@ -115,6 +132,8 @@ export interface Fleet {
   readonly oldestSeconds: readonly { readonly queue: string; readonly seconds: number }[];
   readonly backlogSeconds: number;
   readonly parkedWebhooks: number;
+  readonly heldWebhooks: number;
+  readonly heldOldestSeconds: number;
   readonly lanes: readonly Lane[];
   readonly moreLanes: boolean;
   /** The latest first. */

@@ -1,4 +1,6 @@
 /** What the outcomes' names mean, in words: a "bounced" webhook is tried again, which its name doesn't tell. */
+import type { CampaignStatus } from './types.ts';
+
 export interface Word {
   readonly label: string;
   readonly meaning: string;
@@ -36,6 +38,19 @@ export const MESSAGE_WORDS: Readonly<Record<string, Word>> = {
   failed: { label: 'Failed', meaning: 'Messages that are not tried any more. They can be replayed.' },
   pending: { label: 'Pending', meaning: 'Messages that wait for their first or next attempt.' },
   cancelled: { label: 'Cancelled', meaning: 'Messages of a campaign that was cancelled.' },
+};
+
+export const STATE_WORDS: Readonly<Record<CampaignStatus['state'], Word>> = {
+  scheduled: { label: 'Scheduled', meaning: 'Its first webhook is not due yet.' },
+  running: { label: 'Running', meaning: 'Webhooks are sent, or wait for their turn.' },
+  heldBack: {
+    label: 'Held back',
+    meaning: 'Webhooks wait for a destination that fails, or for a channel that is paused.',
+  },
+  paused: { label: 'Paused', meaning: 'Nothing is sent until the campaign is resumed.' },
+  completed: { label: 'Completed', meaning: 'Every accepted message has ended.' },
+  cancelled: { label: 'Cancelled', meaning: 'What waits, and what still comes, is not sent.' },
+  expired: { label: 'Expired', meaning: 'Its deadline has passed. What was not sent by then is cancelled.' },
 };
 
 export const FLEET_EVENT_WORDS: Readonly<Record<string, Word>> = {

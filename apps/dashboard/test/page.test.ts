@@ -145,6 +145,14 @@ test('the range that is shown first holds all of a campaign, or its last thirty 
   );
 });
 
+test('a young campaign fills its graph, and has room to grow into', () => {
+  const rangeOfAge = (ageMs: number) => rangeOf('all', NOW_MS, new Date(NOW_MS - ageMs).toISOString());
+  expect(rangeOfAge(30_000)).toEqual({ fromMs: NOW_MS - 30_000, toMs: NOW_MS + 270_000 });
+  expect(rangeOfAge(HOUR_MS)).toEqual({ fromMs: NOW_MS - HOUR_MS, toMs: NOW_MS });
+  // A worker's clock may be ahead.
+  expect(rangeOfAge(-30_000)).toEqual({ fromMs: NOW_MS, toMs: NOW_MS + 300_000 });
+});
+
 test('nearly all is not all', () => {
   expect([share(1), share(0.9996), share(0.9954), share(0), share(null)]).toEqual([
     '100%',

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { OUTCOME_REASONS } from '@hookfleet/contract';
-import { EVENT_WORDS, eventOf, MESSAGE_WORDS, REASON_WORDS, type Word } from '../page/words.ts';
+import { EVENT_WORDS, eventOf, MESSAGE_WORDS, REASON_WORDS, STATE_WORDS, type Word } from '../page/words.ts';
 
 const page = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 
@@ -21,6 +21,7 @@ const asRows = (words: Readonly<Record<string, Word>>) =>
   Object.values(words).map(({ label, meaning }) => `${label}: ${meaning}`);
 
 test.each([
+  ['The state of a campaign', STATE_WORDS],
   ['Messages', MESSAGE_WORDS],
   ['Events', EVENT_WORDS],
   ['Why attempts failed', REASON_WORDS],

@@ -24,7 +24,7 @@ export function buildAppForDescription(): Promise<FastifyInstance> {
     },
     channelTests: { run: unused, close: unused },
     circuits: { all: unused, get: unused, change: unused, set: unused },
-    controls: { get: unused, set: unused, pause: unused, resume: unused, cancel: unused },
+    controls: { get: unused, controlsOf: unused, set: unused, pause: unused, resume: unused, cancel: unused },
     priorityChanges: { changed: () => undefined },
     fleetEvents: { add: unused },
     deadLetters: {

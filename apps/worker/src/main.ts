@@ -85,6 +85,14 @@ await startApplication('worker', async () => {
     prefix: config.keyPrefix,
     workerId,
     concurrency: config.concurrency,
+    egress: {
+      allow: config.egressAllow,
+      proxied: [
+        ...(config.httpProxy === undefined ? [] : ['http' as const]),
+        ...(config.httpsProxy === undefined ? [] : ['https' as const]),
+      ],
+      noProxy: config.noProxy,
+    },
     inFlight: slots.inFlight,
     onClockWrong: (aheadMs) => logger.error({ aheadMs }, 'clock.wrong'),
     onError,

@@ -21,6 +21,7 @@ export const Acceptance = Type.Object({
   campaignId: Type.String(),
   ...PositionRange.properties,
   acceptedAt: Type.Integer(),
+  deliverAt: Type.Optional(Type.Integer({ description: 'Milliseconds since 1970. Absent: at once.' })),
 });
 
 /** The webhooks at these positions are not sent: their campaign was cancelled. */

@@ -64,6 +64,10 @@ const PreviewQuery = Type.Object(
 const Preview = Type.Object({
   webhooks: Type.Integer(),
   more: Type.Boolean({ description: 'There are more, which one call does not replay.' }),
+  deadLetters: Type.Integer({
+    description:
+      'All of the campaign, or of the time asked for, whatever their event, reason and channel. Those that are attempted again are among them.',
+  }),
   channels: Type.Array(
     Type.Object({
       channelConfigId: Type.Optional(Type.String({ description: 'Absent for inline destinations.' })),

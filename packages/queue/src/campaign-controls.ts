@@ -31,6 +31,8 @@ export interface CampaignChange extends CampaignState {
 
 export interface CampaignControlsStore {
   get(campaignId: string): Promise<CampaignState>;
+  /** Of many campaigns, in their order: without their circuits. */
+  controlsOf(campaignIds: readonly string[]): Promise<StoredControls[]>;
   /** Replaces rate, priority and deadline. */
   set(campaignId: string, controls: CampaignControls): Promise<CampaignChange>;
   pause(campaignId: string): Promise<CampaignChange>;
@@ -90,6 +92,11 @@ export function openCampaignControls({
         .hget(keys.circuits, lane)
         .exec()) as [[null, string | null], [null, string | null]];
       return { controls: controlsOf(campaignId, controls[1]), circuit: circuitOf(lane, circuit[1]) };
+    },
+    async controlsOf(campaignIds) {
+      if (campaignIds.length === 0) return [];
+      const texts = await connection.hmget(keys.controls, ...campaignIds);
+      return campaignIds.map((campaignId, i) => controlsOf(campaignId, texts[i] ?? null));
     },
     set(campaignId, controls) {
       const { priority = 'normal', deadline } = controls;

@@ -107,6 +107,8 @@ const REPLAY_PRIORITY = queuePriority({ waiting: 0, priority: 'normal', isRetry:
 export interface ReplayPreview {
   readonly webhooks: number;
   readonly more: boolean;
+  /** Of the filter's time, whatever else it passes; those that are attempted again are among them. */
+  readonly deadLetters: number;
   /** By channel; those of inline destinations have none. */
   readonly channels: readonly { readonly channelConfigId?: string; readonly webhooks: number }[];
 }
@@ -190,6 +192,16 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
       (reason === undefined || reason === last.reason) &&
       (channelConfigId === undefined || channelConfigId === log.head.channelConfigId);
     return passes ? { ...place, location, log } : 'filtered';
+  }
+
+  async function countLetters(campaignId: string, { fromMs, toMs }: DeadLetterFilter): Promise<number> {
+    const [min, max] = [fromMs ?? '-inf', toMs === undefined ? '+inf' : `(${toMs}`];
+    const counts = await Promise.all(
+      Array.from({ length: shards }, (_, shard) =>
+        connection.zcount(deadLettersKey(shardPrefix(prefix, shard), campaignId), min, max),
+      ),
+    );
+    return counts.reduce((sum, count) => sum + count, 0);
   }
 
   /** What is found at each place that a call may look at. `isLast`: it may look at no other, though there may be more. */
@@ -335,7 +347,7 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
           ...(channelConfigId !== undefined && { channelConfigId }),
           webhooks: count,
         }));
-      return { webhooks, more, channels };
+      return { webhooks, more, deadLetters: await countLetters(campaignId, filter), channels };
     },
 
     close: queues.close,

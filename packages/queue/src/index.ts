@@ -75,6 +75,7 @@ export {
   type Lanes,
   LOOKED_AT_MS,
   openLanes,
+  readCampaignsWaiting,
   readWaiting,
   type Wait,
   WAIT_REASONS,
@@ -96,7 +97,7 @@ export {
   type QueueMonitor,
   type QueueSample,
 } from './queue-monitor.ts';
-export { type WaitingWebhooks, whereAllWait } from './where-webhooks-wait.ts';
+export { ageOf, type HeldReason, type WaitingWebhooks, whereAllWait } from './where-webhooks-wait.ts';
 export { type ReadSortedSetOptions, readSortedSet, type SortedMember } from './read-sorted-set.ts';
 export { checkWrites } from './check-writes.ts';
 export { unreadShards } from './unread-shards.ts';
@@ -131,6 +132,8 @@ export {
   startWorkerHeartbeat,
   type WorkerHeartbeat,
   type WorkerHeartbeatOptions,
+  type WorkerEgress,
   type WorkerReport,
 } from './worker-registry.ts';
 export { openWebhooksOut, type WebhooksOut, type WebhooksOutOptions } from './webhooks-out.ts';
+export { sumOfCounts } from './due-later.ts';

@@ -176,6 +176,11 @@ export function laneKeys(prefix: string, lane: string): string[] {
   return parts.map((part) => `{${prefix}}:waits:${lane}:${part}`);
 }
 
+/** The campaigns of which webhooks wait in the lane, and their retries. */
+export function laneFlowsKey(prefix: string, lane: string): string {
+  return `{${prefix}}:waits:${lane}:flows`;
+}
+
 /** Webhooks that wait, by lane. */
 export function waitingKey(prefix: string): string {
   return `{${prefix}}:waiting`;

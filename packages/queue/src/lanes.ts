@@ -22,7 +22,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bundle, type BundledWebhook, recipientsOf, WEBHOOKS_QUEUE } from '@hookfleet/contract';
 import { campaignFlow } from './campaign-flows.ts';
 import type { RedisConnection } from './connection.ts';
-import { controlsKeys, laneKeys, waitingKey, waitingRetriesKey, waitReasonsKey } from './keys.ts';
+import {
+  controlsKeys,
+  laneFlowsKey,
+  laneKeys,
+  waitingKey,
+  waitingRetriesKey,
+  waitReasonsKey,
+} from './keys.ts';
 import { emptyJob, unlessGone } from './move-job.ts';
 import { readCount } from './read-stored.ts';
 import { defineScripts, runScript } from './scripts.ts';
@@ -314,6 +321,19 @@ export async function readWaitingSince(
 ): Promise<number | undefined> {
   const sinceMs = await runVerb(connection, prefix, 'oldest', [lane], [FLOWS_LOOKED_AT]);
   return sinceMs === null ? undefined : Number(sinceMs);
+}
+
+/** Those of the campaigns of which webhooks wait in the lane; not those that are in workers' hands, as a probe is. */
+export async function readCampaignsWaiting(
+  connection: RedisConnection,
+  prefix: string,
+  lane: string,
+  campaignIds: readonly string[],
+): Promise<ReadonlySet<string>> {
+  if (campaignIds.length === 0) return new Set();
+  const flows = campaignIds.flatMap((id) => [campaignFlow(id, false), campaignFlow(id, true)]);
+  const tags = await connection.zmscore(laneFlowsKey(prefix, lane), ...flows);
+  return new Set(campaignIds.filter((_, i) => tags[2 * i] !== null || tags[2 * i + 1] !== null));
 }
 
 /** No job id holds a colon. */

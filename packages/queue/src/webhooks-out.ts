@@ -411,7 +411,12 @@ function toJob({ shard, bundle }: PackedBundle): JobToAdd {
 }
 
 /** The bundle's positions as ranges: one, unless webhooks were left out. */
-function toAcceptances({ campaignId, run, first, acceptedAt, webhooks }: Bundle): Acceptance[] {
+function toAcceptances({ campaignId, run, first, acceptedAt, deliverAt, webhooks }: Bundle): Acceptance[] {
   const ranges = toPositionRanges(webhooks.map(({ index }) => ({ run, position: first + index })));
-  return ranges.map((range) => ({ campaignId, ...range, acceptedAt }));
+  return ranges.map((range) => ({
+    campaignId,
+    ...range,
+    acceptedAt,
+    ...(deliverAt !== undefined && { deliverAt }),
+  }));
 }

@@ -7,6 +7,15 @@ import { clockAheadOf } from './inspect-redis.ts';
 import { workerKey, workersKey } from './keys.ts';
 import { createReadStored, type OnUnreadable } from './read-stored.ts';
 
+/** Where a worker may send to, for who asks about a URL: nothing of it is secret. */
+export interface WorkerEgress {
+  /** CIDR ranges beside the public internet. */
+  readonly allow: readonly string[];
+  /** The schemes whose destinations are reached through a proxy, but for those of `noProxy`. */
+  readonly proxied: readonly ('http' | 'https')[];
+  readonly noProxy: readonly string[];
+}
+
 export interface WorkerReport {
   readonly workerId: string;
   /** ISO 8601, UTC. */
@@ -16,6 +25,8 @@ export interface WorkerReport {
   readonly attemptsPerSecond: number;
   /** How far its clock is ahead of Redis'; absent of earlier versions. */
   readonly clockAheadMs?: number;
+  /** Absent of earlier versions. */
+  readonly egress?: WorkerEgress;
 }
 
 export interface WorkerHeartbeat {
@@ -32,6 +43,7 @@ export interface WorkerHeartbeatOptions {
   readonly prefix: string;
   readonly workerId: string;
   readonly concurrency: number;
+  readonly egress?: WorkerEgress;
   readonly inFlight: () => number;
   /** This process's clock is far from Redis': called when that begins. */
   readonly onClockWrong: (aheadMs: number) => void;
@@ -48,7 +60,7 @@ const INTERVAL_MS = 2_000;
 const TTL_MS = 10_000;
 
 export function startWorkerHeartbeat(options: WorkerHeartbeatOptions): WorkerHeartbeat {
-  const { connection, prefix, workerId, concurrency, inFlight, onClockWrong, onError } = options;
+  const { connection, prefix, workerId, concurrency, egress, inFlight, onClockWrong, onError } = options;
   const startedAt = new Date().toISOString();
   let attempts = 0;
   let beatAtMs = performance.now();
@@ -72,6 +84,7 @@ export function startWorkerHeartbeat(options: WorkerHeartbeatOptions): WorkerHea
       inFlight: inFlight(),
       attemptsPerSecond: elapsedMs < 1 ? 0 : Math.round((attempts / elapsedMs) * 1_000),
       clockAheadMs,
+      ...(egress !== undefined && { egress }),
     };
     attempts = 0;
     await connection.set(workerKey(prefix, workerId), JSON.stringify(report), 'PX', TTL_MS);
@@ -104,6 +117,11 @@ export function startWorkerHeartbeat(options: WorkerHeartbeatOptions): WorkerHea
   };
 }
 
+function isEgress({ allow, proxied, noProxy }: Partial<WorkerEgress>): boolean {
+  const areTexts = (all: unknown) => Array.isArray(all) && all.every((one) => typeof one === 'string');
+  return [allow, proxied, noProxy].every(areTexts);
+}
+
 /** What it makes resolves to the workers that reported of late, by their ids. */
 export function createListWorkers({
   connection,
@@ -118,10 +136,11 @@ export function createListWorkers({
   const read = createReadStored<WorkerReport>(
     "a worker's report",
     onError,
-    ({ workerId, startedAt, concurrency, inFlight, attemptsPerSecond, clockAheadMs = 0 }) =>
+    ({ workerId, startedAt, concurrency, inFlight, attemptsPerSecond, clockAheadMs = 0, egress }) =>
       typeof workerId === 'string' &&
       typeof startedAt === 'string' &&
-      [concurrency, inFlight, attemptsPerSecond, clockAheadMs].every(Number.isFinite),
+      [concurrency, inFlight, attemptsPerSecond, clockAheadMs].every(Number.isFinite) &&
+      (egress === undefined || isEgress(egress)),
   );
   return async () => {
     const ids = await connection.smembers(workersKey(prefix));

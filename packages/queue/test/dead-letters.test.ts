@@ -104,7 +104,11 @@ test('one call goes on where another ended, and what is replayed already is pass
   expect(first).toEqual({ replayed: 150, more: true, cursor: expect.any(String) });
   // From the top again, as one that does not know of the cursor.
   expect(await deadLetters.replayCampaign('c', {}, few)).toMatchObject({ replayed: 150, more: true });
-  expect(await deadLetters.previewReplay('c', {}, 5_000)).toMatchObject({ webhooks: 200, more: false });
+  expect(await deadLetters.previewReplay('c', {}, 5_000)).toMatchObject({
+    webhooks: 200,
+    more: false,
+    deadLetters: 500,
+  });
   const { cursor } = first as { cursor: string };
   expect(await deadLetters.replayCampaign('c', {}, { ...FAST, cursor })).toEqual({
     replayed: 200,

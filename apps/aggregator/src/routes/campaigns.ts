@@ -6,6 +6,7 @@ import { type Static, Type } from 'typebox';
 import { CAMPAIGN_SORTS, type CampaignDirectory } from '../campaign-directory.ts';
 import type { CampaignReader } from '../read-campaigns.ts';
 import { SPARKS, type SeriesReader, type SparkSpan } from '../read-series.ts';
+import type { ReadCampaignStatus } from '../read-campaign-status.ts';
 import { type PageQuery, selectPage } from '../select-page.ts';
 
 export const CampaignParams = Type.Object({ id: Type.String({ minLength: 1, maxLength: 128 }) });
@@ -44,7 +45,7 @@ const ListQuery = Type.Object(
     sort: Type.Optional(
       Type.Enum([...CAMPAIGN_SORTS], {
         description:
-          'The most first; ids in their order. lastEvent when absent. The order by counts may be two seconds old; the counts shown are of now.',
+          'The most first; ids in their order. lastEvent when absent. accepted to cancelled are messages, bounced and error are responses. The order by counts may be two seconds old; the counts shown are of now.',
       }),
     ),
     spark: Type.Optional(
@@ -82,11 +83,12 @@ export interface CampaignRoutesOptions {
   readonly reader: CampaignReader;
   readonly directory: CampaignDirectory;
   readonly series: SeriesReader;
+  readonly readStatus: ReadCampaignStatus;
 }
 
 export function addCampaignRoutes(
   app: FastifyInstance,
-  { reader, directory, series }: CampaignRoutesOptions,
+  { reader, directory, series, readStatus }: CampaignRoutesOptions,
 ): void {
   app.get<{ Querystring: Static<typeof ListQuery> }>(
     '/v1/campaigns',
@@ -104,10 +106,11 @@ export function addCampaignRoutes(
           { field: 'cursor', type: 'INVALID_VALUE', detail: 'goes with sort=id, and without offset' },
         ]);
       const [offset, limit] = [Number(query.offset ?? 0), Number(query.limit ?? 50)];
-      const { campaigns, ...rest } =
+      const { campaigns: stored, ...rest } =
         q === undefined && sort === 'lastEvent'
           ? await reader.list(offset, limit)
           : await found({ q, sort, offset, afterId: cursor, limit });
+      const campaigns = await readStatus(stored);
       if (spark === undefined) return { campaigns, ...rest };
       const sparks = await series.sparks(
         campaigns.map(({ campaignId }) => campaignId),
@@ -123,7 +126,7 @@ export function addCampaignRoutes(
         { field: 'offset', type: 'INVALID_VALUE', detail: `must be ${SORTED_OFFSET_MAX} at most` },
       ]);
     const { page, total } = selectPage(await directory.rows(), wanted);
-    const campaigns = await Promise.all(page.map(({ campaignId }) => reader.totals(campaignId)));
+    const campaigns = await Promise.all(page.map(({ campaignId }) => reader.stored(campaignId)));
     const last = page.length === wanted.limit ? page.at(-1) : undefined;
     return {
       total,
@@ -136,12 +139,15 @@ export function addCampaignRoutes(
     '/v1/campaigns/:id',
     {
       schema: {
-        summary: "A campaign's totals",
+        summary: "A campaign's totals, and where it stands",
         params: CampaignParams,
         response: { 200: CampaignTotals, 404: Problem },
       },
     },
-    async ({ params }) => (await reader.totals(params.id)) ?? campaignNotFound(params.id),
+    async ({ params }) => {
+      const [campaign] = await readStatus([(await reader.stored(params.id)) ?? campaignNotFound(params.id)]);
+      return campaign;
+    },
   );
 }
 

@@ -15,6 +15,18 @@ const Worker = Type.Object({
   clockAheadMs: Type.Optional(
     Type.Integer({ description: "How far its clock is ahead of Redis'. Absent of earlier versions." }),
   ),
+  egress: Type.Optional(
+    Type.Object(
+      {
+        allow: Type.Array(Type.String(), { description: 'CIDR ranges beside the public internet.' }),
+        proxied: Type.Array(Type.Enum(['http', 'https']), {
+          description: 'Schemes whose destinations are reached through a proxy.',
+        }),
+        noProxy: Type.Array(Type.String(), { description: 'What is reached directly all the same.' }),
+      },
+      { description: 'Where it may send webhooks to. Absent of earlier versions.' },
+    ),
+  ),
 });
 
 export const Fleet = Type.Object({
@@ -29,8 +41,18 @@ export const Fleet = Type.Object({
     description: 'A job of the webhooks queue holds one webhook or more.',
   }),
   oldestSeconds: Type.Array(Type.Object({ queue: Type.String(), seconds: Type.Number() })),
-  backlogSeconds: Type.Number({ description: 'Time to drain what waits, at the rate of late.' }),
+  backlogSeconds: Type.Number({
+    description:
+      'Time to drain what waits for workers, at the rate of late. Webhooks that more workers would not send (heldWebhooks, limits, times of their own) are not in it.',
+  }),
   parkedWebhooks: Type.Integer({ description: 'In lanes.' }),
+  heldWebhooks: Type.Integer({
+    description:
+      'Those of them that wait for a failing destination, or until a channel or campaign is resumed.',
+  }),
+  heldOldestSeconds: Type.Number({
+    description: 'For how long the oldest of these has waited; 0 if there are none.',
+  }),
   lanes: Type.Array(
     Type.Object({
       channelConfigId: Type.Optional(Type.String()),

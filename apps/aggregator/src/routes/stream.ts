@@ -64,7 +64,7 @@ export function addStreamRoute(
       schema: {
         summary: 'Server-sent events: the state of what is watched, whenever it has changed',
         description:
-          'Events are named campaign, campaigns or fleet, each with the whole state as JSON (null for a campaign of which nothing was counted), and stale, {"stale": true}, while Redis is away. At most one a second of each; a comment every 15 seconds.',
+          'Events are named campaign, campaigns or fleet, each with the whole state as JSON (null for a campaign of which nothing was counted), stale, {"stale": true}, while Redis is away, and alive every 15 seconds. At most one a second of each.',
         querystring: Query,
         response: {
           200: {
@@ -99,7 +99,8 @@ export function addStreamRoute(
       const unwatch = topics.watch(topic, (event, json) => write(`event: ${event}\ndata: ${json}\n\n`));
       const end = () => raw.end();
       const heartbeat = setInterval(async () => {
-        write(': still here\n\n');
+        // An event and no comment: a page sees it, and by its absence that the connection is dead.
+        write('event: alive\ndata: {}\n\n');
         // While Redis is away nobody is signed out, and nothing new is told.
         if (!(await request.mayGoOn().catch(() => true))) end();
       }, heartbeatMs);

@@ -1,12 +1,12 @@
 /** `hookfleet campaign`: hold a campaign, go on, call it off; its rate, priority and deadline. */
-import type { CampaignControls } from '@hookfleet/contract';
+import type { CampaignControls, CampaignStatus, CampaignTotals } from '@hookfleet/contract';
 import { CAMPAIGN_PRIORITIES } from '@hookfleet/contract/vocabulary';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { pathOf } from '../api.ts';
+import { type Api, pathOf } from '../api.ts';
+import { campaignStatusLines } from '../campaign-status-text.ts';
 import { type CommandContext, type FleetOptions, openFleet, withFleetOptions } from '../command-context.ts';
 import { confirm } from '../confirm.ts';
-import { EXIT, UsageError } from '../exit-status.ts';
-import { colourOf } from '../style.ts';
+import { EXIT, RefusedError, UnreachableError, UsageError } from '../exit-status.ts';
 import { write } from '../terminal.ts';
 import { textTable } from '../text-table.ts';
 
@@ -30,13 +30,19 @@ export function addCampaign(program: Command, { environment, end }: CommandConte
   const campaign = program.command('campaign').description('show, set, pause, resume, cancel');
   const command = (name: string, description: string) =>
     withFleetOptions(campaign.command(name)).description(description).argument('<campaign>');
-  const show = (controls: Controls, json: boolean) =>
-    write(json ? JSON.stringify(controls) : controlsLines(controls).join('\n'));
+  const show = async (controls: Controls, aggregator: Api, json: boolean) => {
+    const status = await statusOf(controls.campaignId, aggregator);
+    write(
+      json
+        ? JSON.stringify({ ...controls, ...(typeof status === 'object' && { status }) })
+        : controlsLines(controls, status).join('\n'),
+    );
+  };
 
   command('show', 'its state, rate, priority and deadline').action(
     async (id: string, options: FleetOptions) => {
-      const { producer, json } = openFleet(options, environment);
-      show(await producer.get<Controls>(pathOf('campaigns', id, 'controls')), json);
+      const { producer, aggregator, json } = openFleet(options, environment);
+      await show(await producer.get<Controls>(pathOf('campaigns', id, 'controls')), aggregator, json);
       return end(EXIT.done);
     },
   );
@@ -50,7 +56,7 @@ export function addCampaign(program: Command, { environment, end }: CommandConte
     .addOption(new Option('--priority <priority>', 'which goes first').choices(CAMPAIGN_PRIORITIES))
     .option('--deadline <time>', 'ISO 8601: what was not sent by then is cancelled; none lifts it')
     .action(async (id: string, options: SetOptions) => {
-      const { producer, json } = openFleet(options, environment);
+      const { producer, aggregator, json } = openFleet(options, environment);
       const { rate, priority, deadline } = options;
       if (rate === undefined && priority === undefined && deadline === undefined)
         throw new UsageError('--rate, --priority or --deadline is needed');
@@ -63,7 +69,7 @@ export function addCampaign(program: Command, { environment, end }: CommandConte
           ([, value]) => value !== undefined && value !== NONE,
         ),
       );
-      show(await producer.put<Controls>(path, body), json);
+      await show(await producer.put<Controls>(path, body), aggregator, json);
       return end(EXIT.done);
     });
 
@@ -72,8 +78,8 @@ export function addCampaign(program: Command, { environment, end }: CommandConte
     ['resume', 'go on, after a pause or for what comes after a cancel'],
   ] as const) {
     command(verb, description).action(async (id: string, options: FleetOptions) => {
-      const { producer, json } = openFleet(options, environment);
-      show(await producer.post<Controls>(pathOf('campaigns', id, verb)), json);
+      const { producer, aggregator, json } = openFleet(options, environment);
+      await show(await producer.post<Controls>(pathOf('campaigns', id, verb)), aggregator, json);
       return end(EXIT.done);
     });
   }
@@ -81,9 +87,9 @@ export function addCampaign(program: Command, { environment, end }: CommandConte
   command('cancel', 'call it off: what waits, and what still comes, is not sent')
     .option('--yes', 'do not ask')
     .action(async (id: string, options: FleetOptions & { readonly yes?: boolean }) => {
-      const { producer, json } = openFleet(options, environment);
+      const { producer, aggregator, json } = openFleet(options, environment);
       if (!(await confirm(`Call campaign ${id} off?`, options.yes))) return end(EXIT.failed);
-      show(await producer.post<Controls>(pathOf('campaigns', id, 'cancel')), json);
+      await show(await producer.post<Controls>(pathOf('campaigns', id, 'cancel')), aggregator, json);
       return end(EXIT.done);
     });
 }
@@ -95,18 +101,37 @@ function parseRate(text: string): Rate | 'none' {
   return { limit: Number(limit), per: per as Rate['per'] };
 }
 
-function controlsLines({
-  campaignId,
-  state,
-  since,
-  rateLimit,
-  priority = 'normal',
-  deadline,
-}: Controls): string[] {
+/** `unknown`: nothing was counted for it. Undefined: the aggregator does not say. */
+async function statusOf(
+  campaignId: string,
+  aggregator: Api,
+): Promise<CampaignStatus | 'unknown' | undefined> {
+  try {
+    return (await aggregator.get<CampaignTotals>(pathOf('campaigns', campaignId))).status;
+  } catch (error) {
+    if (error instanceof RefusedError) return error.problem.status === 404 ? 'unknown' : undefined;
+    if (error instanceof UnreachableError) return undefined;
+    throw error;
+  }
+}
+
+function stateLines({ state, since }: Controls, status: CampaignStatus | 'unknown' | undefined): string[] {
+  if (typeof status === 'object') return campaignStatusLines(status);
+  const told = state + (since === undefined ? '' : ` since ${since}`);
+  if (status === undefined) return [`${told} (by its controls: the aggregator does not say more)`];
+  return [
+    state === 'running' ? 'unknown: nothing was counted for it' : `${told}; nothing was counted for it`,
+  ];
+}
+
+function controlsLines(controls: Controls, status: CampaignStatus | 'unknown' | undefined): string[] {
+  const { campaignId, rateLimit, priority = 'normal', deadline } = controls;
+  const [first = '', ...others] = stateLines(controls, status);
   const rate = rateLimit === undefined ? 'no limit' : `${rateLimit.limit} a ${rateLimit.per}`;
   return textTable([
     ['campaign', campaignId],
-    ['state', colourOf(state)(state) + (since === undefined ? '' : ` since ${since}`)],
+    ['state', first],
+    ...others.map((line) => ['', line]),
     ['rate', rate],
     ['priority', priority],
     ['deadline', deadline ?? NONE],

@@ -1,10 +1,11 @@
 /** `hookfleet doctor`: looks at Redis, the settings and the fleet, and says what is wrong and what mends it. Changes nothing. */
+import type { WorkerEgress } from '@hookfleet/queue';
 import type { Command } from 'commander';
 import type { Api } from '../api.ts';
 import { checkSettings } from '../check-settings.ts';
 import { type CommandContext, type FleetOptions, openFleet, withFleetOptions } from '../command-context.ts';
 import { EXIT, RefusedError } from '../exit-status.ts';
-import { egressFinding, type Finding, workersFinding } from '../findings.ts';
+import { egressFinding, type Finding, lanesFindings, workersFinding } from '../findings.ts';
 import type { FleetView } from '../fleet-screen.ts';
 import { bad, doubtful, faint, good } from '../style.ts';
 import { write } from '../terminal.ts';
@@ -15,6 +16,8 @@ interface DoctorOptions extends FleetOptions {
   readonly redis?: string;
   readonly url?: readonly string[];
 }
+
+type Settings = Readonly<Record<string, string | undefined>>;
 
 const MARKS = { ok: good('✓'), doubtful: doubtful('!'), wrong: bad('✗'), unknown: faint('–') };
 // Only so that the other variables can be judged where it isn't set; nothing connects to it.
@@ -34,9 +37,13 @@ export function addDoctor(program: Command, { environment, end }: CommandContext
       const findings = (
         await Promise.all([
           examineRedis(redisUrl),
-          checkedSettings(settings, options.url ?? []),
+          checkedSettings(settings),
+          checkedEgress(aggregator, settings, options.url ?? []),
           checkedApi(producer, 'producer', '/v1/channels', () => []),
-          checkedApi(aggregator, 'aggregator', '/v1/fleet', (fleet) => [workersFinding(fleet as FleetView)]),
+          checkedApi(aggregator, 'aggregator', '/v1/fleet', (fleet) => [
+            workersFinding(fleet as FleetView),
+            ...lanesFindings(fleet as FleetView, Date.now()),
+          ]),
         ])
       ).flat();
       const isWell = findings.every(({ state }) => state !== 'wrong');
@@ -52,21 +59,66 @@ function linesOf({ about, state, found, mend }: Finding): string[] {
 }
 
 /** As the applications would start with, here: on another machine they may have others. */
-async function checkedSettings(
-  settings: Readonly<Record<string, string | undefined>>,
-  urls: readonly string[],
-): Promise<Finding[]> {
+async function checkedSettings(settings: Settings): Promise<Finding[]> {
   const reports = await Promise.all([
     checkSettings('producer', settings),
-    checkSettings('worker', settings, urls),
+    checkSettings('worker', settings),
     checkSettings('aggregator', settings),
   ]);
-  return reports.flatMap(({ application, problems, egress }): Finding[] => {
+  return reports.flatMap(({ application, problems }): Finding[] => {
     const about = `settings of ${application}s`;
-    if (problems.length === 0)
-      return [{ about, state: 'ok', found: 'will do' }, ...egress.map(egressFinding)];
+    if (problems.length === 0) return [{ about, state: 'ok', found: 'will do' }];
     return problems.map((found) => ({ about, state: 'wrong', found }));
   });
+}
+
+/** By the rules of the workers that run, whatever this environment has. Names are resolved here. */
+async function checkedEgress(
+  aggregator: Api,
+  settings: Settings,
+  urls: readonly string[],
+): Promise<Finding[]> {
+  if (urls.length === 0) return [];
+  // What keeps the aggregator from answering is a finding of its own.
+  const { workers } = await aggregator
+    .get<Pick<FleetView, 'workers'>>('/v1/fleet')
+    .catch(() => ({ workers: [] }));
+  const told = workers.filter(({ egress }) => egress !== undefined);
+  if (told.length === 0) return egressOfEnvironment(settings, urls);
+  const policies = Map.groupBy(told, ({ egress }) => JSON.stringify(egress));
+  const findings = await Promise.all(
+    [...policies.values()].map(async (alike) => {
+      const by = policies.size === 1 ? undefined : alike.map(({ workerId }) => workerId).join(', ');
+      const { egress } = await checkSettings('worker', settingsOf(settings, alike[0]?.egress), urls);
+      return egress.map((report) => egressFinding(report, by));
+    }),
+  );
+  return findings.flat();
+}
+
+async function egressOfEnvironment(settings: Settings, urls: readonly string[]): Promise<Finding[]> {
+  const { egress } = await checkSettings('worker', settings, urls);
+  return egress.map((report): Finding => {
+    const finding = egressFinding(report, 'by this environment: no worker says what it allows');
+    return finding.state === 'wrong' && report.fault === undefined
+      ? { ...finding, state: 'doubtful' }
+      : finding;
+  });
+}
+
+// Whether there is a proxy matters here, and not which: nothing is sent.
+const ANY_PROXY = 'http://127.0.0.1:9';
+
+function settingsOf({ REDIS_URL }: Settings, egress: WorkerEgress | undefined): Settings {
+  const { allow = [], proxied = [], noProxy = [] } = egress ?? {};
+  return {
+    PATH: process.env['PATH'],
+    REDIS_URL,
+    HOOKFLEET_EGRESS_ALLOW: allow.join(','),
+    ...(proxied.includes('http') && { HTTP_PROXY: ANY_PROXY }),
+    ...(proxied.includes('https') && { HTTPS_PROXY: ANY_PROXY }),
+    NO_PROXY: noProxy.join(','),
+  };
 }
 
 /** Is it there and ready, and does it take the key? `look` at what it answered. */

@@ -20,6 +20,8 @@ interface ReplayOptions extends FleetOptions, FailureFilters {
 interface Preview {
   readonly webhooks: number;
   readonly more: boolean;
+  /** Absent in answers of earlier versions. */
+  readonly deadLetters?: number;
   readonly channels: readonly { readonly channelConfigId?: string; readonly webhooks: number }[];
   readonly perSecond: number;
   readonly seconds: number;
@@ -107,11 +109,12 @@ async function replayCampaign(
 
 function previewLines(
   campaignId: string,
-  { webhooks, more, channels, perSecond, seconds }: Preview,
+  { webhooks, more, deadLetters, channels, perSecond, seconds }: Preview,
 ): string[] {
   if (webhooks === 0) return [`Nothing of campaign ${campaignId} is to be replayed, or nothing that fits.`];
+  const all = deadLetters === undefined ? '' : `: ${count(deadLetters)} failed in all`;
   return [
-    `Replays ${count(webhooks)} webhooks of campaign ${campaignId}${more ? '; there are more' : ''}:`,
+    `Replays ${count(webhooks)} webhooks of campaign ${campaignId}${more ? `; there are more${all}` : ''}:`,
     ...channels.map(({ channelConfigId, webhooks: ofChannel }) =>
       channelConfigId === undefined
         ? `  ${count(ofChannel)} to destinations of their own`

@@ -3,6 +3,7 @@ import type { CampaignTotals } from '@hookfleet/contract';
 import type { Command } from 'commander';
 import { pathOf } from '../api.ts';
 import { columnChart, largestOf } from '../column-chart.ts';
+import { campaignStatusLines } from '../campaign-status-text.ts';
 import { type CommandContext, type FleetOptions, openFleet, withFleetOptions } from '../command-context.ts';
 import { EXIT } from '../exit-status.ts';
 import { count, duration, percentage } from '../numbers-as-text.ts';
@@ -43,6 +44,7 @@ export function addStats(program: Command, { environment, end }: CommandContext)
 
 function totalsLines({
   campaignId,
+  status,
   messages,
   events,
   reasons,
@@ -57,6 +59,7 @@ function totalsLines({
       .map(([name, value]) => [colourOf(name)(name), right(count(value))]);
   return [
     strong(campaignId) + (lastEventAt === undefined ? '' : faint(`  last event ${lastEventAt}`)),
+    ...(status === undefined ? [] : campaignStatusLines(status).map((line) => `  ${line}`)),
     '',
     ...textTable([
       ...Object.entries(messages).map(([state, value]) => [
