@@ -5,9 +5,16 @@ import { classify } from './classify.ts';
 
 const response = (statusCode: number) => classify({ kind: 'response', statusCode });
 
+const NO_HTTP = {
+  event: 'webhook.bounced',
+  reason: 'connection',
+  retriable: true,
+  cause: { code: 'malformed_response' },
+};
+
 test.each([
-  [100, { event: 'webhook.bounced', reason: 'connection', retriable: true }],
-  [199, { event: 'webhook.bounced', reason: 'connection', retriable: true }],
+  [100, NO_HTTP],
+  [199, NO_HTTP],
   [200, { event: 'webhook.delivered', retriable: false }],
   [204, { event: 'webhook.delivered', retriable: false }],
   [299, { event: 'webhook.delivered', retriable: false }],
@@ -23,7 +30,7 @@ test.each([
   [500, { event: 'webhook.bounced', reason: 'http_5xx', retriable: true }],
   [503, { event: 'webhook.bounced', reason: 'http_5xx', retriable: true }],
   [599, { event: 'webhook.bounced', reason: 'http_5xx', retriable: true }],
-  [600, { event: 'webhook.bounced', reason: 'connection', retriable: true }],
+  [600, NO_HTTP],
 ] as const)('a response of %i is classified as the outcome table says', (statusCode, expected) => {
   expect(response(statusCode)).toEqual(expected);
 });

@@ -1,7 +1,13 @@
 /** Straight to Redis, every option has its effect on what Redis then holds. Takes about 2 s. */
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { startTestRedis } from '@hookfleet/testkit';
-import { connectRedis as connectToRedis, disconnectRedis, type RedisConnection } from '@hookfleet/queue';
+import {
+  connectRedis as connectToRedis,
+  createSecretBox,
+  disconnectRedis,
+  joinShards,
+  type RedisConnection,
+} from '@hookfleet/queue';
 import { UnavailableError } from '../src/index.ts';
 import { connectRedis, type RedisOptions } from '../src/redis.ts';
 import { webhook } from './setup-client.ts';
@@ -26,8 +32,21 @@ afterAll(async () => {
   await redis.stop();
 });
 
-/** Three webhooks of one campaign, each with a secret, in one call. */
+/** A process of a fleet with these settings has started. */
+async function startFleet({
+  keyPrefix = 'hookfleet',
+  shards = 1,
+  encryptionKeys = [],
+}: Partial<RedisOptions> = {}): Promise<void> {
+  const { keyIds } = createSecretBox(encryptionKeys);
+  const own = { connection, prefix: keyPrefix, shards, keyIds };
+  const joined = await joinShards({ ...own, onMore: () => undefined, onError: () => undefined });
+  joined.stop();
+}
+
+/** Three webhooks of one campaign, each with a secret, in one call, to a fleet that has the same settings. */
 async function enqueueThree(options: Partial<RedisOptions> = {}): Promise<void> {
+  await startFleet(options);
   const client = await connectRedis({ url: redis.url, ...options });
   try {
     const destination = {
@@ -107,6 +126,7 @@ test('a fleet of more shards than the client was told is used whole', async () =
 });
 
 test('a call waits for the replicas that it was told of, and fails without them', async () => {
+  await startFleet();
   const client = await connectRedis({ url: redis.url, waitReplicas: 1, deadlineMs: 100 });
   await expect(client.enqueue(webhook())).rejects.toBeInstanceOf(UnavailableError);
   await client.close();

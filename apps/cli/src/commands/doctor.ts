@@ -25,7 +25,7 @@ const ANY_REDIS_URL = 'redis://127.0.0.1:6379';
 
 export function addDoctor(program: Command, { environment, end }: CommandContext): void {
   withFleetOptions(program.command('doctor'))
-    .description('check Redis, the settings in this environment, and the fleet; say what to mend')
+    .description('check Redis, the settings in this environment, and the fleet; say what to fix')
     .option('--redis <url>', 'REDIS_URL')
     .option('--url <url>', 'may webhooks be sent there? Nothing is sent; may be given again', gather)
     .action(async (options: DoctorOptions) => {
@@ -109,10 +109,10 @@ async function egressOfEnvironment(settings: Settings, urls: readonly string[]):
 // Whether there is a proxy matters here, and not which: nothing is sent.
 const ANY_PROXY = 'http://127.0.0.1:9';
 
-function settingsOf({ REDIS_URL }: Settings, egress: WorkerEgress | undefined): Settings {
+function settingsOf({ PATH, REDIS_URL }: Settings, egress: WorkerEgress | undefined): Settings {
   const { allow = [], proxied = [], noProxy = [] } = egress ?? {};
   return {
-    PATH: process.env['PATH'],
+    PATH,
     REDIS_URL,
     HOOKFLEET_EGRESS_ALLOW: allow.join(','),
     ...(proxied.includes('http') && { HTTP_PROXY: ANY_PROXY }),
