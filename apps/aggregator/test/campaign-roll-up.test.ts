@@ -162,7 +162,7 @@ test('only the aggregator whose turn it is rolls up', async () => {
 
 const POISON = ['', 'planted-secret', '{"planted-secret":', 'null', '[1]', '1', '{"x":"planted-secret"}'];
 
-test('what cannot be read is passed over or replaced, told of once, and stops no roll-up', async () => {
+test('what cannot be read is passed over or replaced, reported once, and stops no roll-up', async () => {
   const prefix = `test-${randomUUID()}`;
   const keyOf = (name: string) => `{${prefix}}:metrics:${name}`;
   const told: string[] = [];

@@ -125,7 +125,7 @@ test('a fleet of more shards than the client was told is used whole', async () =
   expect(new Set(keys.map((key) => key.slice(0, key.indexOf('}')))).size).toBeGreaterThan(1);
 });
 
-test('a call waits for the replicas that it was told of, and fails without them', async () => {
+test('a call waits for the replicas that its client was given, and fails without them', async () => {
   await startFleet();
   const client = await connectRedis({ url: redis.url, waitReplicas: 1, deadlineMs: 100 });
   await expect(client.enqueue(webhook())).rejects.toBeInstanceOf(UnavailableError);

@@ -15,7 +15,7 @@
  * A webhook is thus in one batch alone: while it is in the lot its data keeps a second one out, and from then on its
  * log does (process-bundle.ts passes over what has a batch).
  *
- * A webhook that nobody can read is set aside (`aside`, by its id) and told of; the others of its lot go on without it.
+ * A webhook that nobody can read is set aside (`aside`, by its id) and reported; the others of its lot go on without it.
  *
  * In a cluster, the shards of a webhook and of its lot may have different masters, of which one may fail: what goes to the
  * other shard is waited for (`handOverWait`) before it is removed from the one it comes from.

@@ -261,7 +261,7 @@ export function openWebhooksOut(options: WebhooksOutOptions): WebhooksOut {
     const keyed: Keyed[] = [];
     for (const { shard, bundle, members } of packed) {
       for (const [index, member] of members.entries()) {
-        const id = formatWebhookId({ shard, run: bundle.run, first: bundle.first, index });
+        const id = webhookIdOf({ shard, bundle }, index);
         ids[member] = id;
         const { campaignId, idempotencyKey } = webhooks[member] as WebhookToEnqueue;
         if (idempotencyKey !== undefined)
@@ -402,7 +402,10 @@ function toRecheck(packed: PackedBundle): PackedBundle {
   return { ...packed, bundle: { ...packed.bundle, recheck: true } };
 }
 
-function webhookIdOf({ shard, bundle: { run, first } }: JobToAdd, index: number): string {
+function webhookIdOf(
+  { shard, bundle: { run, first } }: Pick<JobToAdd, 'shard' | 'bundle'>,
+  index: number,
+): string {
   return formatWebhookId({ shard, run, first, index });
 }
 
